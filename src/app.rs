@@ -1,0 +1,309 @@
+//! The plot: live or replay, then delta, diagnose, render. Everything that a run does to the world outside of
+//! `collect` is here: signals, the terminal, files of the user.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "app looks at the environment and writes the report; the ban holds for the pure stages"
+)]
+
+use crate::cli::{Cli, Color, Command, Format, RecordArgs, ReportArgs, Sort};
+use crate::collect::capture::{Capture, CaptureWriter, Meta, write_atomically};
+use crate::collect::root::Root;
+use crate::collect::window::{self, Progress};
+use crate::model::rates::Rates;
+use crate::model::reading::{Absence, AbsenceKind};
+use crate::model::report::{
+    Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource,
+};
+use crate::model::snapshot::{Recording, Source};
+use crate::render::text::{SortKey, TextOptions};
+use crate::{delta, diagnose, exit, generate, render};
+use anyhow::{Context as _, Result, anyhow};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Width of the text where nothing says how wide the screen is.
+const DEFAULT_WIDTH: usize = 100;
+
+/// Narrower than this no table can be laid out.
+const MIN_WIDTH: usize = 40;
+
+/// Runs what the command line asks for; the exit code.
+///
+/// # Errors
+///
+/// Whatever keeps a run from its answer, with the words for one line on standard error.
+pub fn run(cli: &Cli) -> Result<u8> {
+    match &cli.command {
+        None => {
+            let recording = watch(cli, None)?;
+            answer(&cli.report, recording)
+        }
+        Some(Command::Record(arguments)) => {
+            let recording = watch(cli, Some(arguments))?;
+            answer(&cli.report, recording)
+        }
+        Some(Command::Replay(arguments)) => {
+            let recording = replay(&arguments.file)?;
+            answer(&cli.report, recording)
+        }
+        Some(Command::Schema) => print(&cli.report, generate::schema().as_bytes()),
+        Some(Command::Completions { shell }) => print(&cli.report, &generate::completion(*shell)),
+    }
+}
+
+/// Takes a live window; keeps its raw bytes when a capture is wanted.
+fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
+    let directory = cli.root();
+    let root = Root::live(directory).map_err(|absence| no_root(directory, &absence))?;
+    if let Some(pid) = cli.report.pid {
+        let mut pids = Vec::new();
+        root.pids(&mut pids).map_err(|absence| no_root(directory, &absence))?;
+        anyhow::ensure!(pids.contains(&pid), "there is no process {pid}; `ps -e` lists those there are");
+    }
+    spare_memory();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // A second signal ends the run at once: the first one asks for the report.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
+            .context("cannot listen to Ctrl-C")?;
+    }
+    if let Some(arguments) = record {
+        root.record(CaptureWriter::new(!arguments.without_command_lines));
+    }
+    let options =
+        window::Options { interval: cli.interval(), pid: cli.report.pid, interrupted: &interrupted };
+    let screen = Screen::new(cli.interval());
+    let recording = window::live(&root, &options, &mut |progress| screen.show(progress))
+        .map_err(|absence| no_root(directory, &absence))?;
+    screen.clear();
+    if let (Some(arguments), Some(writer)) = (record, root.finish_recording()) {
+        let about = Meta {
+            host: recording.host.clone(),
+            started_at: recording.started_at,
+            ended_at: recording.ended_at,
+            note: None,
+            interrupted: recording.interrupted,
+        };
+        write_atomically(&arguments.file, &writer.finish(about)?)?;
+    }
+    Ok(recording)
+}
+
+fn replay(file: &Path) -> Result<Recording> {
+    let capture = Capture::open(file)?;
+    window::replay(capture).map_err(|absence| {
+        anyhow!("{} is no usable capture: {absence}; record it again with `diag record`", file.display())
+    })
+}
+
+/// What is wrong with the root, and what to type instead.
+fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
+    let shown = directory.display();
+    match (&absence.kind, directory == Path::new("/")) {
+        (AbsenceKind::Missing, true) => anyhow!("{} is not there: mount proc -t proc /proc", absence.path),
+        (AbsenceKind::Missing, false) => anyhow!(
+            "{shown} has no {}: --root takes a directory that holds proc, such as / or a mounted host root",
+            absence.path
+        ),
+        _ => anyhow!("cannot read below {shown}: {absence}"),
+    }
+}
+
+/// Renders the diagnosis of a recording and writes it; the exit code.
+fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
+    let rates = delta::rates(&recording);
+    // Ten thousand processes are no longer needed in two raw copies.
+    drop(recording);
+    if let Some(pid) = options.pid
+        && rates.process(pid).is_none()
+    {
+        anyhow::bail!("there is no process {pid} at the end of the window");
+    }
+    let asked = diagnose::Options { sort: options.sort.map(rank_by), top: options.top, pid: options.pid };
+    let diagnosis = diagnose::diagnose(&rates, &asked);
+    let report = report(diagnosis, &rates, own_cost()?);
+    let text = match options.format {
+        Format::Json => render::json::render(&report)?,
+        Format::Text => render::text::render(&report, &text_options(options, &report.verdict)),
+    };
+    print(options, text.as_bytes())?;
+    Ok(exit::of_verdict(&report, options.fail_on))
+}
+
+/// The report: the diagnosis with the run, the host and the window.
+fn report(diagnosis: Diagnosis, rates: &Rates, cost: (f64, u64)) -> Report {
+    let host = &rates.host;
+    let memory = rates.memory.as_ref().ok();
+    Report {
+        schema_version: SCHEMA_VERSION,
+        diag: Run {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cpu_seconds: cost.0,
+            max_rss_bytes: cost.1,
+        },
+        host: HostReport {
+            hostname: host.hostname.clone(),
+            kernel: host.kernel.clone(),
+            arch: host.arch.clone(),
+            cpus_online: rates.cpus_online_count,
+            cpus_effective: rates.cpus_effective,
+            memory_total_bytes: memory.map(|memory| memory.total_bytes),
+            swap_total_bytes: memory.map(|memory| memory.swap_total_bytes),
+            uptime_seconds: rates.uptime_seconds,
+            boot_id: host.boot_id.clone(),
+            virtualization: host.virtualization.clone(),
+            container: host.container.clone(),
+        },
+        window: Window {
+            source: match rates.source {
+                Source::Live => WindowSource::Live,
+                Source::Capture => WindowSource::Capture,
+            },
+            started_at: rates.started_at.to_string(),
+            ended_at: rates.ended_at.to_string(),
+            seconds: rates.seconds,
+            interrupted: rates.interrupted,
+            samples_count: rates.samples_count,
+        },
+        verdict: diagnosis.verdict,
+        steps: diagnosis.steps,
+        findings: diagnosis.findings,
+        processes: diagnosis.processes,
+        load: diagnosis.load,
+        profile: None,
+        not_checked: diagnosis.not_checked,
+    }
+}
+
+/// What this run has cost so far: CPU seconds, and bytes of its largest resident size.
+fn own_cost() -> Result<(f64, u64)> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).context("cannot tell what the run cost")?;
+    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    let max_rss_bytes = u64::try_from(usage.max_rss()).unwrap_or(0) * 1024;
+    Ok((seconds(usage.user_time()) + seconds(usage.system_time()), max_rss_bytes))
+}
+
+/// Writes the answer where it was asked for.
+fn print(options: &ReportArgs, bytes: &[u8]) -> Result<u8> {
+    match &options.output {
+        Some(file) => write_atomically(file, bytes)?,
+        None => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")?;
+        }
+    }
+    Ok(exit::RAN)
+}
+
+fn rank_by(sort: Sort) -> diagnose::Sort {
+    match sort {
+        Sort::Cpu => diagnose::Sort::Cpu,
+        Sort::Memory => diagnose::Sort::Memory,
+        Sort::Io => diagnose::Sort::Io,
+        Sort::Wait => diagnose::Sort::Wait,
+    }
+}
+
+fn text_options(options: &ReportArgs, verdict: &Verdict) -> TextOptions {
+    let sort = options.sort.map_or_else(|| diagnose::step4_rank::sort_for(&verdict.bottleneck), rank_by);
+    TextOptions {
+        width: width(options),
+        color: color(options),
+        top: options.top,
+        sort: match sort {
+            diagnose::Sort::Cpu => SortKey::Cpu,
+            diagnose::Sort::Memory => SortKey::Memory,
+            diagnose::Sort::Io => SortKey::Io,
+            diagnose::Sort::Wait => SortKey::Wait,
+        },
+        pid: options.pid,
+    }
+}
+
+/// Columns of the screen: COLUMNS when it is a number, else what the terminal says.
+fn width(options: &ReportArgs) -> usize {
+    let asked = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse::<usize>().ok());
+    let terminal = || {
+        let size =
+            options.output.is_none().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok())??;
+        (size.ws_col > 0).then_some(usize::from(size.ws_col))
+    };
+    asked.filter(|columns| *columns > 0).or_else(terminal).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
+}
+
+/// Whether to use colour: --color first, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR and the terminal itself.
+fn color(options: &ReportArgs) -> bool {
+    match options.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if options.output.is_some() => false,
+        Color::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
+    }
+}
+
+/// Keeps what diag needs resident, so that a box that swaps does not swap its doctor; where the limit on
+/// locked memory forbids it, the run goes on without.
+fn spare_memory() {
+    const NEEDED: u64 = 64 << 20;
+    let limit = getrlimit(Resource::Memlock);
+    if limit.current.is_none_or(|bytes| bytes >= NEEDED) {
+        // On-fault locking pins what is touched, not all that could be.
+        let flags = rustix::mm::MlockAllFlags::CURRENT
+            | rustix::mm::MlockAllFlags::FUTURE
+            | rustix::mm::MlockAllFlags::ONFAULT;
+        let _ = rustix::mm::mlockall(flags);
+    }
+    // Nothing here forks or opens much: a low limit on files is no reason to fail, so ask for what may be had.
+    let files = getrlimit(Resource::Nofile);
+    if files.current != files.maximum {
+        let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: files.maximum, ..files });
+    }
+}
+
+/// The progress on a terminal: the load average at once, then how much of the window is over. On standard error,
+/// and only where that and the answer go to a screen.
+struct Screen {
+    bar: ProgressBar,
+}
+
+impl Screen {
+    fn new(interval: Duration) -> Self {
+        let seen = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
+        let bar = ProgressBar::with_draw_target(
+            Some(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX)),
+            if seen { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() },
+        );
+        if let Ok(style) = ProgressStyle::with_template("{msg}\nwatching {bar:30} {prefix}") {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+
+    fn show(&self, progress: Progress) {
+        match progress {
+            Progress::Load(load) => {
+                self.bar.set_message(format!(
+                    "1  load average {:.2} {:.2} {:.2}, {} of {} threads runnable",
+                    load.one, load.five, load.fifteen, load.runnable_count, load.threads_count
+                ));
+                self.bar.tick();
+            }
+            Progress::Elapsed(elapsed) => {
+                self.bar.set_prefix(format!("{:.0} s", elapsed.as_secs_f64()));
+                self.bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+            }
+        }
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}

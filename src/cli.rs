@@ -1,0 +1,406 @@
+//! The command line: what can be typed, and the help that says so. Nothing here runs anything.
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Window of a run that does not ask for another.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shortest window: below it the counters' own resolution is most of what is seen.
+pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Longest window.
+pub const MAX_INTERVAL: Duration = Duration::from_secs(3600);
+
+const LONG_ABOUT: &str = "\
+Names the bottleneck of a slow Linux box, the culprit, why, and what to do.
+
+diag reads the kernel's own counters over a short window and walks the triage that an experienced administrator \
+walks: load average first, then CPU or I/O, then user or system time, or swap or disk, then who. It answers with one \
+bottleneck, one culprit, one chain of causes and the next action, says how sure it is, and lists what it could not \
+check. It changes nothing on the box.
+
+It runs as any user. As root it sees the I/O and the waits of every process.";
+
+const SHORT_FOOTER: &str = "\
+Exit codes: 0 ran, 1 could not run, 2 usage; with --fail-on also 10 and 11.
+Try 'diag --help' for examples and the whole text.";
+
+const LONG_FOOTER: &str = "\
+Examples:
+  diag                                    what is wrong here, now
+  diag --interval 30s --sort memory       a longer look, processes by memory
+  diag --format json | jq .verdict        for a program
+  diag --fail-on critical || page-me      for a monitor
+  diag --root /host                       from a container that has the host's / mounted there
+  diag record slow.diag                   keep the raw counters of an incident ...
+  diag replay slow.diag                   ... and diagnose them on another machine
+
+Exit codes:
+  0   ran, whatever it found; also when the reader of a pipe went away
+  1   could not run: no kernel counters, an unreadable capture, a full disk
+  2   usage error
+  10  with --fail-on only: the verdict is at that level or above
+  11  with --fail-on only: diag could not tell";
+
+/// Names the bottleneck of a slow Linux box, the culprit, why, and what to do
+#[derive(Debug, Parser)]
+#[command(
+    name = "diag",
+    bin_name = "diag",
+    version,
+    long_about = LONG_ABOUT,
+    after_help = SHORT_FOOTER,
+    after_long_help = LONG_FOOTER,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to look at, on a live run.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// How to answer.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// What to do instead of diagnosing this machine now.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of the runs that watch a machine.
+#[derive(Debug, Clone, Args)]
+pub struct WindowArgs {
+    /// How long to watch, from 1s to 1h [default: 5s]
+    ///
+    /// Written as 5s, 1500ms, 1m30s or plain seconds. A longer window tells rare events and slow growth from noise.
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_negative_numbers = true)]
+    pub interval: Option<Duration>,
+    /// Read the kernel's files below DIR instead of /
+    ///
+    /// DIR must hold proc, and sys where it is to be read too: in a container, the mount point of the host's root.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub root: Option<PathBuf>,
+}
+
+/// Options of the answer; they go before or after a command.
+// Listed after a command's own options.
+#[derive(Debug, Clone, Args)]
+#[command(next_display_order = 10)]
+pub struct ReportArgs {
+    /// Format of the report
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    pub format: Format,
+    /// List at most N processes
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10",
+        value_parser = parse_top,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub top: usize,
+    /// What to rank the processes by [default: what the verdict is about]
+    #[arg(long, value_enum, value_name = "KEY", global = true)]
+    pub sort: Option<Sort>,
+    /// Show this process too, wherever it ranks
+    #[arg(long, value_name = "PID", value_parser = parse_pid, allow_negative_numbers = true, global = true)]
+    pub pid: Option<i32>,
+    /// Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell
+    #[arg(long, value_enum, value_name = "LEVEL", global = true)]
+    pub fail_on: Option<Level>,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, global = true)]
+    pub color: Color,
+    /// Write the report to FILE instead of standard output
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, global = true)]
+    pub output: Option<PathBuf>,
+}
+
+/// What diag can do besides a live run.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Diagnose this machine and keep the raw counters in FILE
+    ///
+    /// The capture holds the kernel's files as they were read, so that the same diagnosis can be made from it on any
+    /// machine, also by a later version. It is written even when the verdict is a healthy one.
+    Record(RecordArgs),
+    /// Diagnose a capture of another time or machine
+    Replay(ReplayArgs),
+    /// Print the JSON Schema of the report
+    #[command(
+        help_template = "{about-with-newline}\n{usage-heading} {usage}\n",
+        override_usage = "diag schema"
+    )]
+    Schema,
+    /// Print the completion script for a shell
+    #[command(
+        help_template = "{about-with-newline}\n{usage-heading} {usage}\n\nArguments:\n{positionals}\n",
+        override_usage = "diag completions <SHELL>"
+    )]
+    Completions {
+        /// The shell, and where its script goes
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// Arguments of `diag record`.
+#[derive(Debug, Clone, Args)]
+pub struct RecordArgs {
+    /// Capture file to write
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Leave command lines out of the capture
+    ///
+    /// They may hold passwords. Names of processes and users are kept.
+    #[arg(long)]
+    pub without_command_lines: bool,
+    /// What to look at.
+    #[command(flatten)]
+    pub window: WindowArgs,
+}
+
+/// Arguments of `diag replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Capture file to read
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+}
+
+/// Formats of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs: one object, see `diag schema`
+    Json,
+}
+
+/// Orders of the process list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// CPU time
+    Cpu,
+    /// Memory, shared pages divided by their users
+    Memory,
+    /// Bytes from and to devices
+    Io,
+    /// Time spent waiting for a CPU or a device
+    Wait,
+}
+
+/// Levels that a monitor can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Somebody waits, or soon will
+    Warning,
+    /// The box is slow because of it
+    Critical,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// In any case
+    Always,
+    /// In no case
+    Never,
+}
+
+/// Shells with a completion script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// Saved as ~/.local/share/bash-completion/completions/diag
+    Bash,
+    /// Saved as _diag in a directory of $fpath
+    Zsh,
+    /// Saved as ~/.config/fish/completions/diag.fish
+    Fish,
+}
+
+impl Cli {
+    /// The command line in `arguments`, the program's name first.
+    ///
+    /// # Errors
+    ///
+    /// A usage error, or the text that `--help` and `--version` ask for: clap treats both alike.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let cli = Self::try_parse_from(arguments)?;
+        cli.refuse_a_window_that_nobody_opens()?;
+        Ok(cli)
+    }
+
+    /// How long to watch.
+    pub fn interval(&self) -> Duration {
+        let asked = self.record_window().and_then(|window| window.interval);
+        asked.or(self.window.interval).unwrap_or(DEFAULT_INTERVAL)
+    }
+
+    /// Where the kernel's files are.
+    pub fn root(&self) -> &Path {
+        let asked = self.record_window().and_then(|window| window.root.as_deref());
+        asked.or(self.window.root.as_deref()).unwrap_or(Path::new("/"))
+    }
+
+    fn record_window(&self) -> Option<&WindowArgs> {
+        match &self.command {
+            Some(Command::Record(record)) => Some(&record.window),
+            _ => None,
+        }
+    }
+
+    // An option that is silently ignored lets its user believe in numbers that were never taken.
+    fn refuse_a_window_that_nobody_opens(&self) -> Result<(), clap::Error> {
+        let command = match &self.command {
+            None | Some(Command::Record(_)) => return Ok(()),
+            Some(Command::Replay(_)) => "replay",
+            Some(Command::Schema) => "schema",
+            Some(Command::Completions { .. }) => "completions",
+        };
+        let option = match &self.window {
+            WindowArgs { interval: Some(_), .. } => "--interval",
+            WindowArgs { root: Some(_), .. } => "--root",
+            _ => return Ok(()),
+        };
+        let message = format!("{option} cannot be used with '{command}', which does not watch a machine");
+        Err(Self::command().error(ErrorKind::ArgumentConflict, message))
+    }
+}
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let seconds =
+        parse_seconds(text).ok_or("not a duration; write it as 5s, 1500ms, 1m30s or plain seconds")?;
+    if seconds < MIN_INTERVAL.as_secs_f64() || seconds > MAX_INTERVAL.as_secs_f64() {
+        return Err("the window must be from 1s to 1h long, for example --interval 5s".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+// `5`, `2.5`, `5s`, `1m30s`. A sign is understood, so that the answer to it can be the range.
+fn parse_seconds(text: &str) -> Option<f64> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'e')).then_some(seconds);
+    }
+    let mut rest = text;
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+        let (unit, tail) = tail.split_at(tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len()));
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * factor;
+        rest = tail;
+    }
+    (!text.is_empty()).then_some(seconds)
+}
+
+fn parse_top(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(top) if top > 0 => Ok(top),
+        _ => Err("must be a number from 1 up, for example --top 10".to_owned()),
+    }
+}
+
+fn parse_pid(text: &str) -> Result<i32, String> {
+    match text.parse() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => Err("not a process id; it is a positive number, for example --pid 4242".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        let words = std::iter::once("diag").chain(arguments.iter().copied());
+        Cli::from_arguments(words.map(OsString::from))
+    }
+
+    fn usage_error(arguments: &[&str]) -> String {
+        let error = parse(arguments).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        for (text, seconds) in [
+            ("5", 5.0),
+            ("2.5", 2.5),
+            ("5s", 5.0),
+            ("1500ms", 1.5),
+            ("1m", 60.0),
+            ("1m30s", 90.0),
+            ("1h", 3600.0),
+        ] {
+            assert_eq!(parse_interval(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "s", "5x", "5 s", "s5", "1..5s", "nan", "inf", "infinity", "1m30", "٣s", "+5s"] {
+            assert!(parse_interval(text).unwrap_err().contains("not a duration"), "{text}");
+        }
+        for text in ["0", "500ms", "0.999", "3601", "61m", "1e9", "-5", "99999999999999999999h"] {
+            assert!(parse_interval(text).unwrap_err().contains("from 1s to 1h"), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_usage_errors() {
+        assert!(usage_error(&["--top", "0"]).contains("from 1 up"));
+        assert!(usage_error(&["--top", "-3"]).contains("from 1 up"));
+        assert!(usage_error(&["--pid", "0"]).contains("positive number"));
+        assert!(usage_error(&["--pid", "init"]).contains("positive number"));
+        assert!(usage_error(&["--pid", "99999999999"]).contains("positive number"));
+        assert!(usage_error(&["--interval", "-5"]).contains("from 1s to 1h"));
+    }
+
+    #[test]
+    fn options_of_the_answer_go_on_either_side_of_a_command() {
+        for arguments in [["--format", "json", "replay", "f"], ["replay", "f", "--format", "json"]] {
+            assert_eq!(parse(&arguments).unwrap().report.format, Format::Json);
+        }
+    }
+
+    #[test]
+    fn a_recording_takes_its_window_from_either_side() {
+        for arguments in [["--interval", "2s", "record", "f"], ["record", "f", "--interval", "2s"]] {
+            assert_eq!(parse(&arguments).unwrap().interval(), Duration::from_secs(2));
+        }
+        assert_eq!(parse(&["record", "f"]).unwrap().interval(), DEFAULT_INTERVAL);
+        assert_eq!(parse(&["record", "f", "--root", "/host"]).unwrap().root(), Path::new("/host"));
+        assert_eq!(parse(&[]).unwrap().root(), Path::new("/"));
+    }
+
+    #[test]
+    fn a_replay_has_no_window() {
+        usage_error(&["replay", "f", "--interval", "2s"]);
+        usage_error(&["replay", "f", "--root", "/"]);
+        assert!(usage_error(&["--interval", "2s", "replay", "f"]).contains("does not watch"));
+        assert!(usage_error(&["--root", "/", "schema"]).contains("does not watch"));
+    }
+
+    #[test]
+    fn help_lines_stay_readable() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("Exit codes:") && help.contains("Examples:"));
+        let short = Cli::command().render_help().to_string();
+        assert!(short.lines().count() < 40, "{short}");
+    }
+}

@@ -1,0 +1,276 @@
+//! The facts of the host that do not change within a window, from small files of `/proc`, `/sys` and `/etc`.
+//!
+//! User names come from `/etc/passwd` alone: asking the system's name service may ask a server that hangs.
+//! Only what needs no root is relied on; each fact that is not there is absent.
+//!
+//! Known lies: the `hypervisor` flag exists on x86 only. DMI names the maker of the machine, which for a
+//! cloud's bare metal is the cloud as well.
+
+use crate::collect::root::Root;
+use crate::model::host::Host;
+use std::collections::BTreeMap;
+
+/// Gathers the facts of a live system. To be called before a recording has its first frame: none of what
+/// is read here belongs in one.
+pub fn gather(root: &Root) -> Host {
+    let mut files = Files { root, buffer: Vec::new() };
+    let arch = sysinfo::System::cpu_arch();
+    let own_pid = root.link("proc/self").ok().and_then(|target| target.parse().ok());
+    Host {
+        hostname: files.line("proc/sys/kernel/hostname"),
+        kernel: files.line("proc/sys/kernel/osrelease"),
+        os: files
+            .text("etc/os-release")
+            .or_else(|| files.text("usr/lib/os-release"))
+            .and_then(|t| os_name(&t)),
+        virtualization: virtualization(&mut files, &arch),
+        container: container(&mut files),
+        boot_id: files.line("proc/sys/kernel/random/boot_id"),
+        ticks_per_second: rustix::param::clock_ticks_per_second(),
+        page_bytes: rustix::param::page_size() as u64,
+        cpus_allowed_count: cpus_allowed(files.line("sys/devices/system/cpu/online").as_deref()),
+        users: files.text("etc/passwd").map(|text| users(&text)).unwrap_or_default(),
+        effective_uid: rustix::process::geteuid().as_raw(),
+        // Under another root the run has another id, which the link tells where the run is visible at all.
+        own_pid: own_pid.unwrap_or_else(|| rustix::process::getpid().as_raw_nonzero().get()),
+        arch: Some(arch),
+    }
+}
+
+/// Small files as text; every failure is an absence.
+struct Files<'a> {
+    root: &'a Root,
+    buffer: Vec<u8>,
+}
+
+impl Files<'_> {
+    fn text(&mut self, path: &str) -> Option<String> {
+        self.root.read(path, &mut self.buffer).ok()?;
+        Some(String::from_utf8_lossy(&self.buffer).into_owned())
+    }
+
+    fn line(&mut self, path: &str) -> Option<String> {
+        let text = self.text(path)?;
+        Some(text.trim().to_owned()).filter(|line| !line.is_empty())
+    }
+
+    fn exists(&mut self, path: &str) -> bool {
+        self.root.read(path, &mut self.buffer).is_ok()
+    }
+}
+
+/// `PRETTY_NAME` of os-release(5), or its `NAME`.
+fn os_name(text: &str) -> Option<String> {
+    let value = |key: &str| {
+        let mut values = text.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
+        values.next_back().map(unquote).filter(|name| !name.is_empty())
+    };
+    value("PRETTY_NAME").or_else(|| value("NAME"))
+}
+
+/// Undoes the shell quoting that os-release(5) allows.
+fn unquote(value: &str) -> String {
+    let value = value.trim();
+    let inner = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    if let Some(literal) = inner('\'') {
+        return literal.to_owned();
+    }
+    let (mut plain, mut escaped) = (String::new(), false);
+    for letter in inner('"').unwrap_or(value).chars() {
+        escaped = letter == '\\' && !escaped;
+        if !escaped {
+            plain.push(letter);
+        }
+    }
+    plain
+}
+
+/// Names by user id from passwd(5); the first of several names counts, as for the system.
+fn users(text: &str) -> BTreeMap<u32, String> {
+    let mut users = BTreeMap::new();
+    for line in text.lines() {
+        let mut fields = line.split(':');
+        if let (Some(name), Some(Ok(uid))) = (fields.next(), fields.nth(1).map(str::parse))
+            && !name.is_empty()
+        {
+            users.entry(uid).or_insert_with(|| name.to_owned());
+        }
+    }
+    users
+}
+
+/// CPUs that this run may use, where that is fewer than those `online`.
+fn cpus_allowed(online: Option<&str>) -> Option<u32> {
+    let allowed = rustix::thread::sched_getaffinity(None).ok()?.count();
+    let all = count_cpus(online?)?;
+    (allowed < all).then_some(allowed)
+}
+
+/// How many CPUs a list such as `0-3,8` names.
+fn count_cpus(list: &str) -> Option<u32> {
+    let count = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        last.checked_sub(first)?.checked_add(1)
+    };
+    list.split(',').map(count).try_fold(0_u32, |sum, cpus| sum.checked_add(cpus?))
+}
+
+fn virtualization(files: &mut Files<'_>, arch: &str) -> Option<String> {
+    if let Some(hypervisor) = files.line("sys/hypervisor/type") {
+        // The first domain of Xen runs on the machine itself.
+        let first_domain = files.text("proc/xen/capabilities").is_some_and(|text| text.contains("control_d"));
+        return (!first_domain).then_some(hypervisor);
+    }
+    let flagged = files.text("proc/cpuinfo").is_some_and(|text| has_hypervisor_flag(&text));
+    if !flagged && ["x86_64", "i686", "i586", "i386"].contains(&arch) {
+        return None;
+    }
+    let vendor = files.line("sys/class/dmi/id/sys_vendor").unwrap_or_default();
+    let product = files.line("sys/class/dmi/id/product_name").unwrap_or_default();
+    let named = hypervisor_of(&vendor, &product).map(str::to_owned);
+    named.or_else(|| {
+        if !flagged {
+            return None;
+        }
+        // Firecracker has no DMI, but puts its name into its ACPI tables, which root can read.
+        let table = files.text("sys/firmware/acpi/tables/FACP").unwrap_or_default();
+        Some(if table.contains("FIRECK") { "firecracker" } else { "vm" }.to_owned())
+    })
+}
+
+fn has_hypervisor_flag(cpuinfo: &str) -> bool {
+    let flags = cpuinfo.lines().find_map(|line| line.strip_prefix("flags")?.split_once(':'));
+    flags.is_some_and(|(_, flags)| flags.split_whitespace().any(|flag| flag == "hypervisor"))
+}
+
+/// The hypervisor that DMI's vendor and product stand for.
+fn hypervisor_of(vendor: &str, product: &str) -> Option<&'static str> {
+    let says = |word: &str| vendor.contains(word) || product.contains(word);
+    match () {
+        () if says("VMware") => Some("vmware"),
+        () if says("VirtualBox") || says("innotek") => Some("virtualbox"),
+        () if says("Xen") => Some("xen"),
+        // Microsoft makes laptops as well, Amazon rents bare metal.
+        () if says("Microsoft") && product == "Virtual Machine" => Some("microsoft"),
+        () if says("Amazon EC2") && !product.contains(".metal") => Some("amazon"),
+        () if product == "Google Compute Engine" => Some("google"),
+        () if says("Parallels") => Some("parallels"),
+        () if says("BHYVE") => Some("bhyve"),
+        () if ["QEMU", "KVM", "OpenStack", "DigitalOcean", "Bochs"].into_iter().any(says) => Some("kvm"),
+        () => None,
+    }
+}
+
+fn container(files: &mut Files<'_>) -> Option<String> {
+    let cgroups = files.text("proc/self/cgroup").unwrap_or_default();
+    let environment = files.text("proc/1/environ").unwrap_or_default();
+    let of_files = match () {
+        () if files.exists("run/.containerenv") => Some("podman"),
+        () if files.exists(".dockerenv") => Some("docker"),
+        () => None,
+    };
+    container_by(&cgroups, &environment, of_files)
+}
+
+/// The container runtime by the traces it leaves; Kubernetes uses one of the others and comes first.
+fn container_by(cgroups: &str, environment: &str, of_files: Option<&str>) -> Option<String> {
+    let variable = |name: &str| {
+        let of_name = |pair: &'_ str| pair.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+        let pair = environment.split('\0').find(|pair| of_name(pair))?;
+        Some(pair[name.len() + 1..].to_owned()).filter(|value| !value.is_empty())
+    };
+    if cgroups.contains("kubepods") || variable("KUBERNETES_SERVICE_HOST").is_some() {
+        return Some("kubernetes".to_owned());
+    }
+    // `/system.slice/docker.service` is the daemon on the host, not a container.
+    let traces = [
+        ("/docker/", "docker"),
+        ("/docker-", "docker"),
+        ("/libpod-", "podman"),
+        ("/libpod_parent/", "podman"),
+        ("/lxc/", "lxc"),
+        ("/lxc.payload", "lxc"),
+        ("/machine.slice/machine-", "systemd-nspawn"),
+    ];
+    let of_cgroups = || traces.iter().find(|(trace, _)| cgroups.contains(trace)).map(|(_, name)| *name);
+    of_files.or_else(of_cgroups).map(str::to_owned).or_else(|| variable("container"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn this_host_has_the_facts_that_every_host_has() {
+        let host = gather(&Root::live(Path::new("/")).unwrap());
+        assert!(host.kernel.is_some() && host.arch.is_some() && host.ticks_per_second >= 100);
+        assert!(host.page_bytes.is_power_of_two() && host.own_pid > 0);
+        assert_eq!(host.own_pid, i32::try_from(std::process::id()).unwrap());
+    }
+
+    #[test]
+    fn an_empty_tree_has_no_facts_and_no_panic() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tree.path().join("proc")).unwrap();
+        let host = gather(&Root::live(tree.path()).unwrap());
+        assert_eq!(
+            (host.hostname, host.os, host.container, host.cpus_allowed_count),
+            (None, None, None, None)
+        );
+        assert!(host.users.is_empty() && host.own_pid > 0);
+    }
+
+    #[test]
+    fn os_release_is_unquoted() {
+        let text = "NAME=\"Debian\"\nPRETTY_NAME=\"A \\\"quoted\\\" \\$5 \\\\ OS\"\n";
+        assert_eq!(os_name(text).as_deref(), Some("A \"quoted\" $5 \\ OS"));
+        assert_eq!(os_name("NAME='Old'\n").as_deref(), Some("Old"));
+        assert_eq!(os_name("PRETTY_NAME=Plain\n").as_deref(), Some("Plain"));
+        assert_eq!(os_name("VERSION_ID=1\n"), None);
+    }
+
+    #[test]
+    fn users_are_read_without_a_name_service() {
+        let names = users("root:x:0:0::/:/bin/sh\ntoor:x:0:0\n+::::::\nbad:x:y\n\nwww:x:33:33\n:x:5:5\n");
+        assert_eq!(names, BTreeMap::from([(0, "root".to_owned()), (33, "www".to_owned())]));
+    }
+
+    #[test]
+    fn cpu_lists_are_counted() {
+        assert_eq!(count_cpus("0-3,8"), Some(5));
+        assert_eq!(count_cpus("0"), Some(1));
+        for list in ["", "3-1", "x", "0-4294967295", "0-,1"] {
+            assert_eq!(count_cpus(list), None, "{list}");
+        }
+    }
+
+    #[test]
+    fn hypervisors_are_named() {
+        assert_eq!(hypervisor_of("QEMU", "Standard PC (Q35 + ICH9, 2009)"), Some("kvm"));
+        assert_eq!(hypervisor_of("VMware, Inc.", "VMware Virtual Platform"), Some("vmware"));
+        assert_eq!(hypervisor_of("Microsoft Corporation", "Virtual Machine"), Some("microsoft"));
+        assert_eq!(hypervisor_of("Microsoft Corporation", "Surface Laptop"), None);
+        assert_eq!(hypervisor_of("Amazon EC2", "m5.metal"), None);
+        assert_eq!(hypervisor_of("Amazon EC2", "m5.large"), Some("amazon"));
+        assert_eq!(hypervisor_of("Dell Inc.", "PowerEdge"), None);
+        assert!(has_hypervisor_flag("processor\t: 0\nflags\t\t: fpu hypervisor vme\n"));
+        assert!(!has_hypervisor_flag("flags\t\t: fpu hypervisors\n"));
+    }
+
+    #[test]
+    fn containers_are_named() {
+        let by = |cgroups, environment, files| container_by(cgroups, environment, files);
+        assert_eq!(by("0::/\n", "", None), None);
+        assert_eq!(by("0::/system.slice/docker.service\n", "", None), None);
+        assert_eq!(by("0::/system.slice/docker-0af.scope\n", "", None).as_deref(), Some("docker"));
+        assert_eq!(by("1:cpu:/kubepods/burstable/pod1\n", "", Some("docker")).as_deref(), Some("kubernetes"));
+        assert_eq!(
+            by("0::/", "A=1\0KUBERNETES_SERVICE_HOST=10.0.0.1\0", None).as_deref(),
+            Some("kubernetes")
+        );
+        assert_eq!(by("0::/", "", Some("podman")).as_deref(), Some("podman"));
+        assert_eq!(by("0::/", "containerx=1\0container=lxc\0", None).as_deref(), Some("lxc"));
+    }
+}

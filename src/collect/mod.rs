@@ -1,0 +1,30 @@
+//! Stage 1: kernel files become a [`Recording`](crate::model::snapshot::Recording).
+//!
+//! One file per kernel source, each with a pure `parse` over bytes and a `read` through a
+//! [`root::Root`]. A root is the live system, another root directory, or one frame of a capture: the code
+//! above it cannot tell, so a replay runs the very code that ran on the sick box. Only this stage touches
+//! files and clocks.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this stage is the one that reads files and clocks; the ban holds for the pure stages"
+)]
+
+pub mod block_devices;
+pub mod capture;
+pub mod details;
+pub mod diskstats;
+pub mod host;
+pub mod interrupts;
+pub mod loadavg;
+pub mod meminfo;
+pub mod net_dev;
+pub mod pressure;
+pub mod processes;
+pub mod root;
+pub mod sampler;
+pub mod stat;
+pub mod swaps;
+pub mod system;
+pub mod uptime;
+pub mod vmstat;
+pub mod window;

@@ -1,0 +1,292 @@
+//! The window: a full snapshot at both ends, system counters once a second, thread states in between.
+//!
+//! The live window and the replay of a capture build the same [`Recording`] with the same functions; they
+//! differ only in who says when and at what to look.
+
+use crate::collect::capture::{Capture, FrameKind};
+use crate::collect::processes::{Scan, Scratch, scan};
+use crate::collect::root::Root;
+use crate::collect::sampler::{Plan, Sampler};
+use crate::collect::{block_devices, details, host, system};
+use crate::model::host::Host;
+use crate::model::reading::Absence;
+use crate::model::snapshot::{FullSnapshot, LoadAverage, Recording, Source, SystemSnapshot};
+use crate::model::task::Pid;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Time between samples while they are cheap.
+const SAMPLE_EVERY: Duration = Duration::from_millis(50);
+
+/// Longest time between samples: a window of one second still gets one.
+const SAMPLE_EVERY_MAX: Duration = Duration::from_secs(1);
+
+/// Share of one CPU that the sampling may use.
+const SAMPLING_BUDGET_RATIO: f64 = 0.01;
+
+/// Time between slices.
+const SLICE_EVERY: Duration = Duration::from_secs(1);
+
+/// What one look at a thread costs until it has been measured.
+const LOOK_SECONDS: f64 = 6e-6;
+
+/// Threads that take turns in every sample, however small the budget.
+const TURNS_MIN: usize = 8;
+
+/// What a live window is told.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// Length of the window.
+    pub interval: Duration,
+    /// Process whose details are wanted whatever it does.
+    pub pid: Option<Pid>,
+    /// Set by Ctrl-C: the window ends at once.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// What a live window tells while it runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// The load average is known, before anything else was read.
+    Load(LoadAverage),
+    /// So much of the window is over.
+    Elapsed(Duration),
+}
+
+/// Takes one live window through `root`.
+pub fn live(
+    root: &Root,
+    options: &Options<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Recording, Absence> {
+    let mut scratch = Scratch::default();
+    if let Ok(load) = crate::collect::loadavg::read(root, &mut scratch.bytes) {
+        progress(Progress::Load(load));
+    }
+    let mut host = host::gather(root);
+    let started_at = jiff::Timestamp::now();
+    let clock = Instant::now();
+    root.begin_frame(FrameKind::Start, Duration::ZERO);
+    let before = full(root, Duration::ZERO, &mut scratch)?;
+    let mut sampler = Sampler::new(root, host.own_pid, &before.processes, &mut scratch);
+    let mut slices = Vec::new();
+    let mut pace = Pace::new(clock.elapsed());
+    loop {
+        let now = clock.elapsed();
+        if now >= options.interval || options.interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        progress(Progress::Elapsed(now));
+        let wake = pace.next_wake(now).min(options.interval);
+        sleep(wake.saturating_sub(now), options.interrupted);
+        let now = clock.elapsed();
+        if now >= options.interval || options.interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        let spent = CpuClock::start();
+        if now >= pace.next_slice && now + SLICE_EVERY / 4 < options.interval {
+            pace.next_slice += SLICE_EVERY;
+            root.begin_frame(FrameKind::Slice, now);
+            slices.push(system::read(root, now, false, &mut scratch.bytes));
+        }
+        if now >= pace.next_sample {
+            root.begin_frame(FrameKind::Sample, now);
+            let looks = sampler.hot_count();
+            let plan = pace.plan(&sampler);
+            sampler.sample(root, now, plan, &mut scratch);
+            pace.sampled(now, spent.seconds(), looks + plan.turns_count);
+        }
+    }
+    let interrupted = clock.elapsed() < options.interval;
+    let at = clock.elapsed();
+    root.begin_frame(FrameKind::End, at);
+    let after = full(root, at, &mut scratch)?;
+    sampler.finish(root, at, &mut scratch);
+    let ended_at = jiff::Timestamp::now();
+    let alive: HashSet<Pid> = after.processes.iter().map(|process| process.stat.pid).collect();
+    let samples = sampler.into_samples(&alive);
+    let swapping = swapped(&before.system, &after.system);
+    let selection = details::select(
+        &before.processes,
+        &after.processes,
+        &samples,
+        host.page_bytes,
+        swapping,
+        options.pid,
+    );
+    let details = details::read(root, &selection, &mut scratch);
+    let block_devices = block_devices::read(root, &mut scratch.bytes);
+    keep_seen_users(&mut host, &details);
+    Ok(Recording {
+        source: Source::Live,
+        host,
+        started_at,
+        ended_at,
+        before,
+        after,
+        slices,
+        samples,
+        details,
+        block_devices,
+        interrupted,
+    })
+}
+
+/// Builds the same recording from a capture.
+pub fn replay(capture: Capture) -> Result<Recording, Absence> {
+    let mut scratch = Scratch::default();
+    let mut before: Option<(FullSnapshot, Sampler)> = None;
+    let mut slices = Vec::new();
+    let mut end = None;
+    let host = capture.meta.host;
+    for frame in capture.frames {
+        let (kind, at) = (frame.kind, frame.at);
+        let root = Root::captured(frame);
+        match (kind, &mut before) {
+            (FrameKind::Start, _) => {
+                let snapshot = full(&root, at, &mut scratch)?;
+                let sampler = Sampler::new(&root, host.own_pid, &snapshot.processes, &mut scratch);
+                before = Some((snapshot, sampler));
+            }
+            (FrameKind::Slice, _) => slices.push(system::read(&root, at, false, &mut scratch.bytes)),
+            (FrameKind::Sample, Some((_, sampler))) => sampler.replay(&root, at, &mut scratch),
+            (FrameKind::Sample, None) => {}
+            (FrameKind::End, _) => end = Some((root, at)),
+        }
+    }
+    let (Some((before, mut sampler)), Some((root, at))) = (before, end) else {
+        return Err(Absence::malformed("capture", "it has no start or no end"));
+    };
+    let after = full(&root, at, &mut scratch)?;
+    sampler.finish(&root, at, &mut scratch);
+    let alive: HashSet<Pid> = after.processes.iter().map(|process| process.stat.pid).collect();
+    let details = details::read(&root, &details::recorded(&root), &mut scratch);
+    Ok(Recording {
+        source: Source::Capture,
+        host,
+        started_at: capture.meta.started_at,
+        ended_at: capture.meta.ended_at,
+        before,
+        after,
+        slices,
+        samples: sampler.into_samples(&alive),
+        details,
+        block_devices: block_devices::read(&root, &mut scratch.bytes),
+        interrupted: capture.meta.interrupted,
+    })
+}
+
+/// A full snapshot. Without `/proc/stat` or the processes there is nothing to diagnose.
+fn full(root: &Root, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot, Absence> {
+    let system = system::read(root, at, true, &mut scratch.bytes);
+    if let Err(absence) = &system.stat {
+        return Err(absence.clone());
+    }
+    let Scan { processes, io_denied_count, vanished_count, .. } = scan(root, scratch)?;
+    Ok(FullSnapshot { system, processes, io_denied_count, vanished_count })
+}
+
+/// Whether pages went to or came from swap between two snapshots.
+fn swapped(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
+    let (Ok(before), Ok(after)) = (&before.vm, &after.vm) else { return false };
+    ["pswpin", "pswpout"].iter().any(|name| after.get(name) > before.get(name))
+}
+
+/// A capture must not carry the whole user list of a box away.
+fn keep_seen_users(
+    host: &mut Host,
+    details: &std::collections::BTreeMap<Pid, crate::model::task::ProcessDetails>,
+) {
+    let seen: HashSet<u32> = details
+        .values()
+        .filter_map(|process| process.status.as_ref()?.as_ref().ok())
+        .map(|status| status.uid)
+        .collect();
+    host.users.retain(|uid, _| seen.contains(uid));
+}
+
+/// When to look next, so that the looking stays within its budget.
+struct Pace {
+    next_sample: Duration,
+    next_slice: Duration,
+    every: Duration,
+    look_seconds: f64,
+    step: u32,
+}
+
+impl Pace {
+    fn new(now: Duration) -> Self {
+        Self {
+            next_sample: now + SAMPLE_EVERY,
+            next_slice: SLICE_EVERY,
+            every: SAMPLE_EVERY,
+            look_seconds: LOOK_SECONDS,
+            step: 0,
+        }
+    }
+
+    fn next_wake(&self, now: Duration) -> Duration {
+        self.next_sample.min(self.next_slice).max(now)
+    }
+
+    fn plan(&self, sampler: &Sampler) -> Plan {
+        let budget = self.every.as_secs_f64() * SAMPLING_BUDGET_RATIO;
+        // A hot thread costs its state and its wait channel.
+        let left = budget - 2.0 * sampler.hot_count() as f64 * self.look_seconds;
+        let turns = (left / self.look_seconds).max(0.0) as usize;
+        // Listing a process costs about a fifteenth of reading it.
+        let listing = sampler.processes_count() as f64 * self.look_seconds / 15.0;
+        Plan {
+            turns_count: turns.clamp(TURNS_MIN, sampler.turns_count().max(TURNS_MIN)),
+            discover: listing < budget / 5.0 || self.step.is_multiple_of(20),
+        }
+    }
+
+    /// Notes what a sample cost and sets the time of the next one.
+    fn sampled(&mut self, now: Duration, seconds: f64, looks: usize) {
+        if looks > 0 {
+            // Half old, half new: one slow look must not silence the rest of the window.
+            self.look_seconds = (self.look_seconds + (seconds / looks as f64).clamp(1e-6, 1e-3)) / 2.0;
+        }
+        let affordable = Duration::from_secs_f64((seconds / SAMPLING_BUDGET_RATIO).clamp(0.0, 60.0));
+        self.every = affordable.clamp(SAMPLE_EVERY, SAMPLE_EVERY_MAX);
+        self.step = self.step.wrapping_add(1);
+        // Multiples of the golden ratio spread evenly: no beat with a 100 ms quota or a 1 s timer.
+        let phase = (f64::from(self.step) * 0.618_033_988_75).fract();
+        self.next_sample = now + self.every.mul_f64(0.75 + 0.5 * phase);
+    }
+}
+
+/// CPU time of this thread.
+struct CpuClock(f64);
+
+impl CpuClock {
+    fn start() -> Self {
+        Self(Self::now())
+    }
+
+    fn now() -> f64 {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+        tv_sec as f64 + tv_nsec as f64 / 1e9
+    }
+
+    fn seconds(&self) -> f64 {
+        (Self::now() - self.0).max(0.0)
+    }
+}
+
+/// Sleeps, or less long when Ctrl-C comes.
+fn sleep(duration: Duration, interrupted: &AtomicBool) {
+    let end = Instant::now() + duration;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || interrupted.load(Ordering::Relaxed) {
+            return;
+        }
+        let request = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        // A signal ends the sleep early; the loop then looks at the flag.
+        let _ = rustix::thread::nanosleep(&request);
+    }
+}

@@ -1,0 +1,85 @@
+//! From a control group's path to the name people use: systemd unit, container or pod.
+
+/// The unit, container or pod that `path` belongs to; none for a path that names none of them.
+///
+/// `/system.slice/nginx.service` is `nginx.service`; `/docker/<64 hex>` and `docker-<64 hex>.scope` are
+/// `docker:<12 hex>`; inside `kubepods` the container follows its pod.
+pub fn unit(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    for (index, part) in parts.iter().enumerate().rev() {
+        if let Some(id) = container_id(part) {
+            let runtime = runtime(part, &parts[..index]);
+            return Some(match parts[..index].iter().find_map(|part| pod_uid(part)) {
+                Some(pod) => format!("pod:{pod} {runtime}:{}", short(id)),
+                None => format!("{runtime}:{}", short(id)),
+            });
+        }
+        if [".service", ".scope", ".mount", ".socket", ".swap"].iter().any(|suffix| part.ends_with(suffix)) {
+            return Some(unescape(part));
+        }
+        if let Some(pod) = pod_uid(part) {
+            return Some(format!("pod:{pod}"));
+        }
+        if let ["lxc" | "lxc.payload", name] = [parts[index.saturating_sub(1)], part] {
+            return Some(format!("lxc:{name}"));
+        }
+    }
+    parts.iter().rev().find(|part| part.ends_with(".slice")).map(|part| unescape(part))
+}
+
+/// A container id is 64 hex digits, alone or between a runtime's prefix and `.scope`.
+fn container_id(part: &str) -> Option<&str> {
+    let bare = part.strip_suffix(".scope").unwrap_or(part);
+    let id = bare.rsplit('-').next()?;
+    (id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+fn runtime(part: &str, parents: &[&str]) -> String {
+    let prefix = part.split('-').next().filter(|prefix| prefix.len() < 32 && part.contains('-'));
+    match prefix {
+        Some("cri") => "containerd".to_owned(),
+        Some(prefix) => prefix.to_owned(),
+        None if parents.contains(&"docker") => "docker".to_owned(),
+        None => "container".to_owned(),
+    }
+}
+
+/// `pod<uid>` or `kubepods-besteffort-pod<uid>.slice`; systemd writes the uid's dashes as underscores.
+fn pod_uid(part: &str) -> Option<String> {
+    let bare = part.strip_suffix(".slice").unwrap_or(part);
+    let start = bare.rfind("pod").filter(|&start| start == 0 || bare.as_bytes()[start - 1] == b'-')?;
+    let uid = bare[start + 3..].replace('_', "-");
+    (uid.len() >= 32 && uid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')).then_some(uid)
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+/// Systemd writes odd characters in unit names as `\x2d`.
+fn unescape(name: &str) -> String {
+    name.replace("\\x2d", "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "4f5e6d7c8b9a4f5e6d7c8b9a4f5e6d7c8b9a4f5e6d7c8b9a4f5e6d7c8b9aabcd";
+
+    #[test]
+    fn units_containers_and_pods() {
+        assert_eq!(unit("/system.slice/nginx.service").as_deref(), Some("nginx.service"));
+        assert_eq!(unit("/user.slice/user-1000.slice").as_deref(), Some("user-1000.slice"));
+        assert_eq!(unit(&format!("/docker/{ID}")).as_deref(), Some("docker:4f5e6d7c8b9a"));
+        assert_eq!(unit(&format!("/system.slice/docker-{ID}.scope")).as_deref(), Some("docker:4f5e6d7c8b9a"));
+        let pod = "kubepods-burstable-pod0c3f2c9a_1111_2222_3333_444455556666.slice";
+        assert_eq!(
+            unit(&format!("/kubepods.slice/{pod}/cri-containerd-{ID}.scope")).as_deref(),
+            Some("pod:0c3f2c9a-1111-2222-3333-444455556666 containerd:4f5e6d7c8b9a")
+        );
+        assert_eq!(unit("/lxc/web1").as_deref(), Some("lxc:web1"));
+        assert_eq!(unit("/"), None);
+        assert_eq!(unit("/batch/a"), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! CPU time by mode, and stalls.
+
+use crate::delta::counter::rate;
+use crate::model::rates::{CpuRates, PressureRates};
+use crate::model::reading::{Absence, Reading};
+use crate::model::snapshot::{CpuTicks, Pressure, SystemSnapshot};
+use crate::model::units::MICROSECONDS_PER_SECOND;
+
+/// CPU time by mode between two snapshots.
+pub fn between(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<CpuRates> {
+    let (then, now) =
+        (before.stat.as_ref().map_err(Clone::clone)?, after.stat.as_ref().map_err(Clone::clone)?);
+    share(&then.cpu, &now.cpu).ok_or_else(|| Absence::malformed("/proc/stat", "its counters stood still"))
+}
+
+/// Each CPU that was online at both ends.
+pub fn each(before: &SystemSnapshot, after: &SystemSnapshot) -> Vec<(u32, CpuRates)> {
+    let (Ok(then), Ok(now)) = (&before.stat, &after.stat) else { return Vec::new() };
+    now.cpus.iter().filter_map(|(id, ticks)| Some((*id, share(then.cpus.get(id)?, ticks)?))).collect()
+}
+
+/// CPUs online at the end. A `/proc/stat` that lists none still has one.
+pub fn online_count(after: &SystemSnapshot) -> u32 {
+    let listed = after.stat.as_ref().map_or(0, |stat| stat.cpus.len());
+    u32::try_from(listed.max(1)).unwrap_or(u32::MAX)
+}
+
+/// Shares of the time that passed. A mode that went backwards counts as standing still: the shares must
+/// add up, and iowait and idle do go backwards.
+fn share(before: &CpuTicks, after: &CpuTicks) -> Option<CpuRates> {
+    let grown = |before: u64, after: u64| after.saturating_sub(before) as f64;
+    let optional = |before: Option<u64>, after: Option<u64>| grown(before.unwrap_or(0), after.unwrap_or(0));
+    let user = grown(before.user, after.user);
+    let nice = grown(before.nice, after.nice);
+    let system = grown(before.system, after.system);
+    let idle = grown(before.idle, after.idle);
+    let iowait = optional(before.iowait, after.iowait);
+    let irq = optional(before.irq, after.irq);
+    let softirq = optional(before.softirq, after.softirq);
+    let steal = optional(before.steal, after.steal);
+    let total = user + nice + system + idle + iowait + irq + softirq + steal;
+    (total > 0.0).then(|| CpuRates {
+        user_ratio: user / total,
+        nice_ratio: nice / total,
+        system_ratio: system / total,
+        idle_ratio: idle / total,
+        iowait_ratio: iowait / total,
+        irq_ratio: irq / total,
+        softirq_ratio: softirq / total,
+        steal_ratio: steal / total,
+        steal_known: before.steal.is_some() && after.steal.is_some(),
+    })
+}
+
+/// Mean of `procs_blocked`, the two ends included.
+pub fn blocked_mean(points: &[&SystemSnapshot]) -> Option<f64> {
+    let seen: Vec<f64> = points
+        .iter()
+        .filter_map(|point| point.stat.as_ref().ok()?.procs_blocked_count)
+        .map(|count| count as f64)
+        .collect();
+    (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / seen.len() as f64)
+}
+
+/// Stall time by wall time. The totals are brought up to date by the read itself (kernel
+/// `kernel/sched/psi.c`), so a short window is exact where the averages lag by two seconds.
+pub fn pressure(
+    before: &Reading<Pressure>,
+    after: &Reading<Pressure>,
+    seconds: f64,
+) -> Reading<PressureRates> {
+    let (then, now) = (before.as_ref().map_err(Clone::clone)?, after.as_ref().map_err(Clone::clone)?);
+    let stalled = |before: u64, after: u64| {
+        rate(before, after, seconds).map(|micros| (micros / MICROSECONDS_PER_SECOND).clamp(0.0, 1.0))
+    };
+    let some_ratio = stalled(then.some.total_microseconds, now.some.total_microseconds)
+        .ok_or_else(|| Absence::malformed("/proc/pressure", "its total went backwards"))?;
+    let full = |pressure: &Pressure| pressure.full.map(|line| line.total_microseconds);
+    Ok(PressureRates {
+        some_ratio,
+        full_ratio: full(then).zip(full(now)).and_then(|(then, now)| stalled(then, now)),
+        some_averages: [now.some.avg10_ratio, now.some.avg60_ratio, now.some.avg300_ratio],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(user: u64, idle: u64, iowait: u64) -> CpuTicks {
+        CpuTicks { user, idle, iowait: Some(iowait), steal: Some(0), ..CpuTicks::default() }
+    }
+
+    #[test]
+    fn shares_add_up_even_when_iowait_goes_backwards() {
+        let rates = share(&ticks(0, 0, 50), &ticks(60, 40, 20)).unwrap();
+        assert!((rates.user_ratio - 0.6).abs() < 1e-9);
+        assert!(rates.iowait_ratio.abs() < 1e-9);
+        assert!((rates.busy_ratio() - 0.6).abs() < 1e-9);
+    }
+
+    #[test]
+    fn counters_that_stand_still_give_none() {
+        assert_eq!(share(&ticks(1, 1, 1), &ticks(1, 1, 1)), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! Block devices: utilisation, queue and time by request.
+
+use crate::delta::counter::{difference, mean, rate, rate_of};
+use crate::model::rates::DiskRates;
+use crate::model::reading::Reading;
+use crate::model::snapshot::{BlockDevice, BlockKind, DiskStat, Recording, SystemSnapshot};
+use crate::model::units::SECTOR_BYTES;
+
+/// An uptime from which the counters since boot say what is normal for a device.
+const BASELINE_UPTIME_SECONDS: f64 = 3600.0;
+
+/// The whole devices of a recording, leaves first; partitions and devices without a medium are left out.
+pub fn disks(
+    recording: &Recording,
+    points: &[&SystemSnapshot],
+    uptime_seconds: Option<f64>,
+) -> Reading<Vec<DiskRates>> {
+    let before = recording.before.system.disks.as_ref().map_err(Clone::clone)?;
+    let after = recording.after.system.disks.as_ref().map_err(Clone::clone)?;
+    let seconds = recording.after.system.at.saturating_sub(recording.before.system.at).as_secs_f64();
+    let known = recording.block_devices.as_ref().ok();
+    let mut disks: Vec<DiskRates> = after
+        .iter()
+        .filter_map(|now| {
+            let device = match known {
+                Some(devices) => devices.iter().find(|device| device.name == now.name)?.clone(),
+                None => guess(now, after)?,
+            };
+            if matches!(device.kind, BlockKind::Other | BlockKind::Zram) {
+                return None;
+            }
+            let then = before.iter().find(|then| then.name == now.name)?;
+            let mut disk = between(then, now, device, seconds)?;
+            disk.stuck_seconds = stuck_seconds(&now.name, points);
+            if uptime_seconds.is_some_and(|uptime| uptime >= BASELINE_UPTIME_SECONDS) {
+                disk.read_await_since_boot_seconds =
+                    mean(Some(then.read_milliseconds), Some(then.reads_count)).map(|ms| ms / 1e3);
+            }
+            Some(disk)
+        })
+        .collect();
+    disks.sort_by_key(|disk| !disk.leaf);
+    Ok(disks)
+}
+
+fn between(then: &DiskStat, now: &DiskStat, device: BlockDevice, seconds: f64) -> Option<DiskRates> {
+    let grown = |field: fn(&DiskStat) -> u64| difference(field(then), field(now));
+    let per_second = |field: fn(&DiskStat) -> u64| rate(field(then), field(now), seconds);
+    let (reads, writes) = (grown(|disk| disk.reads_count)?, grown(|disk| disk.writes_count)?);
+    let flushes = then.flushes_count.zip(now.flushes_count).and_then(|(then, now)| difference(then, now));
+    let flush_time = then.flush_milliseconds.zip(now.flush_milliseconds);
+    let seconds_of = |milliseconds: f64| milliseconds / 1e3;
+    Some(DiskRates {
+        name: device.name,
+        leaf: device.slaves.is_empty() && matches!(device.kind, BlockKind::Disk | BlockKind::Nvme),
+        kind: device.kind,
+        slaves: device.slaves,
+        rotational: device.rotational,
+        backing_file: device.backing_file,
+        reads_per_second: per_second(|disk| disk.reads_count)?,
+        writes_per_second: per_second(|disk| disk.writes_count)?,
+        flushes_per_second: rate_of(then.flushes_count, now.flushes_count, seconds),
+        read_bytes_per_second: per_second(|disk| disk.read_sectors)? * SECTOR_BYTES as f64,
+        write_bytes_per_second: per_second(|disk| disk.write_sectors)? * SECTOR_BYTES as f64,
+        utilization_ratio: (per_second(|disk| disk.busy_milliseconds)? / 1e3).clamp(0.0, 1.0),
+        queue_mean: per_second(|disk| disk.weighted_milliseconds)? / 1e3,
+        read_await_seconds: mean(grown(|disk| disk.read_milliseconds), Some(reads)).map(seconds_of),
+        write_await_seconds: mean(grown(|disk| disk.write_milliseconds), Some(writes)).map(seconds_of),
+        flush_await_seconds: mean(flush_time.and_then(|(then, now)| difference(then, now)), flushes)
+            .map(seconds_of),
+        completed_count: reads + writes,
+        in_flight_count: now.in_flight_count,
+        read_await_since_boot_seconds: None,
+        stuck_seconds: 0.0,
+    })
+}
+
+/// The longest run of slices in which requests were on their way at both ends and none came back. The
+/// mean times are counted at completion, so a hung device shows none at all.
+fn stuck_seconds(name: &str, points: &[&SystemSnapshot]) -> f64 {
+    let at = |point: &SystemSnapshot| {
+        let disk = point.disks.as_ref().ok()?.iter().find(|disk| disk.name == name)?.clone();
+        Some((point.at.as_secs_f64(), disk))
+    };
+    let (mut longest, mut current) = (0.0_f64, 0.0_f64);
+    for pair in points.windows(2) {
+        let (Some((start, then)), Some((end, now))) = (at(pair[0]), at(pair[1])) else { continue };
+        let completed = now.reads_count != then.reads_count || now.writes_count != then.writes_count;
+        let waiting = then.in_flight_count > 0 && now.in_flight_count > 0;
+        current = if waiting && !completed { current + (end - start) } else { 0.0 };
+        longest = longest.max(current);
+    }
+    longest
+}
+
+/// Without `/sys/block` a partition is told by its name alone: another device's name and a number.
+fn guess(disk: &DiskStat, all: &[DiskStat]) -> Option<BlockDevice> {
+    let partition = all.iter().any(|other| {
+        disk.name.strip_prefix(other.name.as_str()).is_some_and(|rest| {
+            let digits = rest.strip_prefix('p').unwrap_or(rest);
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    });
+    let starts = |prefix: &str| disk.name.starts_with(prefix);
+    let kind = match () {
+        () if partition => return None,
+        () if starts("nvme") => BlockKind::Nvme,
+        () if starts("dm-") => BlockKind::DeviceMapper,
+        () if starts("md") => BlockKind::Md,
+        () if starts("loop") => BlockKind::Loop,
+        () if starts("zram") => BlockKind::Zram,
+        () if starts("ram") || starts("fd") || starts("sr") || starts("nbd") => BlockKind::Other,
+        () => BlockKind::Disk,
+    };
+    Some(BlockDevice {
+        name: disk.name.clone(),
+        kind,
+        slaves: Vec::new(),
+        rotational: None,
+        backing_file: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(name: &str) -> DiskStat {
+        DiskStat {
+            name: name.to_owned(),
+            reads_count: 100,
+            read_sectors: 800,
+            read_milliseconds: 50,
+            writes_count: 10,
+            write_sectors: 80,
+            write_milliseconds: 30,
+            in_flight_count: 0,
+            busy_milliseconds: 70,
+            weighted_milliseconds: 80,
+            flushes_count: None,
+            flush_milliseconds: None,
+        }
+    }
+
+    #[test]
+    fn partitions_are_told_by_name_when_sysfs_is_gone() {
+        let all = [stat("sda"), stat("sda1"), stat("nvme0n1"), stat("nvme0n1p2"), stat("dm-0")];
+        let names: Vec<_> =
+            all.iter().filter_map(|disk| guess(disk, &all)).map(|device| device.name).collect();
+        assert_eq!(names, ["sda", "nvme0n1", "dm-0"]);
+    }
+
+    #[test]
+    fn means_are_by_direction_and_none_without_requests() {
+        let then = stat("sda");
+        let mut now = stat("sda");
+        now.reads_count += 200;
+        now.read_milliseconds += 1600;
+        now.busy_milliseconds += 1000;
+        now.weighted_milliseconds += 1600;
+        let device = guess(&now, std::slice::from_ref(&now)).unwrap();
+        let disk = between(&then, &now, device, 1.0).unwrap();
+        assert_eq!(disk.read_await_seconds, Some(0.008));
+        assert_eq!(disk.write_await_seconds, None);
+        assert!((disk.utilization_ratio - 1.0).abs() < 1e-9);
+        assert!((disk.queue_mean - 1.6).abs() < 1e-9);
+        assert_eq!(disk.flushes_per_second, None);
+    }
+
+    #[test]
+    fn a_device_that_was_reset_gives_none() {
+        let mut now = stat("sda");
+        now.reads_count = 1;
+        let device = guess(&now, std::slice::from_ref(&now)).unwrap();
+        assert_eq!(between(&stat("sda"), &now, device, 1.0), None);
+    }
+}

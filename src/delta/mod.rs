@@ -1,0 +1,137 @@
+//! Stage 2: counters become rates. Pure: no file, no clock, no print.
+
+pub mod cgroup;
+pub mod counter;
+pub mod cpu;
+pub mod disk;
+pub mod load;
+pub mod memory;
+pub mod process;
+
+use crate::delta::counter::rate;
+use crate::model::rates::{InterfaceRates, Rates};
+use crate::model::reading::{Absence, Reading};
+use crate::model::snapshot::{Interface, InterruptLine, Recording, SystemSnapshot};
+
+/// Turns a recording into rates.
+pub fn rates(recording: &Recording) -> Rates {
+    let (before, after) = (&recording.before.system, &recording.after.system);
+    let seconds = (after.at.saturating_sub(before.at)).as_secs_f64();
+    let points = points(recording);
+    let uptime_seconds = after.uptime_seconds.as_ref().and_then(|reading| reading.as_ref().ok()).copied();
+    let threads = process::threads(recording, seconds);
+    let processes = process::processes(recording, &threads, seconds);
+    let makeup = load::makeup(recording, &threads, &processes);
+    let cpus_online_count = cpu::online_count(after);
+    Rates {
+        source: recording.source,
+        host: recording.host.clone(),
+        started_at: recording.started_at,
+        ended_at: recording.ended_at,
+        seconds,
+        interrupted: recording.interrupted,
+        uptime_seconds,
+        cpus_online_count,
+        cpus_effective: recording
+            .host
+            .cpus_allowed_count
+            .map_or(f64::from(cpus_online_count), |allowed| f64::from(allowed.min(cpus_online_count))),
+        load: after.load.clone(),
+        cpu: cpu::between(before, after),
+        cpus: cpu::each(before, after),
+        cpu_slices: points.windows(2).filter_map(|pair| cpu::between(pair[0], pair[1]).ok()).collect(),
+        context_switches_per_second: stat_rate(before, after, seconds, |stat| stat.context_switches_count),
+        forks_per_second: stat_rate(before, after, seconds, |stat| stat.forks_count),
+        procs_blocked_mean: cpu::blocked_mean(&points),
+        cpu_pressure: cpu::pressure(&before.cpu_pressure, &after.cpu_pressure, seconds),
+        memory_pressure: cpu::pressure(&before.memory_pressure, &after.memory_pressure, seconds),
+        io_pressure: cpu::pressure(&before.io_pressure, &after.io_pressure, seconds),
+        memory: after.memory.clone(),
+        paging: memory::paging(before, after),
+        paging_slices: points.windows(2).filter_map(|pair| memory::paging(pair[0], pair[1]).ok()).collect(),
+        disks: disk::disks(recording, &points, uptime_seconds),
+        swaps: after.swaps.as_ref().and_then(|swaps| swaps.as_ref().ok()).cloned().unwrap_or_default(),
+        softirqs_per_second: lines(&before.softirqs, &after.softirqs, seconds),
+        interrupts_per_second: lines(&before.interrupts, &after.interrupts, seconds),
+        interfaces: interfaces(&before.interfaces, &after.interfaces, seconds),
+        vanished_cpus: process::vanished_cpus(recording, seconds),
+        processes,
+        threads,
+        makeup,
+        samples_count: recording.samples.ticks_count,
+        wait_channels_hidden: recording.samples.wait_channels_hidden,
+        io_denied_count: recording.after.io_denied_count,
+        absences: absences(after, recording.block_devices.as_ref().err()),
+    }
+}
+
+/// Every moment at which the system's counters were read, in order.
+fn points(recording: &Recording) -> Vec<&SystemSnapshot> {
+    let ends = (&recording.before.system, &recording.after.system);
+    std::iter::once(ends.0).chain(&recording.slices).chain(std::iter::once(ends.1)).collect()
+}
+
+fn stat_rate(
+    before: &SystemSnapshot,
+    after: &SystemSnapshot,
+    seconds: f64,
+    counter: fn(&crate::model::snapshot::KernelStat) -> Option<u64>,
+) -> Option<f64> {
+    rate(counter(before.stat.as_ref().ok()?)?, counter(after.stat.as_ref().ok()?)?, seconds)
+}
+
+type Lines = Option<Reading<Vec<InterruptLine>>>;
+
+/// Interrupt lines by rate, highest first; lines that stood still are left out.
+fn lines(before: &Lines, after: &Lines, seconds: f64) -> Vec<(String, f64)> {
+    let (Some(Ok(before)), Some(Ok(after))) = (before, after) else { return Vec::new() };
+    let mut rates: Vec<(String, f64)> = after
+        .iter()
+        .filter_map(|line| {
+            let earlier = before.iter().find(|earlier| earlier.name == line.name)?;
+            let per_second = rate(earlier.counts.iter().sum(), line.counts.iter().sum(), seconds)?;
+            let name = if line.description.is_empty() {
+                line.name.clone()
+            } else {
+                format!("{} {}", line.name, line.description)
+            };
+            (per_second > 0.0).then_some((name, per_second))
+        })
+        .collect();
+    rates.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    rates
+}
+
+type Interfaces = Option<Reading<Vec<Interface>>>;
+
+fn interfaces(before: &Interfaces, after: &Interfaces, seconds: f64) -> Vec<InterfaceRates> {
+    let (Some(Ok(before)), Some(Ok(after))) = (before, after) else { return Vec::new() };
+    after
+        .iter()
+        .filter_map(|now| {
+            let then = before.iter().find(|then| then.name == now.name)?;
+            Some(InterfaceRates {
+                name: now.name.clone(),
+                received_packets_per_second: rate(then.received_packets, now.received_packets, seconds)?,
+                sent_packets_per_second: rate(then.sent_packets, now.sent_packets, seconds)?,
+                received_bytes_per_second: rate(then.received_bytes, now.received_bytes, seconds)?,
+                sent_bytes_per_second: rate(then.sent_bytes, now.sent_bytes, seconds)?,
+            })
+        })
+        .collect()
+}
+
+/// The absences of the last snapshot; the rules name those that they need.
+fn absences(after: &SystemSnapshot, block_devices: Option<&Absence>) -> Vec<Absence> {
+    let mut absences: Vec<Absence> = block_devices.into_iter().cloned().collect();
+    let mut add = |absence: Option<&Absence>| absences.extend(absence.cloned());
+    add(after.load.as_ref().err());
+    add(after.cpu_pressure.as_ref().err());
+    add(after.memory_pressure.as_ref().err());
+    add(after.io_pressure.as_ref().err());
+    add(after.memory.as_ref().err());
+    add(after.vm.as_ref().err());
+    add(after.disks.as_ref().err());
+    add(after.softirqs.as_ref().and_then(|reading| reading.as_ref().err()));
+    absences
+}

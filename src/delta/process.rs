@@ -1,0 +1,328 @@
+//! Processes and threads: CPU time, I/O, memory and waiting within the window.
+
+use crate::delta::cgroup;
+use crate::delta::counter::{difference, rate};
+use crate::model::rates::{ProcessRates, ThreadRates, WaitShare};
+use crate::model::snapshot::Recording;
+use crate::model::task::{Pid, ProcessDetails, ProcessReading, State, ThreadClock, ThreadObservation};
+use crate::model::units::NANOSECONDS_PER_SECOND;
+use std::collections::HashMap;
+
+/// A thread that used this much of a CPU within a second was burning in it.
+const HOT_SECOND_RATIO: f64 = 0.85;
+
+/// Clocks that are closer than this say nothing about a rate.
+const SPAN_MIN_SECONDS: f64 = 0.2;
+
+/// A process is the same only with the same start time: ids are used again.
+type Key = (Pid, u64);
+
+fn key(process: &ProcessReading) -> Key {
+    (process.stat.pid, process.stat.start_ticks)
+}
+
+fn by_key(processes: &[ProcessReading]) -> HashMap<Key, &ProcessReading> {
+    processes.iter().map(|process| (key(process), process)).collect()
+}
+
+/// Every process that lived at the end, the run itself left out.
+pub fn processes(recording: &Recording, threads: &[ThreadRates], seconds: f64) -> Vec<ProcessRates> {
+    let before = by_key(&recording.before.processes);
+    let reaped = reaped_before(recording);
+    let mut waiting: HashMap<Pid, Waiting> = HashMap::new();
+    for thread in threads.iter().filter(|thread| thread.alive) {
+        waiting.entry(thread.pid).or_default().add(thread);
+    }
+    recording
+        .after
+        .processes
+        .iter()
+        .filter(|process| process.stat.pid != recording.host.own_pid)
+        .map(|now| {
+            let then = before.get(&key(now)).copied();
+            let details = recording.details.get(&now.stat.pid);
+            let waiting = waiting.get(&now.stat.pid).copied().unwrap_or_default();
+            let mut rates = counters(recording, then, now, seconds);
+            let seen_before = reaped.get(&now.stat.pid).copied().unwrap_or(0) as f64;
+            let ticks = recording.host.ticks_per_second.max(1) as f64;
+            rates.children_ratio = (rates.children_ratio - seen_before / ticks / seconds).max(0.0);
+            rates.run_delay_ratio = waiting.delay;
+            rates.running_mean = waiting.running;
+            rates.uninterruptible_mean = waiting.uninterruptible;
+            describe(&mut rates, details, recording);
+            rates
+        })
+        .collect()
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Waiting {
+    delay: Option<f64>,
+    running: f64,
+    uninterruptible: f64,
+}
+
+impl Waiting {
+    fn add(&mut self, thread: &ThreadRates) {
+        if let Some(delay) = thread.run_delay_ratio {
+            self.delay = Some(self.delay.unwrap_or(0.0) + delay * thread.followed_ratio);
+        }
+        self.running += thread.running_mean;
+        self.uninterruptible += thread.uninterruptible_mean;
+    }
+}
+
+/// CPU time that children had used before the window and whose parent reaped them within it: it arrives
+/// at the parent in one lump and did not happen in this window.
+fn reaped_before(recording: &Recording) -> HashMap<Pid, u64> {
+    let alive = by_key(&recording.after.processes);
+    let mut lumps: HashMap<Pid, u64> = HashMap::new();
+    for process in recording.before.processes.iter().filter(|process| !alive.contains_key(&key(process))) {
+        let stat = &process.stat;
+        *lumps.entry(stat.ppid).or_default() +=
+            stat.cpu_ticks() + stat.children_user_ticks + stat.children_system_ticks;
+    }
+    lumps
+}
+
+fn counters(
+    recording: &Recording,
+    then: Option<&ProcessReading>,
+    now: &ProcessReading,
+    seconds: f64,
+) -> ProcessRates {
+    let (host, stat) = (&recording.host, &now.stat);
+    let ticks = host.ticks_per_second.max(1) as f64;
+    // One born within the window started all its counters at zero.
+    let count =
+        |field: fn(&ProcessReading) -> u64| rate(then.map_or(0, field), field(now), seconds).unwrap_or(0.0);
+    let io = |field: fn(&ProcessReading) -> Option<u64>| {
+        let start = match then {
+            Some(then) => field(then)?,
+            None => 0,
+        };
+        rate(start, field(now)?, seconds)
+    };
+    let rss_bytes = stat.rss_pages * host.page_bytes;
+    let rss_before = then.map_or(0, |then| then.stat.rss_pages * host.page_bytes);
+    ProcessRates {
+        pid: stat.pid,
+        ppid: stat.ppid,
+        session: stat.session,
+        started_seconds: stat.start_ticks as f64 / ticks,
+        comm: stat.comm,
+        state: stat.state,
+        kernel_thread: stat.is_kernel_thread(),
+        born: then.is_none(),
+        threads_count: stat.threads_count,
+        nice: stat.nice,
+        user_ratio: count(|process| process.stat.user_ticks) / ticks,
+        system_ratio: count(|process| process.stat.system_ticks) / ticks,
+        children_ratio: count(|p| p.stat.children_user_ticks + p.stat.children_system_ticks) / ticks,
+        run_delay_ratio: None,
+        rss_bytes,
+        rss_growth_bytes: i64::try_from(rss_bytes).unwrap_or(i64::MAX)
+            - i64::try_from(rss_before).unwrap_or(i64::MAX),
+        pss_bytes: None,
+        rss_unevictable_bytes: None,
+        swap_bytes: None,
+        read_bytes_per_second: io(|process| process.io.map(|io| io.read_bytes)),
+        write_bytes_per_second: io(|process| {
+            process.io.map(|io| io.write_bytes.saturating_sub(io.cancelled_write_bytes))
+        }),
+        major_faults_per_second: count(|process| process.stat.major_faults_count),
+        running_mean: 0.0,
+        uninterruptible_mean: 0.0,
+        user: None,
+        cgroup: None,
+        unit: None,
+        command_line: None,
+        wait_channel: None,
+    }
+}
+
+fn describe(rates: &mut ProcessRates, details: Option<&ProcessDetails>, recording: &Recording) {
+    let Some(details) = details else { return };
+    if let Some(Ok(status)) = &details.status {
+        rates.swap_bytes = status.swap_bytes;
+        rates.rss_unevictable_bytes = match (status.rss_anon_bytes, status.rss_shmem_bytes) {
+            (Some(anonymous), Some(shared)) => Some(anonymous + shared),
+            _ => None,
+        };
+        let name = recording.host.users.get(&status.uid).cloned();
+        rates.user = Some(name.unwrap_or_else(|| status.uid.to_string()));
+    }
+    if let Some(Ok(paths)) = &details.cgroups {
+        let path = paths.deepest();
+        rates.unit = cgroup::unit(path);
+        rates.cgroup = Some(path.to_owned());
+    }
+    if let Some(Ok(memory)) = &details.memory {
+        rates.pss_bytes = Some(memory.pss_bytes);
+    }
+    if let Some(Ok(bytes)) = &details.command_line {
+        rates.command_line = command_line(bytes);
+    }
+    if let Some(Ok(channel)) = &details.wait_channel {
+        rates.wait_channel = channel.function().map(str::to_owned);
+    }
+}
+
+/// The arguments as one line; none for a kernel thread or a zombie, which have none.
+fn command_line(bytes: &[u8]) -> Option<String> {
+    let arguments: Vec<_> = bytes
+        .split(|&byte| byte == 0)
+        .filter(|argument| !argument.is_empty())
+        .map(String::from_utf8_lossy)
+        .collect();
+    (!arguments.is_empty()).then(|| arguments.join(" "))
+}
+
+/// CPU time, in CPUs, that no process alive at the end accounts for: of processes that ended within the
+/// window, however short they lived.
+pub fn vanished_cpus(recording: &Recording, seconds: f64) -> Option<f64> {
+    let (before, after) = (&recording.before, &recording.after);
+    let (then, now) = (&before.system.stat.as_ref().ok()?.cpu, &after.system.stat.as_ref().ok()?.cpu);
+    let used = |ticks: &crate::model::snapshot::CpuTicks| ticks.user + ticks.nice + ticks.system;
+    let all = difference(used(then), used(now))?;
+    let earlier = by_key(&before.processes);
+    let survivors: u64 = after
+        .processes
+        .iter()
+        .map(|process| {
+            let start = earlier.get(&key(process)).map_or(0, |then| then.stat.cpu_ticks());
+            process.stat.cpu_ticks().saturating_sub(start)
+        })
+        .sum();
+    let ticks = recording.host.ticks_per_second.max(1) as f64;
+    (seconds > 0.0).then(|| all.saturating_sub(survivors) as f64 / ticks / seconds)
+}
+
+/// Every thread that was followed.
+pub fn threads(recording: &Recording, seconds: f64) -> Vec<ThreadRates> {
+    let alive: HashMap<Pid, u64> = recording
+        .after
+        .processes
+        .iter()
+        .map(|process| (process.stat.pid, process.stat.start_ticks))
+        .collect();
+    let samples = f64::from(recording.samples.ticks_count.max(1));
+    let ticks = recording.host.ticks_per_second.max(1) as f64;
+    recording
+        .samples
+        .threads
+        .iter()
+        .filter(|thread| thread.pid != recording.host.own_pid)
+        .map(|thread| thread_rates(thread, alive.contains_key(&thread.pid), samples, ticks, seconds))
+        .collect()
+}
+
+fn thread_rates(
+    thread: &ThreadObservation,
+    alive: bool,
+    samples: f64,
+    ticks: f64,
+    seconds: f64,
+) -> ThreadRates {
+    let ends = thread.clocks.first().zip(thread.clocks.last());
+    let span = ends.map_or(0.0, |(first, last)| (last.at.saturating_sub(first.at)).as_secs_f64());
+    let usable = ends.filter(|_| span >= SPAN_MIN_SECONDS);
+    let share = |field: fn(&ThreadClock) -> u64| {
+        usable
+            .and_then(|(first, last)| rate(field(first), field(last), span))
+            .map_or(0.0, |rate| rate / ticks)
+    };
+    let sched = usable.and_then(|(first, last)| Some((first.sched?, last.sched?)));
+    let total: f64 = thread.states.iter().map(|share| share.weight).sum();
+    // Turns of the rotation may count a thread a little more often than there were samples.
+    let scale = if total > samples { samples / total } else { 1.0 } / samples;
+    let mean = |state: State| -> f64 {
+        thread.states.iter().filter(|share| share.state == state).map(|share| share.weight * scale).sum()
+    };
+    let uninterruptible_mean = mean(State::Uninterruptible);
+    ThreadRates {
+        pid: thread.pid,
+        tid: thread.tid,
+        comm: thread.comm,
+        ppid: thread.ppid,
+        session: thread.session,
+        kernel_thread: thread.kernel_thread,
+        nice: thread.nice,
+        policy: thread.policy,
+        alive,
+        followed_ratio: if seconds > 0.0 { (span / seconds).min(1.0) } else { 0.0 },
+        user_ratio: share(|clock| clock.user_ticks),
+        system_ratio: share(|clock| clock.system_ticks),
+        hot_seconds_ratio: hot_seconds(&thread.clocks, ticks),
+        run_delay_ratio: sched.and_then(|(first, last)| {
+            rate(first.run_delay_nanoseconds, last.run_delay_nanoseconds, span)
+                .map(|delay| delay / NANOSECONDS_PER_SECOND)
+        }),
+        ran: sched.and_then(|(first, last)| {
+            difference(first.timeslices_count, last.timeslices_count).map(|count| count > 0)
+        }),
+        running_mean: mean(State::Running),
+        uninterruptible_mean,
+        uninterruptible_looks_ratio: if total > 0.0 { uninterruptible_mean / (total * scale) } else { 0.0 },
+        looks_count: thread.looks_count,
+        waits: thread
+            .states
+            .iter()
+            .filter(|share| matches!(share.state, State::Sleeping | State::Uninterruptible))
+            .map(|share| WaitShare {
+                state: share.state,
+                function: share
+                    .wait_channel
+                    .as_ref()
+                    .and_then(|channel| channel.function().map(str::to_owned)),
+                mean: share.weight * scale,
+            })
+            .collect(),
+    }
+}
+
+/// Share of the spans between clocks in which the thread burned nearly a whole CPU.
+fn hot_seconds(clocks: &[ThreadClock], ticks: f64) -> f64 {
+    let spans: Vec<bool> = clocks
+        .windows(2)
+        .filter_map(|pair| {
+            let span = (pair[1].at.saturating_sub(pair[0].at)).as_secs_f64();
+            let used = difference(
+                pair[0].user_ticks + pair[0].system_ticks,
+                pair[1].user_ticks + pair[1].system_ticks,
+            )?;
+            (span >= 2.0 * SPAN_MIN_SECONDS).then(|| used as f64 / ticks / span >= HOT_SECOND_RATIO)
+        })
+        .collect();
+    if spans.is_empty() {
+        return 0.0;
+    }
+    spans.iter().filter(|&&hot| hot).count() as f64 / spans.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn arguments_become_one_line() {
+        assert_eq!(command_line(b"dd\0if=/dev/zero\0").as_deref(), Some("dd if=/dev/zero"));
+        assert_eq!(command_line(b""), None);
+    }
+
+    #[test]
+    fn burning_is_told_second_by_second() {
+        let clock = |at: u64, user_ticks: u64| ThreadClock {
+            at: Duration::from_secs(at),
+            user_ticks,
+            system_ticks: 0,
+            sched: None,
+        };
+        let steady = [clock(0, 0), clock(1, 99), clock(2, 197)];
+        assert!((hot_seconds(&steady, 100.0) - 1.0).abs() < 1e-9);
+        let burst = [clock(0, 0), clock(1, 100), clock(2, 110)];
+        assert!((hot_seconds(&burst, 100.0) - 0.5).abs() < 1e-9);
+        assert!(hot_seconds(&steady[..1], 100.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,148 @@
+//! Which finding explains which: the causal graph, as data.
+//!
+//! An explained finding is kept, printed under its cause, and cannot be the verdict. The graph has no
+//! cycle; a test sorts it.
+
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Rule};
+
+/// "`cause` explains `effect`", when it does.
+#[derive(Debug)]
+pub struct Edge {
+    /// Id of the cause.
+    pub cause: &'static str,
+    /// Id of what it explains.
+    pub effect: &'static str,
+    /// Whether it does in this case.
+    pub when: fn(&Facts<'_>, &Hit, &Hit) -> bool,
+}
+
+const fn edge(cause: &'static str, effect: &'static str, when: fn(&Facts<'_>, &Hit, &Hit) -> bool) -> Edge {
+    Edge { cause, effect, when }
+}
+
+/// Every edge; the first that holds explains a finding.
+pub const EDGES: &[Edge] = &[
+    edge("memory-swap", "memory-reclaim", always),
+    edge("memory-swap", "disk-saturated", swap_makes_the_io),
+    edge("memory-swap", "disk-latency", swap_makes_the_io),
+    edge("memory-swap", "io-blocked", always),
+    edge("memory-swap", "cpu-system", memory_makes_system_time),
+    edge("memory-reclaim", "disk-saturated", refaults_make_the_io),
+    edge("memory-reclaim", "disk-latency", refaults_make_the_io),
+    edge("memory-reclaim", "cpu-system", memory_makes_system_time),
+    edge("cpu-steal", "cpu-user", always),
+    edge("cpu-steal", "cpu-system", always),
+    edge("cpu-steal", "cpu-single-thread", always),
+    edge("cpu-steal", "short-lived-processes", steal_dominates),
+    edge("disk-saturated", "disk-latency", always),
+    edge("disk-saturated", "io-blocked", threads_get_on),
+    edge("short-lived-processes", "cpu-system", always),
+    edge("short-lived-processes", "cpu-user", always),
+    edge("short-lived-processes", "cpu-single-thread", always),
+    edge("cpu-interrupts", "cpu-system", interrupts_dominate),
+];
+
+fn always(_: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    true
+}
+
+/// Swapping explains a disk when it makes a good part of its traffic, or when the waiting for I/O is mostly
+/// waiting for memory.
+fn swap_makes_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    let (memory, _) = facts.memory_stalls();
+    let (io, _) = facts.io_stalls();
+    facts.swap_share().is_some_and(|share| share >= 0.3) || (memory > 0.0 && memory >= 0.5 * io)
+}
+
+/// A page cache that is too small explains the reads that it causes.
+fn refaults_make_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    facts.refault_share().is_some_and(|share| share >= 0.5)
+}
+
+/// Freeing memory explains kernel time when the kernel's memory threads take a part of it, or when threads
+/// stall for memory much of the time.
+fn memory_makes_system_time(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    let Some(cpu) = facts.cpu() else { return false };
+    let system = cpu.system_ratio * f64::from(facts.rates.cpus_online_count);
+    let freeing = facts.kernel_threads_cpus(&["kswapd", "kcompactd", "khugepaged"]);
+    facts.memory_stalls().0 >= 0.1 || freeing >= 0.3 * system
+}
+
+fn steal_dominates(facts: &Facts<'_>, steal: &Hit, other: &Hit) -> bool {
+    let _ = facts;
+    steal.impact_ratio >= other.impact_ratio
+}
+
+/// A saturated disk explains threads in D that get on, not those that hang.
+fn threads_get_on(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    !facts.user_threads().any(|thread| thread.uninterruptible_looks_ratio >= 0.9 && thread.ran == Some(false))
+}
+
+fn interrupts_dominate(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    facts.cpu().is_some_and(|cpu| cpu.interrupts_ratio() >= cpu.system_ratio)
+}
+
+/// A hit with its rule and what explains it.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// What it found.
+    pub hit: Hit,
+    /// Id of the finding that explains it.
+    pub explained_by: Option<&'static str>,
+}
+
+/// Applies the edges.
+pub fn explain(facts: &Facts<'_>, hits: Vec<(&'static Rule, Hit)>) -> Vec<Judged> {
+    let explained: Vec<Option<&'static str>> = hits
+        .iter()
+        .map(|(rule, effect)| {
+            EDGES
+                .iter()
+                .filter(|edge| edge.effect == rule.id)
+                .find(|edge| {
+                    hits.iter().any(|(cause, hit)| {
+                        // What is only worth knowing explains nothing that is worth a page.
+                        cause.id == edge.cause
+                            && hit.severity >= effect.severity.min(crate::model::finding::Severity::Warning)
+                            && (edge.when)(facts, hit, effect)
+                    })
+                })
+                .map(|edge| edge.cause)
+        })
+        .collect();
+    hits.into_iter()
+        .zip(explained)
+        .map(|((rule, hit), explained_by)| Judged { rule, hit, explained_by })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::rules::by_id;
+
+    #[test]
+    fn the_graph_has_no_cycle() {
+        let mut left: Vec<&Edge> = EDGES.iter().collect();
+        loop {
+            let before = left.len();
+            let effects: Vec<&str> = left.iter().map(|edge| edge.effect).collect();
+            left.retain(|edge| effects.contains(&edge.cause));
+            if left.len() == before {
+                break;
+            }
+        }
+        assert!(left.is_empty(), "a cycle through {left:?}");
+    }
+
+    #[test]
+    fn every_edge_joins_two_rules() {
+        for edge in EDGES {
+            assert!(by_id(edge.cause).is_some(), "{}", edge.cause);
+            assert!(by_id(edge.effect).is_some(), "{}", edge.effect);
+        }
+    }
+}

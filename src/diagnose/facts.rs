@@ -1,0 +1,215 @@
+//! What the rates mean together: the few judgements that several steps and rules share.
+
+use crate::diagnose::step4_rank::{Group, groups};
+use crate::diagnose::thresholds::{CPU_PRESSURE, Limit};
+use crate::model::finding::Evidence;
+use crate::model::rates::{CpuRates, DiskRates, PagingRates, PressureRates, Rates, ThreadRates};
+use crate::model::reading::Reading;
+use crate::model::snapshot::BlockKind;
+use crate::model::task::{Pid, State};
+use crate::model::wait::WaitReason;
+
+/// Weight that a thread's delay must have before it counts as waiting.
+const DELAY_MIN: f64 = 0.02;
+
+/// The rates with the shared judgements.
+pub struct Facts<'a> {
+    /// The rates.
+    pub rates: &'a Rates,
+    /// Processes grouped to services, in no order.
+    pub groups: Vec<Group<'a>>,
+    /// CPUs that count: those online, or fewer inside a container.
+    pub cpus: f64,
+}
+
+impl<'a> Facts<'a> {
+    /// Derives the facts.
+    pub fn new(rates: &'a Rates) -> Self {
+        // A run that was pinned by its caller must not think the box small; a container is that small.
+        let inside = rates.host.container.is_some();
+        let cpus = if inside { rates.cpus_effective } else { f64::from(rates.cpus_online_count) };
+        Self { rates, groups: groups(rates), cpus: cpus.max(1.0) }
+    }
+
+    /// The group that a process belongs to.
+    pub fn group_of(&self, pid: Pid) -> Option<usize> {
+        self.groups.iter().position(|group| group.members.iter().any(|process| process.pid == pid))
+    }
+
+    /// CPU time by mode, where `/proc/stat` gave it.
+    pub fn cpu(&self) -> Option<&CpuRates> {
+        self.rates.cpu.as_ref().ok()
+    }
+
+    /// Paging rates.
+    pub fn paging(&self) -> Option<&PagingRates> {
+        self.rates.paging.as_ref().ok()
+    }
+
+    /// Whole devices.
+    pub fn disks(&self) -> &[DiskRates] {
+        self.rates.disks.as_ref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Share of the window in which some thread waited for a CPU: as the kernel counts it, or from the
+    /// run delay of the followed threads where it does not.
+    pub fn cpu_wait_ratio(&self) -> f64 {
+        match &self.rates.cpu_pressure {
+            Ok(pressure) => pressure.some_ratio,
+            Err(_) => self.run_delay_mean().clamp(0.0, 1.0),
+        }
+    }
+
+    /// Mean number of threads that waited for a CPU.
+    pub fn run_delay_mean(&self) -> f64 {
+        let delays = self
+            .rates
+            .threads
+            .iter()
+            .filter_map(|thread| thread.run_delay_ratio.map(|delay| delay * thread.followed_ratio));
+        delays.filter(|delay| *delay >= DELAY_MIN).sum()
+    }
+
+    /// Whether threads queue for the CPUs: for a warning, and for critical.
+    pub fn cpu_queues(&self) -> (bool, bool) {
+        let wait = self.cpu_wait_ratio();
+        let running = self.rates.makeup.running_mean;
+        let critical = CPU_PRESSURE.critical.unwrap_or(1.0);
+        (
+            wait >= CPU_PRESSURE.warning || running >= self.cpus + 1.0,
+            wait >= critical || running >= 2.0 * self.cpus,
+        )
+    }
+
+    /// The evidence that threads queue for the CPUs.
+    pub fn cpu_queue_evidence(&self) -> Vec<Evidence> {
+        let psi = self.rates.cpu_pressure.as_ref().ok().map(|pressure| pressure.some_ratio);
+        vec![
+            evidence(&CPU_PRESSURE, psi, "/proc/pressure/cpu some total"),
+            plain(
+                "running_mean",
+                Some(self.rates.makeup.running_mean),
+                "count",
+                "/proc/PID/task/TID/stat state R",
+            ),
+        ]
+    }
+
+    /// Half the width of the 95 % interval of a share of CPU time: the split into modes is sampled at the
+    /// timer's rate, taken as 100 Hz.
+    pub fn sampling_error(&self, ratio: f64) -> f64 {
+        let samples = 100.0 * self.rates.seconds.max(0.1) * f64::from(self.rates.cpus_online_count);
+        1.96 * (ratio * (1.0 - ratio).max(0.0) / samples).sqrt()
+    }
+
+    /// Stall share of memory: some and full.
+    pub fn memory_stalls(&self) -> (f64, f64) {
+        stalls(&self.rates.memory_pressure)
+    }
+
+    /// Stall share of I/O: some and full.
+    pub fn io_stalls(&self) -> (f64, f64) {
+        stalls(&self.rates.io_pressure)
+    }
+
+    /// Mean number of user threads in D for a reason that I/O can explain.
+    pub fn io_waiters_mean(&self) -> f64 {
+        self.blocked_threads(|reason| !matches!(reason, WaitReason::Vfork | WaitReason::KernelLock))
+    }
+
+    /// Mean number of user threads in D whose wait reason satisfies `wanted`.
+    pub fn blocked_threads(&self, wanted: impl Fn(WaitReason) -> bool) -> f64 {
+        self.user_threads()
+            .flat_map(|thread| &thread.waits)
+            .filter(|share| share.state == State::Uninterruptible)
+            .filter(|share| wanted(reason(share.function.as_deref())))
+            // The sum of nothing is minus zero.
+            .fold(0.0, |sum, share| sum + share.mean)
+    }
+
+    /// Threads that are not the kernel's own.
+    pub fn user_threads(&self) -> impl Iterator<Item = &'a ThreadRates> {
+        self.rates.threads.iter().filter(|thread| !thread.kernel_thread)
+    }
+
+    /// CPU time of kernel threads whose name begins with one of `names`, in CPUs.
+    pub fn kernel_threads_cpus(&self, names: &[&str]) -> f64 {
+        self.rates
+            .processes
+            .iter()
+            .filter(|process| process.kernel_thread)
+            .filter(|process| names.iter().any(|name| process.comm.as_bytes().starts_with(name.as_bytes())))
+            .map(|process| process.cpu_ratio())
+            .sum()
+    }
+
+    /// Busy time in CPUs.
+    pub fn busy_cpus(&self) -> f64 {
+        self.cpu().map_or(0.0, |cpu| cpu.busy_ratio() * f64::from(self.rates.cpus_online_count))
+    }
+
+    /// Share of the bytes read by leaf devices that had been in memory shortly before.
+    pub fn refault_share(&self) -> Option<f64> {
+        let refaulted = self.paging()?.refault_file_per_second? * self.rates.host.page_bytes as f64;
+        let read: f64 = self.leaves().map(|disk| disk.read_bytes_per_second).sum();
+        (read > 0.0).then(|| (refaulted / read).min(1.0))
+    }
+
+    /// Devices that stand on no other block device. A loop device stands on a file, and so does its load.
+    pub fn leaves(&self) -> impl Iterator<Item = &DiskRates> {
+        self.disks().iter().filter(|disk| disk.leaf)
+    }
+
+    /// Share of the traffic of all leaf devices that is swapping.
+    pub fn swap_share(&self) -> Option<f64> {
+        let paging = self.paging()?;
+        let pages = paging.swap_in_per_second? + paging.swap_out_per_second?;
+        let bytes: f64 =
+            self.leaves().map(|disk| disk.read_bytes_per_second + disk.write_bytes_per_second).sum();
+        (bytes > 0.0).then(|| (pages * self.rates.host.page_bytes as f64 / bytes).min(1.0))
+    }
+
+    /// Whether a device has moving heads. Virtual disks claim so wrongly, so only the names of real buses
+    /// are believed.
+    pub fn spinning(disk: &DiskRates) -> bool {
+        disk.rotational == Some(true)
+            && disk.kind == BlockKind::Disk
+            && (disk.name.starts_with("sd") || disk.name.starts_with("hd"))
+            && disk.read_await_since_boot_seconds.is_none_or(|normal| normal >= 0.002)
+    }
+}
+
+/// What a kernel function that a thread sleeps in stands for.
+pub fn reason(function: Option<&str>) -> WaitReason {
+    function.map_or(WaitReason::Hidden, WaitReason::of)
+}
+
+fn stalls(pressure: &Reading<PressureRates>) -> (f64, f64) {
+    pressure.as_ref().map_or((0.0, 0.0), |stalls| (stalls.some_ratio, stalls.full_ratio.unwrap_or(0.0)))
+}
+
+/// A number with its limits.
+pub fn evidence(limit: &Limit, value: Option<f64>, source: &str) -> Evidence {
+    Evidence {
+        metric: limit.metric.to_owned(),
+        value,
+        unit: limit.unit.to_owned(),
+        warning: Some(limit.warning),
+        critical: limit.critical,
+        source: source.to_owned(),
+        threshold_source: Some(limit.source.to_owned()),
+    }
+}
+
+/// A number without limits.
+pub fn plain(metric: &str, value: Option<f64>, unit: &str, source: &str) -> Evidence {
+    Evidence {
+        metric: metric.to_owned(),
+        value,
+        unit: unit.to_owned(),
+        warning: None,
+        critical: None,
+        source: source.to_owned(),
+        threshold_source: None,
+    }
+}

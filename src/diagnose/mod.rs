@@ -1,0 +1,80 @@
+//! Stage 3: rates become a diagnosis. Pure: no file, no clock, no formatting for a medium.
+//!
+//! The triage walks its steps in order: [`step1_load`], [`step2_cpu_or_io`], then [`step3_user_or_system`] or
+//! [`step3_swap_or_disk`], then [`step4_rank`]. The [`rules`] look at the same facts, one file for each
+//! bottleneck; [`causes`] says which finding explains which; [`verdict`] chooses.
+
+pub mod causes;
+pub mod confidence;
+pub mod disk_load;
+pub mod facts;
+pub mod memory_blame;
+pub mod not_checked;
+pub mod rules;
+pub mod step1_load;
+pub mod step2_cpu_or_io;
+pub mod step3_swap_or_disk;
+pub mod step3_user_or_system;
+pub mod step4_rank;
+pub mod thresholds;
+pub mod verdict;
+
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Outcome, RULES};
+use crate::model::finding::Step;
+use crate::model::rates::Rates;
+use crate::model::report::Diagnosis;
+use crate::model::task::Pid;
+
+pub use step4_rank::Sort;
+
+/// What the user asked of the diagnosis.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Order of the processes; by the verdict's own resource when none.
+    pub sort: Option<Sort>,
+    /// Number of processes.
+    pub top: usize,
+    /// A process that must be listed.
+    pub pid: Option<Pid>,
+}
+
+/// Walks the triage.
+pub fn diagnose(rates: &Rates, options: &Options) -> Diagnosis {
+    let facts = Facts::new(rates);
+    let mut not_checked = not_checked::inputs(rates);
+    let mut hits = Vec::new();
+    for rule in RULES {
+        match (rule.check)(&facts) {
+            Outcome::Clear => {}
+            Outcome::Hit(hit) => hits.push((*rule, *hit)),
+            Outcome::Unknown(missing) => not_checked.push(missing),
+        }
+    }
+    let judged = causes::explain(&facts, hits);
+    let (load, branch) = step1_load::step(&facts);
+    let resources = step2_cpu_or_io::step(&facts, branch);
+    let mut steps: Vec<Step> = vec![load, resources.step];
+    if resources.cpu || !resources.io {
+        steps.push(step3_user_or_system::step(&facts));
+    }
+    if resources.io {
+        steps.push(step3_swap_or_disk::step(&facts));
+    }
+    let verdict = verdict::choose(&facts, &judged);
+    steps.push(step4_rank::step(&facts, &verdict));
+    for index in 0..steps.len() {
+        steps[index].next = steps.get(index + 1).map(|next| next.step);
+    }
+    not_checked.sort();
+    not_checked.dedup();
+    let sort = options.sort.unwrap_or_else(|| step4_rank::sort_for(&verdict.bottleneck));
+    Diagnosis {
+        processes: step4_rank::rows(&facts, sort, options.top, options.pid),
+        load: step1_load::load(rates),
+        findings: verdict::findings(&facts, judged, &verdict),
+        verdict,
+        steps,
+        not_checked,
+    }
+}

@@ -1,0 +1,64 @@
+//! What could not be looked at, and what would unlock it.
+
+use crate::model::finding::NotChecked;
+use crate::model::rates::Rates;
+use crate::model::reading::{Absence, AbsenceKind};
+
+/// Everything that the inputs lack.
+pub fn inputs(rates: &Rates) -> Vec<NotChecked> {
+    let mut list: Vec<NotChecked> = rates.absences.iter().map(of_absence).collect();
+    if rates.io_denied_count > 0 {
+        let root = rates.host.effective_uid == 0;
+        let count = rates.io_denied_count;
+        list.push(NotChecked {
+            what: format!("disk I/O of {count} process{}", if count == 1 { "" } else { "es" }),
+            reason: "/proc/PID/io: permission denied".to_owned(),
+            unlock: Some(
+                if root { "CAP_SYS_PTRACE" } else { "run as root, or with CAP_SYS_PTRACE" }.to_owned(),
+            ),
+        });
+    }
+    if rates.wait_channels_hidden {
+        list.push(NotChecked {
+            what: "what blocked threads of other users wait for".to_owned(),
+            reason: "/proc/PID/wchan says 0 to readers without rights".to_owned(),
+            unlock: Some("run as root, or with CAP_SYS_PTRACE".to_owned()),
+        });
+    }
+    if rates.seconds < 2.5 {
+        list.push(NotChecked {
+            what: "whether it lasts".to_owned(),
+            reason: format!("the window is only {:.1} s long", rates.seconds),
+            unlock: Some("--interval 5s".to_owned()),
+        });
+    }
+    if rates.interrupts_per_second.is_empty() && rates.softirqs_per_second.is_empty() {
+        list.push(NotChecked {
+            what: "which interrupts fire".to_owned(),
+            reason: "/proc/interrupts and /proc/softirqs show no movement".to_owned(),
+            unlock: None,
+        });
+    }
+    list
+}
+
+fn of_absence(absence: &Absence) -> NotChecked {
+    let what = match absence.path.as_str() {
+        "/proc/pressure/cpu" => "stall time for CPUs (PSI)",
+        "/proc/pressure/memory" => "stall time for memory (PSI)",
+        "/proc/pressure/io" => "stall time for I/O (PSI)",
+        "/proc/diskstats" => "disks",
+        "/proc/meminfo" => "memory",
+        "/proc/vmstat" => "paging and swapping",
+        "/proc/loadavg" => "load averages",
+        "/proc/softirqs" => "softirqs by kind",
+        "/sys/block" => "what the block devices are",
+        path => path,
+    };
+    let unlock = match (&absence.kind, absence.path.starts_with("/proc/pressure")) {
+        (AbsenceKind::Missing, true) => Some("Linux 4.20 or newer with CONFIG_PSI, booted with psi=1"),
+        (AbsenceKind::Denied, _) => Some("run as root"),
+        _ => None,
+    };
+    NotChecked { what: what.to_owned(), reason: absence.to_string(), unlock: unlock.map(str::to_owned) }
+}

@@ -1,0 +1,139 @@
+//! The CPUs are busy with interrupts and softirqs: packets, timers, block completions.
+//!
+//! Evidence: irq and softirq time, in all and on the worst CPU; which softirq and which line moves.
+//! Softirqs run on behalf of whoever happened to run, so the processes' own times do not tell who it is:
+//! a peer outside sends to a network card, and only for traffic within the box the sender pays itself.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
+use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::rates::InterfaceRates;
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "cpu-interrupts",
+    title: "the CPUs are busy with interrupts",
+    symptom: "Interrupt handlers and softirqs take a large part of the CPU time, often all of one CPU.",
+    false_positives: &[
+        "A kernel without IRQ_TIME_ACCOUNTING hides hard interrupts in user and system time: irq reads 0.",
+        "A little softirq time with every network load: below a tenth it is its price.",
+    ],
+    sources: &["proc_stat(5)", "kernel Documentation/networking/scaling.rst"],
+    advice: &[
+        AdviceTemplate {
+            action: "See which line and which CPU it is.",
+            command: Some("cat /proc/softirqs; cat /proc/interrupts; mpstat -I SCPU -P ALL 1 3"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Spread the packets over more CPUs: more queues, or receive packet steering.",
+            command: Some("ethtool -L {device} combined $(nproc)"),
+            risk: Some("the link may blink"),
+            undo: Some("ethtool -L {device} combined 1"),
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Shorten the packet filter (sets instead of long rule lists), drop floods at the edge.",
+            command: Some("nft list ruleset | wc -l"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Spread the traffic over more hosts behind a balancer.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let total = cpu.interrupts_ratio();
+    let worst = facts.rates.cpus.iter().map(|(id, cpu)| (cpu.interrupts_ratio(), *id));
+    let (worst_ratio, worst_id) =
+        worst.fold((total, 0), |best, next| if next.0 > best.0 { next } else { best });
+    if total < INTERRUPTS.warning && worst_ratio < INTERRUPTS_ONE_CPU.warning {
+        return Outcome::Clear;
+    }
+    let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
+    let critical = at(total, INTERRUPTS.critical) || at(worst_ratio, INTERRUPTS_ONE_CPU.critical);
+    let kind = facts.rates.softirqs_per_second.first();
+    let interface = busiest(facts);
+    let (who, device) = blame(facts, interface);
+    let ranked = rank(facts, None, |group| group.system, |process| process.system_ratio);
+    let mut evidence = vec![
+        evidence(&INTERRUPTS, Some(total), "/proc/stat irq, softirq"),
+        evidence(&INTERRUPTS_ONE_CPU, Some(worst_ratio), "/proc/stat irq, softirq of one CPU"),
+        plain("cpu_softirq_ratio", Some(cpu.softirq_ratio), "ratio", "/proc/stat softirq"),
+    ];
+    if let Some((name, rate)) = kind {
+        evidence.push(plain(
+            &format!("softirq_{name}_per_second"),
+            Some(*rate),
+            "per_second",
+            "/proc/softirqs",
+        ));
+    }
+    if let Some(interface) = interface {
+        let packets = interface.received_packets_per_second;
+        let metric = format!("{}_received_packets_per_second", interface.name);
+        evidence.push(plain(&metric, Some(packets), "per_second", "/proc/net/dev"));
+    }
+    let handled = kind.map_or_else(String::new, |(name, rate)| {
+        format!("; {name} runs {} times a second", human_count(*rate))
+    });
+    Outcome::hit(Hit {
+        severity: if critical { Severity::Critical } else { Severity::Warning },
+        confidence_ratio: Confidence::new()
+            .margin(total.max(worst_ratio / 5.0), INTERRUPTS.warning, facts.sampling_error(total))
+            .agreement(1 + usize::from(kind.is_some()))
+            .ratio(),
+        impact_ratio: total.max(worst_ratio / facts.cpus),
+        summary: format!(
+            "Interrupts take {} of the CPU time, {} of CPU {worst_id}{handled}.",
+            percent(total),
+            percent(worst_ratio)
+        ),
+        evidence,
+        against: Vec::new(),
+        who,
+        why: kind.map(|(name, _)| format!("softirq {name}")),
+        device,
+        suspects: suspects(facts, &ranked, Role::Offender),
+        remedy: Remedy::Tune,
+    })
+}
+
+fn busiest<'a>(facts: &'a Facts<'_>) -> Option<&'a InterfaceRates> {
+    let packets = |i: &InterfaceRates| i.received_packets_per_second + i.sent_packets_per_second;
+    facts
+        .rates
+        .interfaces
+        .iter()
+        .filter(|i| packets(i) >= 1000.0)
+        .max_by(|a, b| packets(a).total_cmp(&packets(b)))
+}
+
+/// Packets that never leave the box are paid for by their sender: it is the one with the most kernel
+/// time. Packets from outside have no culprit here but the card they come through.
+fn blame(facts: &Facts<'_>, interface: Option<&InterfaceRates>) -> (Who, Option<String>) {
+    const INSIDE: [&str; 6] = ["lo", "veth", "docker", "br-", "virbr", "dummy"];
+    let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
+    let top = ranked.first().filter(|top| top.share >= CONTRIBUTOR && top.amount >= 0.1);
+    match interface {
+        Some(interface) if !INSIDE.iter().any(|prefix| interface.name.starts_with(prefix)) => {
+            (Who::Device(interface.name.clone()), Some(interface.name.clone()))
+        }
+        _ => (top.map_or(Who::Nobody, |top| Who::Group(top.clone())), None),
+    }
+}

@@ -1,0 +1,143 @@
+//! One thread is the limit: it burns a whole CPU while others idle.
+//!
+//! Evidence: a thread at a full CPU in nearly every second, hardly waiting for one, and idle CPUs beside it.
+//! A process whose threads take turns under one lock (an interpreter's, say) is as serial as one thread.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{Ranked, suspects};
+use crate::diagnose::thresholds::{ONE_THREAD, ONE_THREAD_SECONDS};
+use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::rates::ThreadRates;
+use crate::model::task::Pid;
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "cpu-single-thread",
+    title: "one thread is the limit",
+    symptom: "One thread uses a whole CPU all the time while other CPUs idle: more CPUs would not help it, \
+              only a faster one or more threads would.",
+    false_positives: &[
+        "A batch job that nobody waits for may well burn one CPU.",
+        "A thread that is pinned together with others waits for its CPU: that is pinning.",
+    ],
+    sources: &["proc_pid_stat(5)", "kernel Documentation/scheduler/sched-stats.rst"],
+    advice: &[
+        AdviceTemplate {
+            action: "Look at its threads, then at where the hot one spends its time.",
+            command: Some("top -H -p {pid}"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Let it work in parallel: more workers, more threads, work moved off the event loop, a \
+                     query split up.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Run several instances behind a balancer.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+/// A thread that waits longer than this for a CPU is short of CPUs, not of parallelism.
+const DELAY_MAX: f64 = 0.15;
+
+struct Serial {
+    pid: Pid,
+    cpu: f64,
+    user: f64,
+    threads: usize,
+}
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let online = f64::from(facts.rates.cpus_online_count);
+    let idle_cpus = (cpu.idle_ratio + cpu.iowait_ratio) * online;
+    if facts.cpus < 2.0 || idle_cpus < 0.5 * (online - 1.0) {
+        return Outcome::Clear;
+    }
+    let mut serial: Vec<Serial> = facts.user_threads().filter(|thread| is_hot(thread)).map(alone).collect();
+    if serial.is_empty() {
+        serial.extend(taking_turns(facts));
+    }
+    serial.sort_by(|a, b| b.cpu.total_cmp(&a.cpu));
+    let Some(top) = serial.first() else { return Outcome::Clear };
+    let Some(group) = facts.group_of(top.pid) else { return Outcome::Clear };
+    let ranked = Ranked { group, pid: Some(top.pid), amount: top.cpu, share: top.cpu.min(1.0) };
+    let name = facts.groups[group].comm.to_lossy();
+    let what =
+        if top.threads > 1 { format!("{} threads of", top.threads) } else { "One thread of".to_owned() };
+    let turns = if top.threads > 1 { " in turns" } else { "" };
+    let mut evidence = vec![
+        evidence(&ONE_THREAD, Some(top.cpu), "/proc/PID/task/TID/stat"),
+        plain("thread_user_ratio", Some(top.user), "ratio", "/proc/PID/task/TID/stat utime"),
+        plain("cpus_idle", Some(idle_cpus), "count", "/proc/stat"),
+    ];
+    evidence.extend(facts.cpu_queue_evidence());
+    Outcome::hit(Hit {
+        severity: Severity::Warning,
+        confidence_ratio: Confidence::new()
+            .margin(top.cpu, ONE_THREAD.warning, 0.01)
+            .contradicted_if(facts.cpu_wait_ratio() > 0.3)
+            .ratio(),
+        impact_ratio: 0.3,
+        summary: format!(
+            "{what} {name} (pid {}) use{} {} of one CPU{turns} while {idle_cpus:.1} of {online:.0} CPUs idle: \
+             {} of it is user code.",
+            top.pid,
+            if top.threads > 1 { "" } else { "s" },
+            percent(top.cpu),
+            percent(top.user / top.cpu.max(f64::EPSILON)),
+        ),
+        evidence,
+        against: Vec::new(),
+        suspects: suspects(facts, std::slice::from_ref(&ranked), Role::Offender),
+        who: Who::Group(ranked),
+        why: None,
+        device: None,
+        remedy: Remedy::FixProgram,
+    })
+}
+
+fn is_hot(thread: &ThreadRates) -> bool {
+    thread.alive
+        && thread.followed_ratio >= 0.6
+        && thread.cpu_ratio() >= ONE_THREAD.warning
+        && thread.hot_seconds_ratio >= ONE_THREAD_SECONDS.warning
+        && thread.run_delay_ratio.is_none_or(|delay| delay < DELAY_MAX)
+}
+
+fn alone(thread: &ThreadRates) -> Serial {
+    Serial { pid: thread.pid, cpu: thread.cpu_ratio(), user: thread.user_ratio, threads: 1 }
+}
+
+/// A process of several busy threads that together never get beyond one CPU, though more are free.
+fn taking_turns(facts: &Facts<'_>) -> Option<Serial> {
+    let process = facts
+        .rates
+        .processes
+        .iter()
+        .filter(|process| !process.kernel_thread && process.threads_count >= 2)
+        .filter(|process| (ONE_THREAD.warning..1.1).contains(&process.cpu_ratio()))
+        .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))?;
+    let busy = facts.user_threads().filter(|thread| thread.pid == process.pid && thread.cpu_ratio() >= 0.05);
+    let threads = busy.count();
+    (threads >= 2 && process.running_mean < 1.5).then(|| Serial {
+        pid: process.pid,
+        cpu: process.cpu_ratio(),
+        user: process.user_ratio,
+        threads,
+    })
+}

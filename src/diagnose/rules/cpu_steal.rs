@@ -1,0 +1,99 @@
+//! The hypervisor gives this guest less CPU time than it wants.
+//!
+//! Evidence: stolen time while the guest wants to run. The steal of an idle guest harms nobody. Inside the
+//! guest there is no culprit: it sits on the same host, or is the guest's own limit.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::thresholds::STEAL;
+use crate::model::finding::{NotChecked, Remedy, Role, Severity};
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "cpu-steal",
+    title: "the hypervisor takes CPU time away",
+    symptom: "The guest is ready to run, but its virtual CPUs wait for real ones.",
+    false_positives: &[
+        "A burstable instance out of credits looks the same: there the provider's limit is the cause.",
+        "Steal on a guest that is nearly idle: nobody waits.",
+    ],
+    sources: &["proc_stat(5)", "netdata 20min_steal_cpu"],
+    advice: &[
+        AdviceTemplate {
+            action: "Ask the provider, or look at the host: who shares the CPUs, are burst credits used up?",
+            command: Some("vmstat 1 10"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::AddResource,
+        },
+        AdviceTemplate {
+            action: "Move the guest to a less crowded host, or to dedicated CPUs.",
+            command: None,
+            risk: Some("a move or restart of the guest"),
+            undo: None,
+            remedy: Remedy::AddResource,
+        },
+        AdviceTemplate {
+            action: "Spread the work over more guests on other hosts.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    if !cpu.steal_known {
+        return Outcome::Unknown(NotChecked {
+            what: "stolen CPU time".into(),
+            reason: "/proc/stat of this kernel has no steal column".into(),
+            unlock: Some("Linux 2.6.11 or newer".into()),
+        });
+    }
+    let steal = cpu.steal_ratio;
+    let wanted = cpu.busy_ratio() >= 0.5 || facts.rates.makeup.running_mean > facts.cpus;
+    if steal < STEAL.warning || !wanted {
+        return Outcome::Clear;
+    }
+    let critical = STEAL.critical.is_some_and(|limit| steal >= limit);
+    // busy_ratio counts stolen time: it is neither idle nor iowait.
+    let used = cpu.busy_ratio() - steal;
+    let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
+    let mut evidence = vec![
+        evidence(&STEAL, Some(steal), "/proc/stat steal"),
+        plain("cpu_used_ratio", Some(used), "ratio", "/proc/stat"),
+    ];
+    evidence.extend(facts.cpu_queue_evidence());
+    let virtualization = facts.rates.host.virtualization.clone();
+    Outcome::hit(Hit {
+        severity: if critical { Severity::Critical } else { Severity::Warning },
+        confidence_ratio: Confidence::new()
+            .margin(steal, STEAL.warning, facts.sampling_error(steal))
+            .contradicted_if(virtualization.is_none())
+            .ratio(),
+        impact_ratio: steal.max(facts.cpu_wait_ratio().min(steal * 2.0)),
+        summary: format!(
+            "The hypervisor takes {} of the CPU time while {} threads want to run; the guest itself gets {}.",
+            percent(steal),
+            human_count(facts.rates.makeup.running_mean),
+            percent(used)
+        ),
+        evidence,
+        against: if virtualization.is_none() {
+            vec!["This does not look like a virtual machine.".into()]
+        } else {
+            Vec::new()
+        },
+        who: Who::Nobody,
+        why: None,
+        device: None,
+        suspects: suspects(facts, &ranked, Role::Victim),
+        remedy: Remedy::AddResource,
+    })
+}

@@ -1,0 +1,119 @@
+//! The CPUs are busy with kernel code on behalf of programs.
+//!
+//! Evidence: kernel time, its share of the busy time, and that the CPUs are wanted. Kernel threads that
+//! work for memory or disks are left out of the blame: their cause is another finding.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_SYSTEM, SYSTEM_SHARE};
+use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "cpu-system",
+    title: "the CPUs are busy with kernel code",
+    symptom: "A large part of the CPU time goes to system calls, page faults or other kernel work that \
+              programs ask for.",
+    false_positives: &[
+        "Kernel threads that free memory (kswapd) or write back: the cause is memory or a disk.",
+        "A storm of short-lived processes: starting and ending is kernel work.",
+        "One thread in a tight loop of system calls while other CPUs idle: that thread is the limit.",
+    ],
+    sources: &["proc_stat(5)", "Gregg, 60-second checklist", "pmie cpu.syscall"],
+    advice: &[
+        AdviceTemplate {
+            action: "Count its system calls, then do fewer and larger ones: buffer small reads and writes, \
+                     reuse connections, drop needless stat and open calls.",
+            command: Some("perf trace -s -p {pid} -- sleep 3"),
+            risk: Some("slows a process that makes many calls while it runs"),
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "See which kernel function takes the time.",
+            command: Some("perf record -F 99 -g -p {pid} -- sleep 10 && perf report --no-children"),
+            risk: Some("about 1 % slower meanwhile"),
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Give its unit a smaller share, so that the other services keep running.",
+            command: Some("systemctl set-property --runtime {unit} CPUWeight=50"),
+            risk: Some("that unit gets slower"),
+            undo: Some("systemctl set-property --runtime {unit} CPUWeight=100"),
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Split the role: let a reverse proxy serve static files and hold slow clients.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let busy = cpu.busy_ratio();
+    let share = cpu.system_ratio / (cpu.all_user_ratio() + cpu.system_ratio).max(f64::EPSILON);
+    let (queues, queues_critically) = facts.cpu_queues();
+    if cpu.system_ratio < CPU_SYSTEM.warning
+        || share < SYSTEM_SHARE.warning
+        || !(queues || busy >= CPU_BRANCH_BUSY)
+        || (facts.cpu_wait_ratio() < 0.05 && !queues)
+    {
+        return Outcome::Clear;
+    }
+    let heavy = CPU_SYSTEM.critical.is_some_and(|limit| cpu.system_ratio >= limit)
+        || (busy >= CPU_BRANCH_BUSY && SYSTEM_SHARE.critical.is_some_and(|limit| share >= limit));
+    let severity = if heavy && queues_critically { Severity::Critical } else { Severity::Warning };
+    let system_cpus = cpu.system_ratio * f64::from(facts.rates.cpus_online_count);
+    let kernel_threads = facts.kernel_threads_cpus(&[""]);
+    let ranked = rank(facts, Some(system_cpus), |group| group.system, |process| process.system_ratio);
+    let mut evidence = vec![
+        evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
+        evidence(&SYSTEM_SHARE, Some(share), "/proc/stat system, user, nice"),
+        plain("kernel_threads_cpus", Some(kernel_threads), "count", "/proc/PID/stat of kernel threads"),
+    ];
+    evidence.extend(facts.cpu_queue_evidence());
+    let mut against = Vec::new();
+    if kernel_threads >= 0.3 * system_cpus {
+        against.push(format!(
+            "Kernel threads use {} of one CPU of it: they work for somebody else.",
+            percent(kernel_threads)
+        ));
+    }
+    let top = ranked.first().filter(|top| top.share >= CONTRIBUTOR).cloned();
+    let named = top.as_ref().map_or_else(String::new, |top| {
+        let group = &facts.groups[top.group];
+        format!("; {} spends {} of one CPU in the kernel", group.label(top.pid), percent(top.amount))
+    });
+    Outcome::hit(Hit {
+        severity,
+        confidence_ratio: Confidence::new()
+            .cap_if(facts.rates.cpu_pressure.is_err(), 0.75)
+            .margin(cpu.system_ratio, CPU_SYSTEM.warning, facts.sampling_error(cpu.system_ratio))
+            .agreement(1 + usize::from(queues))
+            .contradicted_if(kernel_threads >= 0.5 * system_cpus)
+            .ratio(),
+        impact_ratio: facts.cpu_wait_ratio() * (cpu.system_ratio / busy.max(f64::EPSILON)).min(1.0),
+        summary: format!(
+            "Kernel code takes {} of the CPU time ({} of what is used) and {} threads want to run{named}.",
+            percent(cpu.system_ratio),
+            percent(share),
+            human_count(facts.rates.makeup.running_mean),
+        ),
+        evidence,
+        against,
+        who: top.map_or(Who::Nobody, Who::Group),
+        why: None,
+        device: None,
+        suspects: suspects(facts, &ranked, Role::Offender),
+        remedy: Remedy::FixProgram,
+    })
+}

@@ -1,0 +1,157 @@
+//! The CPUs are busy with user code and threads queue for them.
+//!
+//! Evidence: busy time, its user part, and that somebody waits (PSI, or runnable threads by CPU).
+//! Utilisation without waiting is not a problem and is not reported.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
+use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, MAIN_CAUSE, USER_SHARE};
+use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::rates::CpuRates;
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "cpu-user",
+    title: "the CPUs are busy with user code",
+    symptom: "Nearly all CPU time goes to programs' own code, and more threads want a CPU than there are.",
+    false_positives: &[
+        "Full CPUs with nobody waiting: a batch job that uses what is there.",
+        "Work at lowered priority (nice): the others go first. Nice does not reach across cgroups or, with \
+         autogroup, across sessions.",
+        "Stolen time: the hypervisor gives less than it shows.",
+    ],
+    sources: &["proc_stat(5)", "kernel Documentation/accounting/psi.rst", "Gregg, USE method"],
+    advice: &[
+        AdviceTemplate {
+            action: "See which function burns the time, then mend it: a hot loop, a regular expression, \
+                     parsing, a query without an index.",
+            command: Some("perf record -F 99 -g -p {pid} -- sleep 10 && perf report"),
+            risk: Some("about 1 % slower meanwhile"),
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Give its unit a smaller share, so that the other services keep running.",
+            command: Some("systemctl set-property --runtime {unit} CPUWeight=50"),
+            risk: Some("that unit gets slower"),
+            undo: Some("systemctl set-property --runtime {unit} CPUWeight=100"),
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Lower its priority within its group.",
+            command: Some("renice -n 10 -p {pid}"),
+            risk: Some("it gets slower; no effect across cgroups and autogroups"),
+            undo: Some("renice -n 0 -p {pid}"),
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Add CPUs, or faster ones.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::AddResource,
+        },
+        AdviceTemplate {
+            action: "Spread the work: more application servers behind a balancer, a cache in front, replicas \
+                     for the reads.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let busy = cpu.busy_ratio();
+    let user_share = cpu.all_user_ratio() / busy.max(f64::EPSILON);
+    let (queues, queues_critically) = facts.cpu_queues();
+    if busy < CPU_BUSY.warning || user_share < USER_SHARE.warning || !queues {
+        return Outcome::Clear;
+    }
+    let error = facts.sampling_error(busy);
+    let critical =
+        CPU_BUSY.critical.is_some_and(|limit| busy - error.min(0.02) >= limit) && queues_critically;
+    let harmless = only_background(facts, cpu);
+    let severity = match (harmless, critical) {
+        (true, _) => Severity::Info,
+        (false, true) => Severity::Critical,
+        (false, false) => Severity::Warning,
+    };
+    let ranked = rank(facts, Some(facts.busy_cpus()), |group| group.user, |process| process.user_ratio);
+    let wait = facts.cpu_wait_ratio();
+    let mut evidence = vec![
+        evidence(&CPU_BUSY, Some(busy), "/proc/stat"),
+        evidence(&USER_SHARE, Some(user_share), "/proc/stat user, nice"),
+    ];
+    evidence.extend(facts.cpu_queue_evidence());
+    evidence.push(plain("cpu_nice_ratio", Some(cpu.nice_ratio), "ratio", "/proc/stat nice"));
+    let mut against = Vec::new();
+    if harmless {
+        against.push(
+            "The time goes to work at lowered priority, and threads of normal priority hardly wait.".into(),
+        );
+    }
+    let (who, remedy) = blame(facts, &ranked);
+    Outcome::hit(Hit {
+        severity,
+        confidence_ratio: Confidence::new()
+            .cap_if(facts.rates.cpu_pressure.is_err(), 0.75)
+            .margin(busy, CPU_BUSY.warning, error)
+            .agreement(1 + usize::from(facts.rates.makeup.running_mean > facts.cpus))
+            .ratio(),
+        impact_ratio: wait * user_share,
+        summary: format!(
+            "User code keeps the {} CPUs {} busy; {} threads want to run and some thread waits for a CPU {} of \
+             the time{}.",
+            facts.rates.cpus_online_count,
+            percent(busy),
+            human_count(facts.rates.makeup.running_mean),
+            percent(wait),
+            named(facts, &ranked),
+        ),
+        evidence,
+        against,
+        who,
+        why: None,
+        device: None,
+        suspects: suspects(facts, &ranked, Role::Offender),
+        remedy,
+    })
+}
+
+/// Whether lowered priority does nearly all the work while threads of normal priority hardly wait.
+fn only_background(facts: &Facts<'_>, cpu: &CpuRates) -> bool {
+    let normal_delay: f64 = facts
+        .user_threads()
+        .filter(|thread| thread.nice <= 0)
+        .filter_map(|thread| thread.run_delay_ratio.map(|delay| delay * thread.followed_ratio))
+        .sum();
+    cpu.nice_ratio >= 0.8 * cpu.all_user_ratio() && normal_delay < 0.1
+}
+
+/// Who it is and which remedy fits: one process that burns is a program's fault, many equal workers are a
+/// machine too small.
+fn blame(facts: &Facts<'_>, ranked: &[Ranked]) -> (Who, Remedy) {
+    let Some(top) = ranked.first().filter(|top| top.share >= CONTRIBUTOR) else {
+        return (Who::Nobody, Remedy::Distribute);
+    };
+    let group: &Group<'_> = &facts.groups[top.group];
+    let remedy = match (group.count(), top.share) {
+        (1, share) if share >= MAIN_CAUSE => Remedy::FixProgram,
+        (1, _) => Remedy::Tune,
+        _ => Remedy::AddResource,
+    };
+    (Who::Group(top.clone()), remedy)
+}
+
+fn named(facts: &Facts<'_>, ranked: &[Ranked]) -> String {
+    ranked.first().filter(|top| top.share >= CONTRIBUTOR).map_or_else(String::new, |top| {
+        format!("; {} uses {} of one CPU", facts.groups[top.group].label(top.pid), percent(top.amount))
+    })
+}

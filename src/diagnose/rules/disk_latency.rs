@@ -1,0 +1,134 @@
+//! A disk answers slowly and threads wait for it, one request at a time.
+//!
+//! Evidence: time by request without a queue that explains it, and threads that wait. Writes count only
+//! when somebody waits for them (fsync, journal): those of the page cache may take their time.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::disk_load::{describe, numbers, users};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule};
+use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::rates::DiskRates;
+use crate::model::units::{human_seconds, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "disk-latency",
+    title: "a disk answers slowly",
+    symptom: "Each request takes long although hardly any wait in the queue: the device, its path or its \
+              provider is slow.",
+    false_positives: &[
+        "Background writes: their time matters only when a thread waits for them.",
+        "A single reader of a fast disk: it waits all the time, but never long.",
+        "Too few requests for a mean.",
+    ],
+    sources: &["kernel Documentation/admin-guide/iostats.rst", "HPE LinuxKI", "iostat(1)"],
+    advice: &[
+        AdviceTemplate {
+            action: "Look for a failing or throttled device: errors, remapped sectors, a volume out of burst \
+                     credits.",
+            command: Some("smartctl -a /dev/{device}; dmesg -T | tail -50"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Ask less often: more reads in flight, read-ahead, fewer and larger writes, fewer fsyncs.",
+            command: Some("strace -f -e trace=fsync,fdatasync,pread64,read -T -p {pid}"),
+            risk: Some("slows the process while it runs"),
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Look at the scheduler of the device; `none` or `mq-deadline` suit fast ones.",
+            command: Some("cat /sys/block/{device}/queue/scheduler"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "A faster device or volume class.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::AddResource,
+        },
+    ],
+    check,
+};
+
+/// Slower than the device's own normal by this factor is slow, whatever the class of device.
+const TIMES_NORMAL: f64 = 5.0;
+
+/// And at least this slow, so that a fast device's cache does not make its normal look like a fault.
+const TIMES_NORMAL_MIN_SECONDS: f64 = 0.002;
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    if !facts.io_waited_for() {
+        return Outcome::Clear;
+    }
+    let slow = facts.disks().iter().filter_map(|disk| Some((disk, slow_seconds(facts, disk)?)));
+    // The slowest by its own limit; a device that stands on others only when none of those is slow.
+    let Some((disk, seconds)) = slow.max_by(|a, b| {
+        let weight = |(disk, seconds): &(&DiskRates, f64)| seconds / Facts::await_limit(disk).warning;
+        a.0.slaves.is_empty().cmp(&b.0.slaves.is_empty()).then(weight(a).total_cmp(&weight(b)))
+    }) else {
+        return Outcome::Clear;
+    };
+    let limit = Facts::await_limit(disk);
+    let (some, full) = facts.io_stalls();
+    let waited =
+        some >= IO_PRESSURE.critical.unwrap_or(1.0) || full >= 0.2 || facts.disk_waiters_mean() >= 1.0;
+    let critical = limit.critical.is_some_and(|limit| seconds >= limit) && waited;
+    let users = users(facts, disk);
+    let normal = disk
+        .read_await_since_boot_seconds
+        .filter(|normal| *normal > 0.0)
+        .map(|normal| format!(" (its normal is {})", human_seconds(normal)))
+        .unwrap_or_default();
+    Outcome::hit(Hit {
+        severity: if critical { Severity::Critical } else { Severity::Warning },
+        confidence_ratio: Confidence::new()
+            .cap_if(!users.seen, 0.8)
+            .cap_if(facts.rates.io_pressure.is_err(), 0.75)
+            .margin(seconds, limit.warning, limit.warning / 4.0)
+            .agreement(1 + usize::from(some >= IO_PRESSURE.warning))
+            .ratio(),
+        impact_ratio: some.max(facts.disk_waiters_mean().min(1.0) * 0.8),
+        summary: format!(
+            "Disk {} takes {} for a request{normal}: {}; some thread waits for I/O {} of the time{}.",
+            disk.name,
+            human_seconds(seconds),
+            describe(disk),
+            percent(some),
+            users.text
+        ),
+        evidence: numbers(facts, disk),
+        against: Vec::new(),
+        who: users.who,
+        why: users.why,
+        device: Some(disk.name.clone()),
+        suspects: users.suspects,
+        remedy: Remedy::Tune,
+    })
+}
+
+/// The time of the requests that somebody waits for, when it is too long and no queue explains it.
+fn slow_seconds(facts: &Facts<'_>, disk: &DiskRates) -> Option<f64> {
+    let queued = disk.queue_mean >= DISK_QUEUE.warning && disk.utilization_ratio >= DISK_BUSY.warning;
+    if queued || disk.completed_count < REQUESTS_MIN {
+        return None;
+    }
+    let limit = Facts::await_limit(disk).warning;
+    let reads = f64::from(u32::from(disk.reads_per_second * facts.rates.seconds >= REQUESTS_MIN as f64));
+    let read = disk.read_await_seconds.filter(|_| reads > 0.0);
+    // Writes that come out of the page cache hide those that are waited for.
+    let write = disk.write_await_seconds.filter(|_| !facts.writes_are_writeback());
+    let flush = disk.flush_await_seconds;
+    let seconds = [read, write, flush].into_iter().flatten().fold(0.0_f64, f64::max);
+    let unusual = disk.read_await_since_boot_seconds.is_some_and(|normal| {
+        normal > 0.0 && seconds >= TIMES_NORMAL * normal && seconds >= TIMES_NORMAL_MIN_SECONDS
+    });
+    (seconds >= limit || (unusual && !Facts::spinning(disk))).then_some(seconds)
+}

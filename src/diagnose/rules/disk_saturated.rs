@@ -1,0 +1,132 @@
+//! A disk is at its limit and requests queue for it.
+//!
+//! Evidence: utilisation, queue and time by request together, and that somebody waits. Utilisation alone says
+//! nothing of a device that serves many requests at once; a deep queue of background writes harms nobody.
+//! Asynchronous I/O shows no waiting thread at all, so the queue must be able to carry the verdict.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::disk_load::{describe, numbers, users};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule};
+use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
+use crate::model::finding::{NotChecked, Remedy, Severity};
+use crate::model::rates::DiskRates;
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "disk-saturated",
+    title: "a disk is at its limit",
+    symptom: "A disk has work all the time, requests queue for it, and each takes long because of the queue.",
+    false_positives: &[
+        "100 % utilisation of an SSD, a RAID or a virtual disk: it may serve many more at once.",
+        "A deep queue of background writes that nobody waits for.",
+        "Swapping or a page cache that is too small: the disk suffers from the want of memory.",
+    ],
+    sources: &["kernel Documentation/admin-guide/iostats.rst", "iostat(1)", "Gregg, USE method"],
+    advice: &[
+        AdviceTemplate {
+            action: "Read less: an index, a cache, a larger page; write less: batches, group commit, a lower \
+                     log level.",
+            command: Some("pidstat -d -p {pid} 1 5"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Let it yield to others, where the disk's scheduler knows priorities (bfq).",
+            command: Some("ionice -c 3 -p {pid}"),
+            risk: Some("it gets slower; no effect with other schedulers"),
+            undo: Some("ionice -c 2 -n 4 -p {pid}"),
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Pause what can wait: backups, scrubs, a RAID resync.",
+            command: Some("cat /proc/mdstat; sysctl dev.raid.speed_limit_max"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "A faster disk, more disks, or the log on a disk of its own.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::AddResource,
+        },
+        AdviceTemplate {
+            action: "Spread the reads over replicas, or put a cache in front.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    if let Err(absence) = &facts.rates.disks {
+        return Outcome::Unknown(NotChecked {
+            what: "disks".into(),
+            reason: absence.to_string(),
+            unlock: None,
+        });
+    }
+    let saturated = facts.disks().iter().filter(|disk| is_saturated(facts, disk));
+    let Some(disk) = saturated.max_by(|a, b| {
+        (a.leaf, a.queue_mean).partial_cmp(&(b.leaf, b.queue_mean)).unwrap_or(std::cmp::Ordering::Equal)
+    }) else {
+        return Outcome::Clear;
+    };
+    let (some, full) = facts.io_stalls();
+    let waited =
+        some >= IO_PRESSURE.critical.unwrap_or(1.0) || full >= 0.1 || facts.disk_waiters_mean() >= 1.0;
+    let deep = DISK_QUEUE.critical.is_some_and(|limit| disk.queue_mean >= limit);
+    let full_time = DISK_BUSY.critical.is_some_and(|limit| disk.utilization_ratio >= limit);
+    let waits_somewhere = waited || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
+    let users = users(facts, disk);
+    let mut against = Vec::new();
+    if some < IO_PRESSURE.warning && facts.rates.io_pressure.is_ok() {
+        against.push(format!(
+            "No thread sleeps for I/O ({} of the time): the requests are asynchronous.",
+            percent(some)
+        ));
+    }
+    Outcome::hit(Hit {
+        severity: if deep && full_time && waits_somewhere { Severity::Critical } else { Severity::Warning },
+        confidence_ratio: Confidence::new()
+            .cap_if(!users.seen, 0.8)
+            .margin(disk.queue_mean, DISK_QUEUE.warning, 0.5)
+            .agreement(1 + usize::from(facts.io_waited_for()) + usize::from(deep))
+            .ratio(),
+        impact_ratio: some.max(if waits_somewhere { 0.5 } else { 0.2 }),
+        summary: format!(
+            "Disk {} is busy {} of the time: {}{}.",
+            disk.name,
+            percent(disk.utilization_ratio),
+            describe(disk),
+            users.text
+        ),
+        evidence: numbers(facts, disk),
+        against,
+        who: users.who,
+        why: users.why,
+        device: Some(disk.name.clone()),
+        suspects: users.suspects,
+        remedy: users.remedy,
+    })
+}
+
+fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
+    let limit = Facts::await_limit(disk).warning;
+    let slow = disk.await_seconds().is_some_and(|seconds| seconds >= limit);
+    let queued = disk.queue_mean >= if Facts::spinning(disk) { 2.0 } else { DISK_QUEUE.warning };
+    let somebody_waits =
+        facts.io_waited_for() || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
+    disk.completed_count >= REQUESTS_MIN
+        && disk.utilization_ratio >= DISK_BUSY.warning
+        && queued
+        && slow
+        && somebody_waits
+}

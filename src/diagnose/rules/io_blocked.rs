@@ -1,0 +1,236 @@
+//! Threads sit in uninterruptible sleep and no disk is busy with what they wait for.
+//!
+//! Evidence: the same threads in D in nearly every sample, without a turn on a CPU in between; or a device
+//! with requests on their way and none coming back. The wait channel says what it is: a file system in user
+//! space or on a server, a frozen file system, a hung device. The parent of a vfork(2) sleeps in D as well,
+//! and threads that fight for a lock of the kernel make progress: neither is this.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain, reason};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{Ranked, label, suspects};
+use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
+use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::rates::{DiskRates, ThreadRates};
+use crate::model::task::State;
+use crate::model::units::{human_count, human_seconds};
+use crate::model::wait::WaitReason;
+use std::collections::HashMap;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "io-blocked",
+    title: "threads hang in uninterruptible sleep",
+    symptom: "Threads wait for I/O that does not come back, while the disks have little to do. They raise \
+              the load average and cannot be killed.",
+    false_positives: &[
+        "The parent of a vfork sleeps in D until its child starts a program.",
+        "Threads that queue for a lock inside the kernel get on, slowly: that is contention.",
+        "Threads in D while a disk is at its limit: the disk is the cause.",
+    ],
+    sources: &[
+        "proc_pid_stat(5)",
+        "kernel Documentation/admin-guide/sysctl/kernel.rst hung_task_timeout_secs",
+    ],
+    advice: &[
+        AdviceTemplate {
+            action: "See where it hangs and on which file.",
+            command: Some("cat /proc/{pid}/stack; ls -l /proc/{pid}/fd"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Look at the mount behind it: is the server up, does the user-space file system answer, is \
+                     the file system frozen?",
+            command: Some(
+                "cat /proc/{pid}/mountinfo; dmesg -T | grep -iE 'blocked for more|not responding|timeout' | tail",
+            ),
+            risk: None,
+            undo: None,
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Write the stacks of all blocked threads into the kernel log.",
+            command: Some("echo w > /proc/sysrq-trigger; dmesg | tail -200"),
+            risk: Some("a long kernel log"),
+            undo: None,
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Keep remote file systems out of the path of requests; mount with time-outs.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+/// A disk with this much to do explains threads that wait, as long as they get on.
+const DISK_EXPLAINS: f64 = 0.3;
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let stuck: Vec<&ThreadRates> = facts.user_threads().filter(|thread| is_stuck(thread)).collect();
+    let device = facts.disks().iter().find(|disk| disk.stuck_seconds >= STUCK_SECONDS.warning);
+    let disks_quiet = facts.disks().iter().all(|disk| disk.utilization_ratio < DISK_EXPLAINS);
+    let slow: Vec<&ThreadRates> = facts.user_threads().filter(|thread| waits_elsewhere(thread)).collect();
+    let slow_mean: f64 = slow.iter().map(|thread| thread.uninterruptible_mean).sum();
+    let (threads, hung) = match () {
+        () if !stuck.is_empty() => (stuck, true),
+        () if disks_quiet && slow_mean >= UNINTERRUPTIBLE.warning => (slow, false),
+        () if device.is_some() => (Vec::new(), true),
+        () => return Outcome::Clear,
+    };
+    let mean: f64 = threads.iter().map(|thread| thread.uninterruptible_mean).sum();
+    let ranked = blocked(facts, &threads);
+    let wait = main_wait(&threads);
+    let critical = (hung && mean >= facts.cpus) || device.is_some_and(|_| mean >= 1.0);
+    let pressure = facts.rates.io_pressure.as_ref().ok().map(|pressure| pressure.some_ratio);
+    Outcome::hit(Hit {
+        severity: if critical { Severity::Critical } else { Severity::Warning },
+        confidence_ratio: Confidence::new()
+            .cap_if(facts.rates.wait_channels_hidden, 0.75)
+            .cap_if(!hung, 0.85)
+            .agreement(1 + usize::from(wait.is_some()) + usize::from(device.is_some()))
+            .ratio(),
+        impact_ratio: mean.clamp(if device.is_some() { 0.5 } else { 0.0 }, 1.0),
+        summary: summary(facts, &threads, &ranked, wait.as_deref(), device, hung),
+        evidence: vec![
+            evidence(&UNINTERRUPTIBLE, Some(mean), "/proc/PID/task/TID/stat state D"),
+            evidence(
+                &BLOCKED_LOOKS,
+                threads.iter().map(|thread| thread.uninterruptible_looks_ratio).reduce(f64::max),
+                "/proc/PID/task/TID/stat state D",
+            ),
+            evidence(
+                &STUCK_SECONDS,
+                device.map(|disk| disk.stuck_seconds),
+                "/proc/diskstats in flight, completed",
+            ),
+            plain("procs_blocked_mean", facts.rates.procs_blocked_mean, "count", "/proc/stat procs_blocked"),
+            plain("psi_io_some_ratio", pressure, "ratio", "/proc/pressure/io some total"),
+        ],
+        against: Vec::new(),
+        suspects: suspects(facts, &ranked, Role::Victim),
+        who: ranked
+            .first()
+            .cloned()
+            .map(Who::Group)
+            .or_else(|| device.map(|disk| Who::Device(disk.name.clone())))
+            .unwrap_or(Who::Nobody),
+        why: wait.map(|wait| format!("waits in {wait}")),
+        device: device.map(|disk| disk.name.clone()),
+        remedy: Remedy::Tune,
+    })
+}
+
+/// In D whenever looked at, and never on a CPU in between.
+fn is_stuck(thread: &ThreadRates) -> bool {
+    thread.alive
+        && thread.looks_count >= LOOKS_MIN
+        && thread.uninterruptible_looks_ratio >= BLOCKED_LOOKS.warning
+        && match thread.ran {
+            Some(ran) => !ran,
+            None => thread.cpu_ratio() < 0.001,
+        }
+        && blocking_wait(thread)
+}
+
+/// Gets on, but spends much of its time in D for something that is not a local disk.
+fn waits_elsewhere(thread: &ThreadRates) -> bool {
+    thread.alive && thread.uninterruptible_looks_ratio >= 0.5 && blocking_wait(thread)
+}
+
+/// Whether what the thread sleeps in can block it: not vfork, not a contended lock.
+fn blocking_wait(thread: &ThreadRates) -> bool {
+    let waits = thread.waits.iter().filter(|share| share.state == State::Uninterruptible);
+    let harmless: f64 = waits
+        .clone()
+        .filter(|share| matches!(reason(share.function.as_deref()), WaitReason::Vfork))
+        .map(|share| share.mean)
+        .sum();
+    let fought: f64 = waits
+        .filter(|share| matches!(reason(share.function.as_deref()), WaitReason::KernelLock))
+        .map(|share| share.mean)
+        .sum();
+    let fought = if thread.ran == Some(false) { 0.0 } else { fought };
+    harmless + fought < 0.5 * thread.uninterruptible_mean
+}
+
+/// The groups of the blocked threads, by how many of them are theirs.
+fn blocked(facts: &Facts<'_>, threads: &[&ThreadRates]) -> Vec<Ranked> {
+    let total: f64 = threads.iter().map(|thread| thread.uninterruptible_mean).sum();
+    let mut by_group: HashMap<usize, Ranked> = HashMap::new();
+    for thread in threads {
+        let Some(group) = facts.group_of(thread.pid) else { continue };
+        let entry =
+            by_group.entry(group).or_insert(Ranked { group, pid: Some(thread.pid), amount: 0.0, share: 0.0 });
+        entry.amount += thread.uninterruptible_mean;
+    }
+    let mut ranked: Vec<Ranked> = by_group.into_values().collect();
+    for entry in &mut ranked {
+        entry.share = if total > 0.0 { entry.amount / total } else { 0.0 };
+    }
+    ranked.sort_by(|a, b| b.amount.total_cmp(&a.amount).then(a.group.cmp(&b.group)));
+    ranked
+}
+
+/// The kernel function that most of the waiting happens in.
+fn main_wait(threads: &[&ThreadRates]) -> Option<String> {
+    let mut functions: HashMap<&str, f64> = HashMap::new();
+    for share in threads.iter().flat_map(|thread| &thread.waits) {
+        if let (State::Uninterruptible, Some(function)) = (share.state, share.function.as_deref()) {
+            *functions.entry(function).or_default() += share.mean;
+        }
+    }
+    let main = functions.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(a.0)))?;
+    Some(main.0.to_owned())
+}
+
+fn summary(
+    facts: &Facts<'_>,
+    threads: &[&ThreadRates],
+    ranked: &[Ranked],
+    wait: Option<&str>,
+    device: Option<&DiskRates>,
+    hung: bool,
+) -> String {
+    let place = match (wait, WaitReason::of(wait.unwrap_or(""))) {
+        (None, _) => String::new(),
+        (Some(wait), WaitReason::RemoteFilesystem) => {
+            format!(" in {wait} (a network or user-space file system)")
+        }
+        (Some(wait), WaitReason::FrozenFilesystem) => format!(" in {wait} (a frozen file system)"),
+        (Some(wait), _) => format!(" in {wait}"),
+    };
+    let device = device
+        .map(|disk| {
+            format!(
+                "; disk {} has {} requests on their way and answered none for {}",
+                disk.name,
+                disk.in_flight_count,
+                human_seconds(disk.stuck_seconds)
+            )
+        })
+        .unwrap_or_default();
+    let name = ranked.first().map(|top| {
+        let group = &facts.groups[top.group];
+        label(&group.comm.to_lossy(), top.pid, group.count())
+    });
+    match name {
+        Some(name) if hung => format!(
+            "{} threads hang{place} without ever getting on, while the disks have nothing to do with it: {name}{device}.",
+            threads.len()
+        ),
+        Some(name) => {
+            let mean: f64 = threads.iter().map(|thread| thread.uninterruptible_mean).sum();
+            format!(
+                "{} threads on average wait{place} while no disk is busy: {name}{device}.",
+                human_count(mean)
+            )
+        }
+        None => format!("A disk hangs{device}."),
+    }
+}

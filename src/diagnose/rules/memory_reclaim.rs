@@ -1,0 +1,199 @@
+//! Memory is short and threads must free some before they get any; or the page cache is too small for the
+//! files that are read again and again.
+//!
+//! Evidence: stall time for memory without swapping, direct reclaim, files that come back to memory soon
+//! after they were dropped (refaults). Little available memory supports it and never suffices.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::memory_blame::{Blame, Demand};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::thresholds::{
+    ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE, REFAULT_SHARE,
+};
+use crate::model::finding::{NotChecked, Remedy, Role, Severity};
+use crate::model::rates::{PagingRates, ProcessRates};
+use crate::model::units::{human_bytes, human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "memory-reclaim",
+    title: "memory is short: threads wait while the kernel frees some",
+    symptom: "Threads that want memory must first free some, or files are read from disk again that were in \
+              memory a moment ago.",
+    false_positives: &[
+        "Streaming through large files makes kswapd work without anybody waiting.",
+        "Major faults at the start of a program: nothing had been in memory yet.",
+        "Memory full of page cache: MemAvailable counts it as available.",
+    ],
+    sources: &[
+        "kernel Documentation/accounting/psi.rst",
+        "proc_vmstat(5) allocstall, workingset_refault_file",
+        "Android lmkd; nohang; coroot",
+    ],
+    advice: &[
+        AdviceTemplate {
+            action: "Find who holds the memory; mend a leak, shrink heaps that starve the page cache.",
+            command: Some("grep -E 'VmRSS|VmSwap|RssAnon|RssFile' /proc/{pid}/status"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Let the kernel start to free memory earlier, before threads have to wait.",
+            command: Some("sysctl vm.watermark_scale_factor=100"),
+            risk: Some("about 1 % of memory is kept free"),
+            undo: Some("sysctl vm.watermark_scale_factor=10"),
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Add memory until the files in use fit into it.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::AddResource,
+        },
+        AdviceTemplate {
+            action: "Spread the reads over replicas, or put a cache server in front.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+/// Refaults below this many pages a second are noise of any box.
+const REFAULTS_MIN: f64 = 500.0;
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(paging) = facts.paging() else { return Outcome::Clear };
+    let stalls_known = facts.rates.memory_pressure.is_ok();
+    let (some, full) = facts.memory_stalls();
+    let refault_share = facts.refault_share().unwrap_or(0.0);
+    let refaults = paging.refault_file_per_second.unwrap_or(0.0);
+    let cache_short = refault_share >= REFAULT_SHARE.warning
+        && refaults >= REFAULTS_MIN
+        && (some >= MEMORY_PRESSURE.warning / 5.0
+            || facts.io_stalls().0 >= 0.1
+            || facts.io_waiters_mean() >= 0.3);
+    let direct = paging.allocation_stalls_per_second.is_some_and(|rate| rate >= ALLOCATION_STALLS.warning);
+    let stalled = some >= MEMORY_PRESSURE.warning;
+    if !(stalled || cache_short || (direct && (some >= 0.01 || !stalls_known))) {
+        return if stalls_known || paging.allocation_stalls_per_second.is_some() {
+            Outcome::Clear
+        } else {
+            Outcome::Unknown(NotChecked {
+                what: "waiting for memory".into(),
+                reason: "neither /proc/pressure/memory nor allocstall in /proc/vmstat is there".into(),
+                unlock: Some("Linux 4.20 or newer, booted with psi=1".into()),
+            })
+        };
+    }
+    let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
+    let thrashing =
+        at(full, MEMORY_FULL.critical) || (at(some, MEMORY_PRESSURE.critical) && (direct || cache_short));
+    let blame = blame(facts, cache_short);
+    let what = if cache_short {
+        format!(
+            "The page cache is too small: {} of what is read from disk was in memory a moment ago ({} pages a \
+             second)",
+            percent(refault_share),
+            human_count(refaults)
+        )
+    } else {
+        format!(
+            "Memory is short: the kernel frees it while threads wait ({} times a second a thread had to help)",
+            human_count(paging.allocation_stalls_per_second.unwrap_or(0.0))
+        )
+    };
+    Outcome::hit(Hit {
+        severity: if thrashing { Severity::Critical } else { Severity::Warning },
+        confidence_ratio: Confidence::new()
+            .cap_if(!stalls_known, 0.75)
+            .agreement(usize::from(stalled) + usize::from(cache_short) + usize::from(direct))
+            .ratio(),
+        impact_ratio: some.max(2.0 * full).max(if cache_short { facts.io_stalls().0 } else { 0.0 }).min(1.0),
+        summary: format!("{what}; threads wait for memory {} of the time{}.", percent(some), blame.text),
+        evidence: numbers(facts, paging, refault_share),
+        against: Vec::new(),
+        who: blame.who,
+        why: blame.why,
+        device: None,
+        suspects: blame.suspects,
+        remedy: blame.remedy,
+    })
+}
+
+fn numbers(
+    facts: &Facts<'_>,
+    paging: &PagingRates,
+    refault_share: f64,
+) -> Vec<crate::model::finding::Evidence> {
+    let known = facts.rates.memory_pressure.is_ok();
+    let (some, full) = facts.memory_stalls();
+    vec![
+        evidence(&MEMORY_PRESSURE, known.then_some(some), "/proc/pressure/memory some total"),
+        evidence(&MEMORY_FULL, known.then_some(full), "/proc/pressure/memory full total"),
+        evidence(&ALLOCATION_STALLS, paging.allocation_stalls_per_second, "/proc/vmstat allocstall_*"),
+        evidence(
+            &REFAULT_SHARE,
+            Some(refault_share),
+            "/proc/vmstat workingset_refault_file, /proc/diskstats",
+        ),
+        evidence(&MAJOR_FAULTS, paging.major_faults_per_second, "/proc/vmstat pgmajfault"),
+        evidence(&AVAILABLE, facts.available_ratio(), "/proc/meminfo MemAvailable"),
+        plain(
+            "memory_unowned_bytes",
+            Some(facts.unowned_memory()),
+            "bytes",
+            "/proc/meminfo HugePages, SUnreclaim, Shmem",
+        ),
+    ]
+}
+
+struct Answer {
+    who: Who,
+    why: Option<String>,
+    text: String,
+    suspects: Vec<crate::model::finding::Suspect>,
+    remedy: Remedy,
+}
+
+/// A cache that is too small for what is read is the reader's demand, unless somebody else sits on most
+/// of the memory.
+fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
+    let holders = facts.memory_blame();
+    let total = facts.rates.memory.as_ref().map_or(f64::MAX, |memory| memory.total_bytes as f64);
+    let hogged = holders.ranked.first().is_some_and(|top| top.amount >= 0.5 * total);
+    let read = |process: &ProcessRates| process.read_bytes_per_second.unwrap_or(0.0);
+    let readers = rank(facts, None, |group| group.sum(read), read);
+    let reader = readers.first().filter(|top| top.share >= CONTRIBUTOR);
+    if let (true, false, Some(top)) = (cache_short && holders.demand != Demand::Growth, hogged, reader) {
+        let name = facts.groups[top.group].label(top.pid);
+        return Answer {
+            who: Who::Group(top.clone()),
+            why: Some("reads the same files again and again".to_owned()),
+            text: format!("; {name} reads {} a second", human_bytes(top.amount)),
+            suspects: suspects(facts, &readers, Role::Offender),
+            remedy: Remedy::AddResource,
+        };
+    }
+    let faulting = |process: &ProcessRates| process.major_faults_per_second;
+    let victims = rank(facts, None, |group| group.sum(faulting), faulting);
+    let mut named = suspects(facts, &holders.ranked, Role::Offender);
+    named.extend(suspects(facts, &victims, Role::Victim));
+    Answer {
+        who: first(&holders),
+        why: holders.why(),
+        text: holders.text(facts),
+        suspects: named,
+        remedy: holders.remedy(),
+    }
+}
+
+fn first(blame: &Blame) -> Who {
+    blame.ranked.first().cloned().map_or(Who::Nobody, Who::Group)
+}

@@ -1,0 +1,165 @@
+//! Memory is short and pages move to and from swap.
+//!
+//! Evidence: pages swapped in and out in many seconds of the window, the stall time for memory, and the
+//! share of the disk traffic that is swapping. Reading back is what hurts; writing out makes room. The
+//! culprit is who grows, else who is largest; who faults is the victim.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
+use crate::model::finding::{NotChecked, Remedy, Role, Severity};
+use crate::model::units::{human_bytes, human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "memory-swap",
+    title: "memory is short: the box swaps",
+    symptom: "More memory is in use than there is; pages go to swap and are read back, and whoever touches \
+              them waits for a disk.",
+    false_positives: &[
+        "Swap space in use without traffic: pages that nobody needs.",
+        "A single burst of swapping out: the kernel makes room once.",
+        "zram: the traffic costs CPU time, not disk time.",
+    ],
+    sources: &[
+        "proc_vmstat(5) pswpin, pswpout",
+        "atop(1)",
+        "pmie",
+        "kernel Documentation/accounting/psi.rst",
+    ],
+    advice: &[
+        AdviceTemplate {
+            action: "Look whether the program is at fault: a leak, too many workers, a cache set too large.",
+            command: Some("grep -E 'VmRSS|VmSwap|RssAnon' /proc/{pid}/status"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Cap its unit now, so that the rest of the box gets its memory back.",
+            command: Some("systemctl set-property --runtime {unit} MemoryHigh=50%"),
+            risk: Some("that unit gets slow, or is killed at MemoryMax"),
+            undo: Some("systemctl set-property --runtime {unit} MemoryHigh=infinity"),
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Fewer workers: their number times their proportional size must fit into memory.",
+            command: Some("grep ^Pss: /proc/{pid}/smaps_rollup"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::Tune,
+        },
+        AdviceTemplate {
+            action: "Add memory. Do not switch swap off while the box thrashes.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::AddResource,
+        },
+        AdviceTemplate {
+            action: "If no more memory can be added, spread the service over more servers.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::Distribute,
+        },
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let paging = match &facts.rates.paging {
+        Ok(paging) => paging,
+        Err(absence) => {
+            return Outcome::Unknown(NotChecked {
+                what: "swapping".into(),
+                reason: absence.to_string(),
+                unlock: None,
+            });
+        }
+    };
+    let (Some(swap_in), Some(swap_out)) = (paging.swap_in_per_second, paging.swap_out_per_second) else {
+        return Outcome::Clear;
+    };
+    // In compressed memory a page costs microseconds, not milliseconds.
+    let cheap =
+        !facts.rates.swaps.is_empty() && facts.rates.swaps.iter().all(|swap| swap.path.contains("zram"));
+    let scale = if cheap { 10.0 } else { 1.0 };
+    let (some, full) = facts.memory_stalls();
+    let stalls_known = facts.rates.memory_pressure.is_ok();
+    let hurts = !stalls_known || some >= MEMORY_PRESSURE.warning / 2.0;
+    let traffic = swap_in >= SWAP_IN.warning * scale || swap_out >= SWAP_OUT.warning * scale;
+    let seconds = swapping_seconds(facts, scale);
+    if !traffic || !hurts || seconds < SWAP_SECONDS.warning {
+        return Outcome::Clear;
+    }
+    let swap_share = facts.swap_share().unwrap_or(0.0);
+    let stalled = MEMORY_FULL.critical.is_some_and(|limit| full >= limit) || some >= 0.2;
+    let critical = SWAP_IN.critical.is_some_and(|limit| swap_in >= limit * scale)
+        && (stalled || (swap_share >= 0.3 && !cheap));
+    let blame = facts.memory_blame();
+    let victims = rank(
+        facts,
+        None,
+        |group| group.sum(|process| process.major_faults_per_second),
+        |process| process.major_faults_per_second,
+    );
+    let mut named = suspects(facts, &blame.ranked, Role::Offender);
+    named.extend(suspects(facts, &victims, Role::Victim));
+    let available = facts.rates.memory.as_ref().ok().and_then(|memory| memory.available_bytes);
+    Outcome::hit(Hit {
+        severity: if critical { Severity::Critical } else { Severity::Warning },
+        confidence_ratio: Confidence::new()
+            .cap_if(!stalls_known, 0.75)
+            .agreement(1 + usize::from(some >= MEMORY_PRESSURE.warning) + usize::from(swap_share >= 0.3))
+            .ratio(),
+        impact_ratio: (some.max(2.0 * full)).max(if stalls_known { 0.0 } else { swap_share }).min(1.0),
+        summary: format!(
+            "The box swaps: {} pages a second come back from swap and {} go out; threads wait for memory {} of \
+             the time{}.",
+            human_count(swap_in),
+            human_count(swap_out),
+            percent(some),
+            blame.text(facts),
+        ),
+        evidence: vec![
+            evidence(&SWAP_IN, Some(swap_in), "/proc/vmstat pswpin"),
+            evidence(&SWAP_OUT, Some(swap_out), "/proc/vmstat pswpout"),
+            evidence(&SWAP_SECONDS, Some(seconds), "/proc/vmstat, second by second"),
+            evidence(&MEMORY_PRESSURE, stalls_known.then_some(some), "/proc/pressure/memory some total"),
+            evidence(&MEMORY_FULL, stalls_known.then_some(full), "/proc/pressure/memory full total"),
+            plain("swap_share_of_disk_ratio", facts.swap_share(), "ratio", "/proc/vmstat, /proc/diskstats"),
+            plain("memory_available_bytes", available.map(|bytes| bytes as f64), "bytes", "/proc/meminfo"),
+        ],
+        against: available
+            .filter(|_| facts.available_ratio().is_some_and(|ratio| ratio > 0.2))
+            .map(|bytes| {
+                format!(
+                    "{} of memory are available: some limit smaller than the box may be the cause.",
+                    human_bytes(bytes as f64)
+                )
+            })
+            .into_iter()
+            .collect(),
+        who: blame.ranked.first().cloned().map_or(Who::Nobody, Who::Group),
+        why: blame.why(),
+        device: None,
+        suspects: named,
+        remedy: blame.remedy(),
+    })
+}
+
+/// Share of the seconds in which pages moved.
+fn swapping_seconds(facts: &Facts<'_>, scale: f64) -> f64 {
+    let slices = &facts.rates.paging_slices;
+    if slices.is_empty() {
+        return 1.0;
+    }
+    let moved = slices.iter().filter(|slice| {
+        slice.swap_in_per_second.is_some_and(|rate| rate >= SWAP_IN.warning * scale)
+            || slice.swap_out_per_second.is_some_and(|rate| rate >= SWAP_OUT.warning * scale)
+    });
+    moved.count() as f64 / slices.len() as f64
+}

@@ -1,0 +1,133 @@
+//! One file for each bottleneck, and the table that all of the program knows them from.
+//!
+//! A rule is data and one function. Its function sees the [`Facts`] and answers clear, hit or unknown; it
+//! knows no other rule. What a finding explains is in [`crate::diagnose::causes`].
+
+use crate::diagnose::facts::Facts;
+use crate::diagnose::step4_rank::Ranked;
+use crate::model::finding::{Evidence, NotChecked, Remedy, Severity, Suspect};
+
+pub mod cpu_interrupts;
+pub mod cpu_single_thread;
+pub mod cpu_steal;
+pub mod cpu_system;
+pub mod cpu_user;
+pub mod disk_latency;
+pub mod disk_saturated;
+pub mod io_blocked;
+pub mod memory_reclaim;
+pub mod memory_swap;
+pub mod none;
+pub mod short_lived_processes;
+
+/// Every rule, in the order in which ties are decided: the cause that makes the others comes first.
+pub const RULES: &[&Rule] = &[
+    &memory_swap::RULE,
+    &cpu_steal::RULE,
+    &io_blocked::RULE,
+    &memory_reclaim::RULE,
+    &cpu_interrupts::RULE,
+    &disk_saturated::RULE,
+    &disk_latency::RULE,
+    &short_lived_processes::RULE,
+    &cpu_system::RULE,
+    &cpu_user::RULE,
+    &cpu_single_thread::RULE,
+    &none::RULE,
+];
+
+/// The rule with this id.
+pub fn by_id(id: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.id == id)
+}
+
+/// A bottleneck: what it is, how it is told, what to do.
+#[derive(Debug)]
+pub struct Rule {
+    /// Stable kebab-case id.
+    pub id: &'static str,
+    /// The bottleneck in a few words.
+    pub title: &'static str,
+    /// What is short and how one notices.
+    pub symptom: &'static str,
+    /// What looks like it and is not.
+    pub false_positives: &'static [&'static str],
+    /// Kernel files, manual pages, documents.
+    pub sources: &'static [&'static str],
+    /// What to do.
+    pub advice: &'static [AdviceTemplate],
+    /// Looks at the facts.
+    pub check: fn(&Facts<'_>) -> Outcome,
+}
+
+/// One advice; `{pid}`, `{comm}`, `{unit}` and `{device}` are filled in, and a command that needs what is not
+/// known is left out.
+#[derive(Debug)]
+pub struct AdviceTemplate {
+    /// What to do and why it helps.
+    pub action: &'static str,
+    /// Command to type.
+    pub command: Option<&'static str>,
+    /// What it may break.
+    pub risk: Option<&'static str>,
+    /// How to take it back.
+    pub undo: Option<&'static str>,
+    /// Which remedy it is.
+    pub remedy: Remedy,
+}
+
+/// What a rule answers.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is not this.
+    Clear,
+    /// It is.
+    Hit(Box<Hit>),
+    /// The inputs are missing.
+    Unknown(NotChecked),
+}
+
+impl Outcome {
+    /// A hit.
+    pub fn hit(hit: Hit) -> Self {
+        Self::Hit(Box::new(hit))
+    }
+}
+
+/// Who a hit points at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Who {
+    /// A process or a group of them.
+    Group(Ranked),
+    /// A device.
+    Device(String),
+    /// Nobody that can be named.
+    Nobody,
+}
+
+/// What a rule found, before the causes are sorted out.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// Severity.
+    pub severity: Severity,
+    /// How sure, 0 to 1.
+    pub confidence_ratio: f64,
+    /// Share of the time lost to it, 0 to 1.
+    pub impact_ratio: f64,
+    /// One sentence with numbers.
+    pub summary: String,
+    /// What speaks for it.
+    pub evidence: Vec<Evidence>,
+    /// What speaks against it.
+    pub against: Vec<String>,
+    /// Who causes it.
+    pub who: Who,
+    /// What the culprit does or waits in, where it is known.
+    pub why: Option<String>,
+    /// Device in question.
+    pub device: Option<String>,
+    /// Who takes and who waits.
+    pub suspects: Vec<Suspect>,
+    /// The kind of remedy that fits.
+    pub remedy: Remedy,
+}

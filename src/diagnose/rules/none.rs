@@ -1,0 +1,22 @@
+//! Healthy: nothing is short, or what looks alarming is harmless.
+
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Outcome, Rule};
+
+/// The rule. It never hits: it is the verdict when no other does.
+pub const RULE: Rule = Rule {
+    id: "none",
+    title: "healthy: nobody waits for anything that is short",
+    symptom: "No resource of the box makes its threads wait. If a service is slow all the same, it waits for \
+              something outside of the box or sleeps by its own decision.",
+    false_positives: &[
+        "A load average that is still high from work that has ended: it falls by two thirds a minute.",
+        "iowait on an idle box: one reader on a fast disk relabels idle time.",
+        "Memory that is \"full\" of page cache: the kernel gives it back; MemAvailable counts it as available.",
+        "Swap space in use without traffic to it.",
+        "Work at lowered priority that fills the CPUs while nobody else waits.",
+    ],
+    sources: &["proc_loadavg(5)", "kernel Documentation/accounting/psi.rst"],
+    advice: &[],
+    check: |_: &Facts<'_>| Outcome::Clear,
+};

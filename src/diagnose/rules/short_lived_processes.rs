@@ -1,0 +1,123 @@
+//! A storm of processes that live too shortly for any process list to show them.
+//!
+//! Evidence: the kernel's count of forks, and CPU time that no living process accounts for. The culprit is
+//! the parent that starts them: it gets the time of the children that it waits for (`cutime`, `cstime`).
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::step4_rank::{Group, rank, suspects};
+use crate::diagnose::thresholds::{CONTRIBUTOR, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
+use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::task::Pid;
+use crate::model::units::{human_count, human_seconds, percent};
+use std::collections::HashMap;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "short-lived-processes",
+    title: "a storm of short-lived processes",
+    symptom: "Many processes a second are started and end at once; starting them costs more than what they \
+              do, and no process list shows them.",
+    false_positives: &[
+        "A build: compilers live for a while and do work; their CPU time by life tells them apart.",
+        "The kernel's count includes new threads: without vanished CPU time it is thread churn.",
+    ],
+    sources: &["proc_stat(5) processes", "proc_pid_stat(5) cutime, cstime"],
+    advice: &[
+        AdviceTemplate {
+            action: "See what is started, and by whom.",
+            command: Some("perf trace -e sched:sched_process_exec -a -- sleep 3"),
+            risk: Some("some cost at each start while it runs"),
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Do the work inside the program instead of starting one for each piece: a library instead \
+                     of a shell command, FastCGI or pre-forked workers instead of CGI.",
+            command: None,
+            risk: None,
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+        AdviceTemplate {
+            action: "Look for a service that crashes and is started again, or jobs that overlap.",
+            command: Some("systemctl list-units --failed; systemctl status {pid}"),
+            risk: None,
+            undo: None,
+            remedy: Remedy::FixProgram,
+        },
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let (Some(forks), Some(vanished)) = (facts.rates.forks_per_second, facts.rates.vanished_cpus) else {
+        return Outcome::Clear;
+    };
+    if forks < FORKS.warning {
+        return Outcome::Clear;
+    }
+    let busy = facts.busy_cpus().max(f64::EPSILON);
+    let born = births_by_parent(facts);
+    let births: f64 = born.values().sum();
+    // What is gone is shared out to the parents seen to give birth, where they did not wait for it.
+    let parent_cpus = |group: &Group<'_>| {
+        let reaped = group.sum(|process| process.children_ratio);
+        let seen: f64 = group.members.iter().filter_map(|process| born.get(&process.pid)).sum();
+        let estimated = if births > 0.0 { vanished * seen / births } else { 0.0 };
+        let own = if reaped + estimated > 0.05 { group.system } else { 0.0 };
+        reaped.max(estimated) + own
+    };
+    let ranked = rank(facts, None, parent_cpus, |process| process.children_ratio);
+    let starting = ranked.first().map_or(0.0, |top| facts.groups[top.group].system);
+    let storm = vanished + if forks >= FORKS.critical.unwrap_or(f64::MAX) { starting } else { 0.0 };
+    let share = (storm / busy).min(1.0);
+    let life = vanished / forks;
+    let matters = storm >= 0.2 * facts.cpus || facts.cpu_wait_ratio() >= 0.1;
+    if share < VANISHED_SHARE.warning || life > SHORT_LIFE_SECONDS || !matters {
+        return Outcome::Clear;
+    }
+    let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
+    let critical = at(forks, FORKS.critical) && at(share, VANISHED_SHARE.critical) && facts.cpu_queues().0;
+    let top = ranked.first().filter(|top| top.share >= CONTRIBUTOR).cloned();
+    let parent = top.as_ref().map_or_else(String::new, |top| {
+        format!("; most are children of {}", facts.groups[top.group].label(top.pid))
+    });
+    Outcome::hit(Hit {
+        severity: if critical { Severity::Critical } else { Severity::Warning },
+        confidence_ratio: Confidence::new()
+            .margin(share, VANISHED_SHARE.warning, 0.05)
+            .agreement(1 + usize::from(top.is_some()))
+            .ratio(),
+        impact_ratio: share * facts.cpu_wait_ratio().max(storm / facts.cpus).min(1.0),
+        summary: format!(
+            "{} processes a second are started; what they use, {} of the busy CPU time, no living process \
+             accounts for, {} each{parent}.",
+            human_count(forks),
+            percent(share),
+            human_seconds(life),
+        ),
+        evidence: vec![
+            evidence(&FORKS, Some(forks), "/proc/stat processes"),
+            evidence(&VANISHED_SHARE, Some(share), "/proc/stat less /proc/PID/stat"),
+            plain("vanished_cpus", Some(vanished), "count", "/proc/stat less /proc/PID/stat"),
+            plain("cpu_seconds_per_life", Some(life), "seconds", "vanished_cpus by forks_per_second"),
+        ],
+        against: Vec::new(),
+        suspects: suspects(facts, &ranked, Role::Offender),
+        who: top.map_or(Who::Nobody, Who::Group),
+        why: Some(format!("starts {} processes a second", human_count(forks))),
+        device: None,
+        remedy: Remedy::FixProgram,
+    })
+}
+
+/// How many short lives the samples met, by parent.
+fn births_by_parent(facts: &Facts<'_>) -> HashMap<Pid, f64> {
+    let mut births: HashMap<Pid, f64> = HashMap::new();
+    for thread in facts.user_threads().filter(|thread| !thread.alive && thread.pid == thread.tid) {
+        *births.entry(thread.ppid).or_default() += 1.0;
+    }
+    births
+}

@@ -1,0 +1,74 @@
+//! Step 2, CPU or I/O: which of the two do threads wait for? It may be both.
+
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::step1_load::Answer as Load;
+use crate::diagnose::thresholds::{
+    CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE, UNINTERRUPTIBLE,
+};
+use crate::model::finding::{Step, StepId};
+use crate::model::units::{human_count, percent};
+
+/// The step, and which branches follow.
+#[derive(Debug, Clone)]
+pub struct Branches {
+    /// The step.
+    pub step: Step,
+    /// The CPUs are short.
+    pub cpu: bool,
+    /// I/O, memory's included, is short.
+    pub io: bool,
+}
+
+/// Decides.
+pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
+    let cpu = facts.cpu();
+    let busy = cpu.map_or(0.0, |cpu| cpu.busy_ratio());
+    let iowait = cpu.map_or(0.0, |cpu| cpu.iowait_ratio);
+    let waiters = facts.io_waiters_mean();
+    let (io_some, _) = facts.io_stalls();
+    let (memory_some, _) = facts.memory_stalls();
+    let blocked = facts.rates.procs_blocked_mean.unwrap_or(0.0);
+    let device = facts.disks().iter().any(|disk| disk.queue_mean >= 4.0);
+    let cpu_short = busy >= CPU_BRANCH_BUSY || facts.cpu_wait_ratio() >= CPU_PRESSURE.warning;
+    let io_short = io_some >= IO_PRESSURE.warning
+        || iowait >= IOWAIT.warning
+        || waiters >= UNINTERRUPTIBLE.warning
+        || (blocked >= UNINTERRUPTIBLE.warning && waiters > 0.0)
+        || memory_some >= MEMORY_PRESSURE.warning
+        || device;
+    let answer = match (cpu_short, io_short) {
+        (true, true) => "cpu and io",
+        (true, false) => "cpu",
+        (false, true) => "io",
+        (false, false) if load == Load::Queueing => "neither: a limit or a lock",
+        (false, false) => "neither",
+    };
+    let summary = format!(
+        "CPUs {} busy, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
+         memory {}, and {} threads are blocked on I/O",
+        percent(busy),
+        percent(facts.cpu_wait_ratio()),
+        percent(io_some),
+        percent(memory_some),
+        human_count(waiters)
+    );
+    let psi = |reading: &crate::model::reading::Reading<crate::model::rates::PressureRates>| {
+        reading.as_ref().ok().map(|pressure| pressure.some_ratio)
+    };
+    let step = Step {
+        step: StepId::CpuOrIo,
+        question: "Do threads wait for the CPUs or for I/O?".to_owned(),
+        answer: answer.to_owned(),
+        summary,
+        evidence: vec![
+            evidence(&CPU_BUSY, cpu.map(|cpu| cpu.busy_ratio()), "/proc/stat"),
+            evidence(&CPU_PRESSURE, psi(&facts.rates.cpu_pressure), "/proc/pressure/cpu some total"),
+            evidence(&IO_PRESSURE, psi(&facts.rates.io_pressure), "/proc/pressure/io some total"),
+            evidence(&MEMORY_PRESSURE, psi(&facts.rates.memory_pressure), "/proc/pressure/memory some total"),
+            evidence(&IOWAIT, cpu.map(|cpu| cpu.iowait_ratio), "/proc/stat iowait"),
+            evidence(&UNINTERRUPTIBLE, Some(waiters), "/proc/PID/task/TID/stat state D, wchan"),
+        ],
+        next: None,
+    };
+    Branches { step, cpu: cpu_short, io: io_short }
+}

@@ -1,0 +1,64 @@
+//! Step 3 of the CPU branch: whose time is it, the programs', the kernel's, the interrupts', or is it stolen?
+
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::thresholds::{CPU_SYSTEM, INTERRUPTS, ONE_THREAD, STEAL};
+use crate::model::finding::{Step, StepId};
+use crate::model::units::percent;
+
+/// The step.
+pub fn step(facts: &Facts<'_>) -> Step {
+    let question =
+        "Is it the programs, the kernel, interrupts, or does the hypervisor take the time?".to_owned();
+    let Some(cpu) = facts.cpu() else {
+        return Step {
+            step: StepId::UserOrSystem,
+            question,
+            answer: "unknown".to_owned(),
+            summary: "the CPU counters stood still".to_owned(),
+            evidence: Vec::new(),
+            next: None,
+        };
+    };
+    let user = cpu.all_user_ratio();
+    let modes = [
+        ("user", user),
+        ("system", cpu.system_ratio),
+        ("interrupts", cpu.interrupts_ratio()),
+        ("steal", cpu.steal_ratio),
+    ];
+    let largest = modes.iter().fold(modes[0], |best, next| if next.1 > best.1 { *next } else { best });
+    let answer = if cpu.busy_ratio() < 0.02 { "idle" } else { largest.0 };
+    let hottest = facts.user_threads().max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()));
+    let thread = hottest
+        .filter(|thread| thread.cpu_ratio() >= 0.5)
+        .map(|thread| format!("; the hottest thread uses {} of one CPU", percent(thread.cpu_ratio())))
+        .unwrap_or_default();
+    Step {
+        step: StepId::UserOrSystem,
+        question,
+        answer: answer.to_owned(),
+        summary: format!(
+            "user {} (of it {} at lowered priority), system {}, interrupts {}, stolen {}{thread}",
+            percent(user),
+            percent(cpu.nice_ratio),
+            percent(cpu.system_ratio),
+            percent(cpu.interrupts_ratio()),
+            percent(cpu.steal_ratio)
+        ),
+        evidence: vec![
+            plain("cpu_user_ratio", Some(user), "ratio", "/proc/stat user, nice"),
+            evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
+            evidence(&INTERRUPTS, Some(cpu.interrupts_ratio()), "/proc/stat irq, softirq"),
+            evidence(&STEAL, cpu.steal_known.then_some(cpu.steal_ratio), "/proc/stat steal"),
+            evidence(&ONE_THREAD, hottest.map(|thread| thread.cpu_ratio()), "/proc/PID/task/TID/stat"),
+            plain("forks_per_second", facts.rates.forks_per_second, "per_second", "/proc/stat processes"),
+            plain(
+                "context_switches_per_second",
+                facts.rates.context_switches_per_second,
+                "per_second",
+                "/proc/stat ctxt",
+            ),
+        ],
+        next: None,
+    }
+}

@@ -1,0 +1,164 @@
+//! Every limit of the diagnosis in one place, each with its source. Nobody publishes some of them: those
+//! say "house value", were chosen on real faults, and are the first to doubt.
+
+/// A pair of limits for one number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// Name of the number, as it stands in the JSON's evidence.
+    pub metric: &'static str,
+    /// Its unit: `ratio`, `per_second`, `seconds`, `count`.
+    pub unit: &'static str,
+    /// From here on it is worth a warning.
+    pub warning: f64,
+    /// From here on it is critical, where the number alone can be.
+    pub critical: Option<f64>,
+    /// Who says so.
+    pub source: &'static str,
+}
+
+const fn limit(
+    metric: &'static str,
+    unit: &'static str,
+    warning: f64,
+    critical: Option<f64>,
+    source: &'static str,
+) -> Limit {
+    Limit { metric, unit, warning, critical, source }
+}
+
+/// Load by CPU: above one, threads queue.
+pub const LOAD_PER_CPU: Limit = limit(
+    "load_per_cpu",
+    "ratio",
+    1.0,
+    Some(2.0),
+    "node-mixin: load by CPU above 2; glances: careful from 0.7",
+);
+/// From here on a box is called busy.
+pub const LOAD_BUSY: f64 = 0.7;
+/// Mean number of threads in uninterruptible sleep.
+pub const UNINTERRUPTIBLE: Limit =
+    limit("uninterruptible_mean", "count", 0.5, Some(1.0), "house value; Gregg, USE method: blocked threads");
+/// Time that the CPUs are not idle.
+pub const CPU_BUSY: Limit =
+    limit("cpu_busy_ratio", "ratio", 0.85, Some(0.95), "netdata 10min_cpu_usage: 85/95 %; pmie: 90 %");
+/// From here on the CPU branch of step 2 is taken.
+pub const CPU_BRANCH_BUSY: f64 = 0.7;
+/// Share of wall time in which some thread waited for a CPU.
+pub const CPU_PRESSURE: Limit = limit("psi_cpu_some_ratio", "ratio", 0.25, Some(0.5), "house value");
+/// Share of the busy time that is user code.
+pub const USER_SHARE: Limit = limit("user_share_of_busy_ratio", "ratio", 0.6, None, "house value");
+/// Kernel time.
+pub const CPU_SYSTEM: Limit = limit(
+    "cpu_system_ratio",
+    "ratio",
+    0.20,
+    Some(0.50),
+    "Gregg, 60-second checklist: system above 20 %; pmie",
+);
+/// Share of the busy time that is kernel code.
+pub const SYSTEM_SHARE: Limit =
+    limit("system_share_of_busy_ratio", "ratio", 0.40, Some(0.75), "pmie cpu.syscall: 75 % of busy");
+/// Time in interrupt handlers and softirqs, all CPUs.
+pub const INTERRUPTS: Limit = limit("cpu_interrupts_ratio", "ratio", 0.10, Some(0.25), "house value");
+/// The same on the worst CPU.
+pub const INTERRUPTS_ONE_CPU: Limit =
+    limit("cpu_interrupts_worst_cpu_ratio", "ratio", 0.50, Some(0.90), "house value");
+/// Time that the hypervisor took.
+pub const STEAL: Limit = limit(
+    "cpu_steal_ratio",
+    "ratio",
+    0.10,
+    Some(0.25),
+    "netdata 20min_steal_cpu: 10 %; critical is a house value",
+);
+/// CPU time of one thread.
+pub const ONE_THREAD: Limit =
+    limit("thread_cpu_ratio", "ratio", 0.90, None, "pmie per_cpu_util: 95 %; house value");
+/// Share of seconds in which that thread burned.
+pub const ONE_THREAD_SECONDS: Limit = limit("thread_hot_seconds_ratio", "ratio", 0.80, None, "house value");
+/// Forks by second.
+pub const FORKS: Limit = limit("forks_per_second", "per_second", 20.0, Some(100.0), "house value");
+/// CPU time of processes that are gone, by busy time.
+pub const VANISHED_SHARE: Limit =
+    limit("vanished_share_of_busy_ratio", "ratio", 0.30, Some(0.50), "house value; Gregg, execsnoop");
+/// CPU time of one short life: above it the work counts, not the starting.
+pub const SHORT_LIFE_SECONDS: f64 = 0.15;
+/// Pages from swap.
+pub const SWAP_IN: Limit = limit(
+    "swap_in_pages_per_second",
+    "per_second",
+    10.0,
+    Some(100.0),
+    "atop: 10 pages/s; critical is a house value",
+);
+/// Pages to swap.
+pub const SWAP_OUT: Limit =
+    limit("swap_out_pages_per_second", "per_second", 5.0, None, "pmie memory.swap_low; atop");
+/// Share of seconds with swap traffic: less is a one-off.
+pub const SWAP_SECONDS: Limit = limit("swap_seconds_ratio", "ratio", 0.30, None, "pmie: in 30 % of samples");
+/// Time in which some thread waited for memory.
+pub const MEMORY_PRESSURE: Limit =
+    limit("psi_memory_some_ratio", "ratio", 0.05, Some(0.20), "lmkd: 70 ms/s; coroot: 2 %");
+/// Time in which all threads waited for memory.
+pub const MEMORY_FULL: Limit = limit("psi_memory_full_ratio", "ratio", 0.03, Some(0.10), "nohang: full 10 %");
+/// Times a thread had to free memory itself before it got some.
+pub const ALLOCATION_STALLS: Limit = limit(
+    "allocation_stalls_per_second",
+    "per_second",
+    10.0,
+    None,
+    "kernel Documentation/admin-guide/sysctl/vm.rst: watermark_scale_factor",
+);
+/// Faults that read from a device.
+pub const MAJOR_FAULTS: Limit = limit(
+    "major_faults_per_second",
+    "per_second",
+    500.0,
+    Some(1000.0),
+    "node-mixin: 500; awesome-prometheus: 1000",
+);
+/// Share of the bytes read that were in memory shortly before.
+pub const REFAULT_SHARE: Limit = limit("refault_share_ratio", "ratio", 0.50, None, "house value");
+/// Memory that could still be had.
+pub const AVAILABLE: Limit =
+    limit("memory_available_ratio", "ratio", 0.10, None, "netdata ram_available, node-mixin: 10 %");
+/// Time in which some thread waited for I/O.
+pub const IO_PRESSURE: Limit = limit("psi_io_some_ratio", "ratio", 0.10, Some(0.40), "house value");
+/// CPU time that was idle for want of I/O.
+pub const IOWAIT: Limit = limit("cpu_iowait_ratio", "ratio", 0.10, None, "glances; house value");
+/// Time with a request on its way.
+pub const DISK_BUSY: Limit =
+    limit("disk_utilization_ratio", "ratio", 0.90, Some(0.95), "atop: 70 %; pmie: 95 %; netdata: 98 %");
+/// Requests on their way.
+pub const DISK_QUEUE: Limit =
+    limit("disk_queue_mean", "count", 4.0, Some(10.0), "node-mixin: 10; Gregg: average queue above 1");
+/// Time of a request on a disk with moving heads.
+pub const AWAIT_SPINNING: Limit = limit(
+    "disk_await_seconds",
+    "seconds",
+    0.030,
+    Some(0.100),
+    "HPE LinuxKI: 30 ms; awesome-prometheus: 100 ms",
+);
+/// Time of a request on a disk without, or on a virtual one.
+pub const AWAIT_SOLID: Limit = limit(
+    "disk_await_seconds",
+    "seconds",
+    0.004,
+    Some(0.050),
+    "house value: ten times what such a disk needs",
+);
+/// Requests before a mean time means anything.
+pub const REQUESTS_MIN: u64 = 20;
+/// A device from which nothing came back for so long, with requests on their way, hangs.
+pub const STUCK_SECONDS: Limit = limit("disk_stuck_seconds", "seconds", 1.5, Some(1.5), "house value");
+/// Share of the looks at a thread that must be D before it is called blocked.
+pub const BLOCKED_LOOKS: Limit =
+    limit("thread_uninterruptible_ratio", "ratio", 0.90, None, "kernel hung_task: 120 s; house value");
+/// Looks at a thread before a share of them means anything.
+pub const LOOKS_MIN: u32 = 8;
+/// Share of the scarce resource from which somebody is the main cause.
+pub const MAIN_CAUSE: f64 = 0.5;
+/// Share below which nobody is the culprit.
+pub const CONTRIBUTOR: f64 = 0.2;

@@ -1,0 +1,299 @@
+//! The verdict: the best finding that no other explains, and who is to blame for it.
+
+use crate::diagnose::causes::Judged;
+use crate::diagnose::confidence::word;
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{AdviceTemplate, RULES, Who};
+use crate::diagnose::step1_load::{Answer, step};
+use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, LOAD_PER_CPU, MEMORY_PRESSURE};
+use crate::model::finding::{Advice, Finding, Severity};
+use crate::model::rates::PressureRates;
+use crate::model::reading::Reading;
+use crate::model::report::{Culprit, CulpritKind, Since, Verdict};
+use crate::model::units::{human_count, percent};
+
+/// A finding that is less sure than this cannot be the verdict.
+const CONFIDENCE_MIN: f64 = 0.4;
+
+/// Chooses.
+pub fn choose(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
+    if facts.cpu().is_none() {
+        return unknown();
+    }
+    match winner(judged) {
+        Some(winner) => of_finding(facts, judged, winner),
+        None => healthy(facts, judged),
+    }
+}
+
+/// The winner by severity, then by what it costs times how sure it is, then by the order of the rules.
+fn winner(judged: &[Judged]) -> Option<&Judged> {
+    let mut candidates: Vec<&Judged> = judged
+        .iter()
+        .filter(|judged| judged.explained_by.is_none() && judged.hit.severity >= Severity::Warning)
+        .filter(|judged| judged.hit.confidence_ratio >= CONFIDENCE_MIN)
+        .collect();
+    candidates.sort_by(|a, b| order(b).partial_cmp(&order(a)).unwrap_or(std::cmp::Ordering::Equal));
+    candidates.first().copied()
+}
+
+/// What findings are ordered by: larger is more important.
+fn order(judged: &Judged) -> (bool, f64, i64) {
+    let critical = judged.hit.severity == Severity::Critical && judged.hit.confidence_ratio >= CONFIDENCE_MIN;
+    let weight = judged.hit.impact_ratio * judged.hit.confidence_ratio;
+    let rank = RULES.iter().position(|rule| rule.id == judged.rule.id).unwrap_or(RULES.len());
+    // Equal to the percent is equal: then the order of the rules decides.
+    (critical, (weight * 100.0).round(), -i64::try_from(rank).unwrap_or(i64::MAX))
+}
+
+fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict {
+    let hit = &winner.hit;
+    Verdict {
+        bottleneck: winner.rule.id.to_owned(),
+        severity: hit.severity,
+        confidence_ratio: hit.confidence_ratio,
+        confidence: word(hit.confidence_ratio).to_owned(),
+        since: since(facts, winner.rule.id),
+        summary: hit.summary.clone(),
+        cause_chain: chain(judged, winner.rule.id),
+        culprit: culprit(facts, &hit.who, hit.why.clone()),
+        remedy: Some(hit.remedy),
+    }
+}
+
+/// From the cause along the findings that it explains, always the one that costs most.
+fn chain(judged: &[Judged], id: &'static str) -> Vec<String> {
+    let mut chain = vec![id.to_owned()];
+    let mut current = id;
+    while let Some(next) = judged
+        .iter()
+        .filter(|judged| judged.explained_by == Some(current) && judged.hit.severity >= Severity::Warning)
+        .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
+    {
+        current = next.rule.id;
+        chain.push(current.to_owned());
+    }
+    chain
+}
+
+fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
+    let (_, load) = step(facts);
+    let earlier = load == Answer::Earlier;
+    let busy = facts.cpu().map_or(0.0, |cpu| cpu.busy_ratio());
+    let (io, memory) = (facts.io_stalls().0, facts.memory_stalls().0);
+    let note = judged
+        .iter()
+        .filter(|judged| judged.explained_by.is_none())
+        .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
+        .map(|judged| format!(" Worth knowing: {}", judged.hit.summary))
+        .unwrap_or_default();
+    let summary = if earlier {
+        format!(
+            "Nothing is short now: the load average of {} is left over from work that has ended; {} threads want \
+             to run.{note}",
+            facts.rates.load.as_ref().map_or(0.0, |load| load.one),
+            human_count(facts.rates.makeup.running_mean)
+        )
+    } else {
+        format!(
+            "Nothing is short: the CPUs are {} busy, threads wait for a CPU {}, for I/O {} and for memory {} of the \
+             time.{note}",
+            percent(busy),
+            percent(facts.cpu_wait_ratio()),
+            percent(io),
+            percent(memory)
+        )
+    };
+    let known = [&facts.rates.cpu_pressure, &facts.rates.io_pressure, &facts.rates.memory_pressure];
+    let confidence_ratio = if known.iter().all(|reading| reading.is_ok()) { 0.9 } else { 0.9 * 0.75 };
+    Verdict {
+        bottleneck: "none".to_owned(),
+        severity: Severity::Ok,
+        confidence_ratio,
+        confidence: word(confidence_ratio).to_owned(),
+        since: if earlier { Since::Earlier } else { Since::Sustained },
+        summary,
+        cause_chain: Vec::new(),
+        culprit: None,
+        remedy: None,
+    }
+}
+
+fn unknown() -> Verdict {
+    Verdict {
+        bottleneck: "unknown".to_owned(),
+        severity: Severity::Warning,
+        confidence_ratio: 0.2,
+        confidence: word(0.2).to_owned(),
+        since: Since::JustNow,
+        summary: "Cannot tell: the CPU counters of /proc/stat stood still within the window.".to_owned(),
+        cause_chain: Vec::new(),
+        culprit: None,
+        remedy: None,
+    }
+}
+
+/// Since when, by the kernel's averages of what the finding is about.
+fn since(facts: &Facts<'_>, id: &str) -> Since {
+    let of = |pressure: &Reading<PressureRates>, limit: f64| {
+        pressure.as_ref().ok().map(|pressure| pressure.some_averages.map(|average| average >= limit))
+    };
+    let high = match id {
+        id if id.starts_with("memory") => of(&facts.rates.memory_pressure, MEMORY_PRESSURE.warning),
+        id if id.starts_with("disk") || id.starts_with("io") => {
+            of(&facts.rates.io_pressure, IO_PRESSURE.warning)
+        }
+        "cpu-single-thread" => None,
+        _ => of(&facts.rates.cpu_pressure, CPU_PRESSURE.warning),
+    };
+    let load = facts.rates.load.as_ref().ok().map(|load| {
+        // One thread alone makes a load of one, however many CPUs there are.
+        let limit = if id == "cpu-single-thread" { 0.9 } else { LOAD_PER_CPU.warning * facts.cpus };
+        [load.one, load.five, load.fifteen].map(|average| average >= limit)
+    });
+    match high.or(load) {
+        Some([_, _, true]) => Since::Sustained,
+        Some([_, true, false]) => Since::Minutes,
+        _ => Since::JustNow,
+    }
+}
+
+/// Who it is, with all that is known of them.
+pub fn culprit(facts: &Facts<'_>, who: &Who, why: Option<String>) -> Option<Culprit> {
+    match who {
+        Who::Nobody => None,
+        Who::Device(name) => Some(Culprit {
+            kind: CulpritKind::Device,
+            pid: None,
+            comm: name.clone(),
+            cmdline: None,
+            user: None,
+            unit: None,
+            members_count: 1,
+            share_ratio: None,
+            why,
+        }),
+        Who::Group(ranked) => {
+            let group = &facts.groups[ranked.group];
+            let lead = ranked.pid.and_then(|pid| facts.rates.process(pid));
+            let count = group.count();
+            Some(Culprit {
+                kind: if count > 1 { CulpritKind::Group } else { CulpritKind::Process },
+                pid: ranked.pid,
+                comm: group.comm.to_lossy(),
+                cmdline: lead.and_then(|process| process.command_line.clone()),
+                user: lead.and_then(|process| process.user.clone()),
+                unit: lead.and_then(|process| process.unit.clone()),
+                members_count: u32::try_from(count).unwrap_or(u32::MAX),
+                share_ratio: Some(ranked.share),
+                why,
+            })
+        }
+    }
+}
+
+/// The findings for the report: the verdict's first, then by importance, each with its advice filled in.
+pub fn findings(facts: &Facts<'_>, mut judged: Vec<Judged>, verdict: &Verdict) -> Vec<Finding> {
+    judged.sort_by(|a, b| {
+        let key =
+            |judged: &Judged| (judged.rule.id == verdict.bottleneck, judged.hit.severity, order(judged));
+        key(b).partial_cmp(&key(a)).unwrap_or(std::cmp::Ordering::Equal)
+    });
+    judged
+        .into_iter()
+        .map(|judged| Finding {
+            id: judged.rule.id.to_owned(),
+            severity: judged.hit.severity,
+            confidence_ratio: judged.hit.confidence_ratio,
+            impact_ratio: judged.hit.impact_ratio.clamp(0.0, 1.0),
+            advice: advice(facts, &judged),
+            summary: judged.hit.summary,
+            explained_by: judged.explained_by.map(str::to_owned),
+            evidence: judged.hit.evidence,
+            against: judged.hit.against,
+            suspects: judged.hit.suspects,
+        })
+        .collect()
+}
+
+/// The rule's advice with names filled in, that of the fitting remedy first.
+fn advice(facts: &Facts<'_>, judged: &Judged) -> Vec<Advice> {
+    let culprit = culprit(facts, &judged.hit.who, None);
+    let device = judged.hit.device.clone().or_else(|| {
+        culprit
+            .as_ref()
+            .filter(|culprit| culprit.kind == CulpritKind::Device)
+            .map(|culprit| culprit.comm.clone())
+    });
+    let names = Names {
+        pid: culprit.as_ref().and_then(|culprit| culprit.pid).map(|pid| pid.to_string()),
+        unit: culprit.as_ref().and_then(|culprit| culprit.unit.clone()).filter(|unit| is_unit(unit)),
+        device: device.filter(|device| is_plain(device)),
+    };
+    let mut advice: Vec<&AdviceTemplate> = judged.rule.advice.iter().collect();
+    advice.sort_by_key(|template| template.remedy != judged.hit.remedy);
+    advice
+        .into_iter()
+        .map(|template| Advice {
+            action: template.action.to_owned(),
+            command: template.command.and_then(|command| names.fill(command)),
+            risk: template.risk.map(str::to_owned),
+            undo: template.undo.and_then(|undo| names.fill(undo)),
+            remedy: template.remedy,
+        })
+        .collect()
+}
+
+/// Names that may stand in a command that somebody will paste into a root shell. A name with any other
+/// character than these is left out: it was chosen by whoever started the process.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('-')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:@-".contains(&byte))
+}
+
+fn is_unit(unit: &str) -> bool {
+    is_plain(unit) && [".service", ".scope", ".slice"].iter().any(|suffix| unit.ends_with(suffix))
+}
+
+struct Names {
+    pid: Option<String>,
+    unit: Option<String>,
+    device: Option<String>,
+}
+
+impl Names {
+    /// The command with its names; none when one of them is not known.
+    fn fill(&self, template: &str) -> Option<String> {
+        let mut text = template.to_owned();
+        for (mark, value) in [("{pid}", &self.pid), ("{unit}", &self.unit), ("{device}", &self.device)] {
+            if text.contains(mark) {
+                text = text.replace(mark, value.as_ref()?);
+            }
+        }
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_left_out_when_a_name_is_unknown() {
+        let names = Names { pid: Some("12".into()), unit: None, device: None };
+        assert_eq!(names.fill("top -H -p {pid}").as_deref(), Some("top -H -p 12"));
+        assert_eq!(names.fill("systemctl status {unit}"), None);
+        assert_eq!(names.fill("vmstat 1 10").as_deref(), Some("vmstat 1 10"));
+    }
+
+    #[test]
+    fn no_hostile_name_reaches_a_command() {
+        assert!(is_unit("nginx.service"));
+        assert!(is_unit("user@1000.service"));
+        assert!(!is_unit("a;rm -rf $HOME.service"));
+        assert!(!is_plain("-rf"));
+        assert!(!is_plain("sda\n"));
+        assert!(!is_plain("$(id)"));
+    }
+}

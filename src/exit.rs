@@ -1,0 +1,114 @@
+//! Every exit code, and which end of a run gives which.
+//!
+//! Without `--fail-on` the codes say whether diag ran, never what it found, so that `diag && ...` in a script does not
+//! break on a busy box. A reader that closes its pipe early (`diag | head -1`) has what it wanted: that is a quiet
+//! success. Ctrl-C ends the window, not the run, and so has no code of its own.
+
+use crate::cli::Level;
+use crate::model::finding::Severity;
+use crate::model::report::Report;
+use std::io;
+
+/// Ran, whatever it found.
+pub const RAN: u8 = 0;
+
+/// Could not run.
+pub const COULD_NOT_RUN: u8 = 1;
+
+/// The command line makes no sense.
+pub const USAGE: u8 = 2;
+
+/// With `--fail-on`: the verdict is at that level or above.
+pub const AT_OR_ABOVE: u8 = 10;
+
+/// With `--fail-on`: diag could not tell.
+pub const COULD_NOT_TELL: u8 = 11;
+
+/// Every code with its meaning, for the manual.
+pub const ALL: &[(u8, &str)] = &[
+    (RAN, "Ran, whatever it found; also when the reader of a pipe went away."),
+    (COULD_NOT_RUN, "Could not run: no kernel counters, an unreadable capture, a full disk."),
+    (USAGE, "Usage error."),
+    (AT_OR_ABOVE, "With --fail-on only: the verdict is at that level or above."),
+    (COULD_NOT_TELL, "With --fail-on only: diag could not tell."),
+];
+
+/// The code for a report that was written.
+pub fn of_verdict(report: &Report, fail_on: Option<Level>) -> u8 {
+    let limit = match fail_on {
+        None => return RAN,
+        Some(Level::Warning) => Severity::Warning,
+        Some(Level::Critical) => Severity::Critical,
+    };
+    if report.verdict.bottleneck == "unknown" {
+        COULD_NOT_TELL
+    } else if report.verdict.severity >= limit {
+        AT_OR_ABOVE
+    } else {
+        RAN
+    }
+}
+
+/// The code for a run that ended in `error`.
+pub fn of_error(error: &anyhow::Error) -> u8 {
+    if is_broken_pipe(error) { RAN } else { COULD_NOT_RUN }
+}
+
+/// Whether the reader of our output went away.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io_kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        // serde_json does not show the error of the writer below it as a cause of its own.
+        let json_kind = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io_kind.or(json_kind) == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::test_report;
+    use anyhow::Context;
+
+    #[test]
+    fn without_a_level_the_findings_do_not_matter() {
+        assert_eq!(of_verdict(&test_report::busy(), None), RAN);
+        assert_eq!(of_verdict(&test_report::unknown(), None), RAN);
+    }
+
+    #[test]
+    fn a_level_is_met_from_itself_upwards() {
+        let mut report = test_report::busy();
+        for (severity, at_warning, at_critical) in [
+            (Severity::Ok, RAN, RAN),
+            (Severity::Warning, AT_OR_ABOVE, RAN),
+            (Severity::Critical, AT_OR_ABOVE, AT_OR_ABOVE),
+        ] {
+            report.verdict.severity = severity;
+            assert_eq!(of_verdict(&report, Some(Level::Warning)), at_warning);
+            assert_eq!(of_verdict(&report, Some(Level::Critical)), at_critical);
+        }
+    }
+
+    #[test]
+    fn not_knowing_is_neither_good_nor_bad() {
+        assert_eq!(of_verdict(&test_report::unknown(), Some(Level::Critical)), COULD_NOT_TELL);
+    }
+
+    #[test]
+    fn a_closed_pipe_is_a_success_however_deep() {
+        let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let direct = Err::<(), _>(pipe()).context("writing the report").unwrap_err();
+        assert_eq!(of_error(&direct), RAN);
+        let through_json = anyhow::Error::new(serde_json::Error::io(pipe())).context("writing the report");
+        assert_eq!(of_error(&through_json), RAN);
+    }
+
+    #[test]
+    fn a_full_disk_is_a_failure() {
+        let full =
+            anyhow::Error::new(io::Error::from(io::ErrorKind::StorageFull)).context("writing the report");
+        assert_eq!(of_error(&full), COULD_NOT_RUN);
+        assert_eq!(of_error(&anyhow::anyhow!("no /proc/stat")), COULD_NOT_RUN);
+    }
+}

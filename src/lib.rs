@@ -1,0 +1,20 @@
+//! `diag` names the bottleneck of a slow Linux box, the culprit, why, and what to do.
+//!
+//! The modules are the stages of one pipeline, in the order in which data flows through them:
+//!
+//! 1. [`collect`] reads kernel files, live or from a capture, into a [`model::snapshot::Recording`];
+//! 2. [`delta`] turns the recording's counters into [`model::rates::Rates`];
+//! 3. [`diagnose`] walks the triage over the rates and decides;
+//! 4. [`render`] turns the [`model::report::Report`] into the bytes of one format.
+//!
+//! Only [`app`] knows every stage; the stages know [`model`] and never each other.
+
+pub mod app;
+pub mod cli;
+pub mod collect;
+pub mod delta;
+pub mod diagnose;
+pub mod exit;
+pub mod generate;
+pub mod model;
+pub mod render;

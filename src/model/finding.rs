@@ -1,0 +1,186 @@
+//! What a rule finds, what a step answers: the vocabulary of a diagnosis. These types are the JSON.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Nothing wrong. Only a verdict has it.
+    Ok,
+    /// Worth knowing, not worth a page. Only a finding has it.
+    Info,
+    /// Somebody waits, or soon will.
+    Warning,
+    /// The box is slow because of this.
+    Critical,
+}
+
+impl Severity {
+    /// The word of the JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// One number with its limits and where both come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// What was measured: `cpu_busy_ratio`.
+    pub metric: String,
+    /// The value; null when it could not be measured.
+    pub value: Option<f64>,
+    /// Unit of the value: `ratio`, `per_second`, `seconds`, `bytes`, `count`.
+    pub unit: String,
+    /// Limit for a warning.
+    pub warning: Option<f64>,
+    /// Limit for critical.
+    pub critical: Option<f64>,
+    /// Kernel file and field.
+    pub source: String,
+    /// Who says where the limit is.
+    pub threshold_source: Option<String>,
+}
+
+/// Which part a process plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Takes the scarce resource.
+    Offender,
+    /// Waits for it.
+    Victim,
+}
+
+/// A process or group that a finding speaks of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Suspect {
+    /// Process id; of the largest member where it is a group.
+    pub pid: Option<i32>,
+    /// Name.
+    pub comm: String,
+    /// Offender or victim.
+    pub role: Role,
+    /// Its share of the scarce resource, or of the waiting.
+    pub share_ratio: Option<f64>,
+    /// How many processes it stands for.
+    pub members_count: u32,
+}
+
+/// The four remedies of the triage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// The program is at fault.
+    FixProgram,
+    /// A setting is.
+    Tune,
+    /// The machine is too small.
+    AddResource,
+    /// One machine is not enough.
+    Distribute,
+}
+
+impl Remedy {
+    /// As people say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FixProgram => "fix the program",
+            Self::Tune => "tune",
+            Self::AddResource => "add the resource",
+            Self::Distribute => "distribute",
+        }
+    }
+}
+
+/// One thing to do. Printed, never run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Advice {
+    /// What to do and why it helps.
+    pub action: String,
+    /// Command to type, where there is one.
+    pub command: Option<String>,
+    /// What it may break.
+    pub risk: Option<String>,
+    /// How to take it back.
+    pub undo: Option<String>,
+    /// Which of the four remedies it is.
+    pub remedy: Remedy,
+}
+
+/// What one rule found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Stable kebab-case id.
+    pub id: String,
+    /// Severity; `ok` never occurs here.
+    pub severity: Severity,
+    /// How sure, 0 to 1.
+    pub confidence_ratio: f64,
+    /// Share of the time that somebody lost to it, 0 to 1: the common currency of the ranking.
+    pub impact_ratio: f64,
+    /// One sentence with numbers.
+    pub summary: String,
+    /// Id of the finding that explains this one.
+    pub explained_by: Option<String>,
+    /// What speaks for it.
+    pub evidence: Vec<Evidence>,
+    /// What speaks against it, in sentences.
+    pub against: Vec<String>,
+    /// Who takes, who waits.
+    pub suspects: Vec<Suspect>,
+    /// What to do.
+    pub advice: Vec<Advice>,
+}
+
+/// The steps of the triage, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepId {
+    /// Step 1.
+    LoadAverage,
+    /// Step 2.
+    CpuOrIo,
+    /// Step 3, the CPU branch.
+    UserOrSystem,
+    /// Step 3, the I/O branch.
+    SwapOrDisk,
+    /// Step 4.
+    Who,
+    /// Step 5.
+    Why,
+}
+
+/// One step: its question, its numbers, its answer and where it goes next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// Which step.
+    pub step: StepId,
+    /// The question.
+    pub question: String,
+    /// The answer in a few words: `queueing`, `cpu`, `system`.
+    pub answer: String,
+    /// The answer in one sentence with numbers.
+    pub summary: String,
+    /// The numbers, with their limits.
+    pub evidence: Vec<Evidence>,
+    /// The step that follows from the answer; null at the end.
+    pub next: Option<StepId>,
+}
+
+/// Something that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct NotChecked {
+    /// What.
+    pub what: String,
+    /// Why not.
+    pub reason: String,
+    /// What would unlock it.
+    pub unlock: Option<String>,
+}

@@ -1,0 +1,35 @@
+//! What machine the window was taken on. Recorded with every capture, so that it reads the same elsewhere.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Facts of the host that do not change within a window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Name of the host.
+    pub hostname: Option<String>,
+    /// Kernel release, as `uname -r` prints it.
+    pub kernel: Option<String>,
+    /// Name of the distribution.
+    pub os: Option<String>,
+    /// Machine, as `uname -m` prints it.
+    pub arch: Option<String>,
+    /// Hypervisor, where the kernel or the CPU names one.
+    pub virtualization: Option<String>,
+    /// Container runtime, where this run is inside one.
+    pub container: Option<String>,
+    /// Random id of this boot.
+    pub boot_id: Option<String>,
+    /// USER_HZ: ticks per second in `/proc/stat` and `/proc/PID/stat`.
+    pub ticks_per_second: u64,
+    /// Bytes of a page.
+    pub page_bytes: u64,
+    /// CPUs that this run may use, where that is fewer than those online.
+    pub cpus_allowed_count: Option<u32>,
+    /// Names of the users seen, by id.
+    pub users: BTreeMap<u32, String>,
+    /// Effective user id of the run.
+    pub effective_uid: u32,
+    /// Process id of the run itself, which every sum leaves out.
+    pub own_pid: i32,
+}

@@ -1,0 +1,12 @@
+//! The plain values that travel between the stages. Nothing here reads a file, a clock or prints, and
+//! nothing here depends on a stage.
+
+pub mod finding;
+pub mod host;
+pub mod rates;
+pub mod reading;
+pub mod report;
+pub mod snapshot;
+pub mod task;
+pub mod units;
+pub mod wait;

@@ -1,0 +1,411 @@
+//! What happened within the window: shares of time and rates, derived from two snapshots and the samples.
+
+use crate::model::host::Host;
+use crate::model::reading::{Absence, Reading};
+use crate::model::snapshot::{BlockKind, LoadAverage, MemInfo, Source, Swap};
+use crate::model::task::{Comm, Pid, State};
+use crate::model::wait::WaitReason;
+
+/// Everything the diagnosis looks at.
+#[derive(Debug, Clone)]
+pub struct Rates {
+    /// Where the numbers come from.
+    pub source: Source,
+    /// The machine.
+    pub host: Host,
+    /// Start, wall clock.
+    pub started_at: jiff::Timestamp,
+    /// End, wall clock.
+    pub ended_at: jiff::Timestamp,
+    /// Length by the monotonic clock.
+    pub seconds: f64,
+    /// Whether Ctrl-C ended it early.
+    pub interrupted: bool,
+    /// Time since boot.
+    pub uptime_seconds: Option<f64>,
+    /// CPUs online.
+    pub cpus_online_count: u32,
+    /// CPUs that this run may use.
+    pub cpus_effective: f64,
+    /// Load averages at the end.
+    pub load: Reading<LoadAverage>,
+    /// CPU time by mode.
+    pub cpu: Reading<CpuRates>,
+    /// Each CPU.
+    pub cpus: Vec<(u32, CpuRates)>,
+    /// CPU time by mode, about once a second.
+    pub cpu_slices: Vec<CpuRates>,
+    /// Context switches.
+    pub context_switches_per_second: Option<f64>,
+    /// Forks, threads included.
+    pub forks_per_second: Option<f64>,
+    /// Mean of the threads that wait for a block device (`nr_iowait`), seen once a second.
+    pub procs_blocked_mean: Option<f64>,
+    /// Time stalled for a CPU.
+    pub cpu_pressure: Reading<PressureRates>,
+    /// Time stalled for memory.
+    pub memory_pressure: Reading<PressureRates>,
+    /// Time stalled for I/O.
+    pub io_pressure: Reading<PressureRates>,
+    /// Memory at the end.
+    pub memory: Reading<MemInfo>,
+    /// Paging.
+    pub paging: Reading<PagingRates>,
+    /// Paging, about once a second.
+    pub paging_slices: Vec<PagingRates>,
+    /// Whole devices, leaves first.
+    pub disks: Reading<Vec<DiskRates>>,
+    /// Swap areas at the end.
+    pub swaps: Vec<Swap>,
+    /// Softirqs by kind, all CPUs.
+    pub softirqs_per_second: Vec<(String, f64)>,
+    /// Interrupt lines by rate, highest first.
+    pub interrupts_per_second: Vec<(String, f64)>,
+    /// Network interfaces.
+    pub interfaces: Vec<InterfaceRates>,
+    /// Processes that lived at the end.
+    pub processes: Vec<ProcessRates>,
+    /// Threads that were seen running or blocked.
+    pub threads: Vec<ThreadRates>,
+    /// What the load is made of.
+    pub makeup: LoadMakeup,
+    /// CPU time of processes that ended, or were born and ended, within the window; in CPUs.
+    pub vanished_cpus: Option<f64>,
+    /// Number of samples of the thread states.
+    pub samples_count: u32,
+    /// Wait channels of others could not be read.
+    pub wait_channels_hidden: bool,
+    /// Processes whose I/O could not be read.
+    pub io_denied_count: usize,
+    /// Absences that matter, to be told.
+    pub absences: Vec<Absence>,
+}
+
+impl Rates {
+    /// The process `pid`, if it lived at the end.
+    pub fn process(&self, pid: Pid) -> Option<&ProcessRates> {
+        self.processes.iter().find(|process| process.pid == pid)
+    }
+}
+
+/// Shares of CPU time; `1.0` is all CPUs all the time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CpuRates {
+    /// User mode at normal priority.
+    pub user_ratio: f64,
+    /// User mode at lowered priority.
+    pub nice_ratio: f64,
+    /// Kernel mode.
+    pub system_ratio: f64,
+    /// Nothing to do.
+    pub idle_ratio: f64,
+    /// Idle while a thread waits for a disk.
+    pub iowait_ratio: f64,
+    /// Interrupt handlers.
+    pub irq_ratio: f64,
+    /// Softirqs.
+    pub softirq_ratio: f64,
+    /// Taken by the hypervisor.
+    pub steal_ratio: f64,
+    /// Whether this kernel counts stolen time at all.
+    pub steal_known: bool,
+}
+
+impl CpuRates {
+    /// Everything but idle and iowait.
+    pub fn busy_ratio(&self) -> f64 {
+        (1.0 - self.idle_ratio - self.iowait_ratio).clamp(0.0, 1.0)
+    }
+
+    /// User time at any priority.
+    pub fn all_user_ratio(&self) -> f64 {
+        self.user_ratio + self.nice_ratio
+    }
+
+    /// Hard and soft interrupts.
+    pub fn interrupts_ratio(&self) -> f64 {
+        self.irq_ratio + self.softirq_ratio
+    }
+}
+
+/// Share of the window in which threads were stalled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PressureRates {
+    /// Some were.
+    pub some_ratio: f64,
+    /// All that were not idle were.
+    pub full_ratio: Option<f64>,
+    /// The kernel's averages of `some` at the end: 10, 60, 300 seconds.
+    pub some_averages: [f64; 3],
+}
+
+/// Paging by second; `None` where this kernel has no such counter.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PagingRates {
+    /// Pages from swap.
+    pub swap_in_per_second: Option<f64>,
+    /// Pages to swap.
+    pub swap_out_per_second: Option<f64>,
+    /// Faults that read from a device.
+    pub major_faults_per_second: Option<f64>,
+    /// Pages scanned by threads that needed memory themselves.
+    pub direct_scan_per_second: Option<f64>,
+    /// Pages that such scans freed.
+    pub direct_steal_per_second: Option<f64>,
+    /// Pages scanned by kswapd.
+    pub kswapd_scan_per_second: Option<f64>,
+    /// Times a thread had to reclaim itself.
+    pub allocation_stalls_per_second: Option<f64>,
+    /// Pages of files that came back soon after they were dropped.
+    pub refault_file_per_second: Option<f64>,
+    /// Pages scanned for want of memory in some cgroup, not in the box.
+    pub cgroup_scan_per_second: Option<f64>,
+    /// Kills for want of memory within the window.
+    pub oom_kills_count: Option<u64>,
+}
+
+/// One block device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiskRates {
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub kind: BlockKind,
+    /// Whether it stands on no other block device.
+    pub leaf: bool,
+    /// Devices it stands on.
+    pub slaves: Vec<String>,
+    /// Claims to be a spinning disk.
+    pub rotational: Option<bool>,
+    /// Backing file of a loop device.
+    pub backing_file: Option<String>,
+    /// Reads.
+    pub reads_per_second: f64,
+    /// Writes.
+    pub writes_per_second: f64,
+    /// Flushes.
+    pub flushes_per_second: Option<f64>,
+    /// Bytes read.
+    pub read_bytes_per_second: f64,
+    /// Bytes written.
+    pub write_bytes_per_second: f64,
+    /// Share of time with a request on its way.
+    pub utilization_ratio: f64,
+    /// Mean number of requests on their way.
+    pub queue_mean: f64,
+    /// Mean time of a read, queueing included; none without reads.
+    pub read_await_seconds: Option<f64>,
+    /// Mean time of a write.
+    pub write_await_seconds: Option<f64>,
+    /// Mean time of a flush.
+    pub flush_await_seconds: Option<f64>,
+    /// Requests that completed within the window.
+    pub completed_count: u64,
+    /// Requests on their way at the end.
+    pub in_flight_count: u64,
+    /// Mean read time since boot, the device's own normal; none in the first hour.
+    pub read_await_since_boot_seconds: Option<f64>,
+    /// Longest span of slices without a completion while requests were on their way.
+    pub stuck_seconds: f64,
+}
+
+impl DiskRates {
+    /// Mean time of a request of any direction.
+    pub fn await_seconds(&self) -> Option<f64> {
+        let (reads, writes) = (self.reads_per_second, self.writes_per_second);
+        let total = reads + writes;
+        if total <= 0.0 {
+            return None;
+        }
+        let read = self.read_await_seconds.unwrap_or(0.0) * reads;
+        let write = self.write_await_seconds.unwrap_or(0.0) * writes;
+        Some((read + write) / total)
+    }
+}
+
+/// One network interface.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InterfaceRates {
+    /// Name.
+    pub name: String,
+    /// Packets received.
+    pub received_packets_per_second: f64,
+    /// Packets sent.
+    pub sent_packets_per_second: f64,
+    /// Bytes received.
+    pub received_bytes_per_second: f64,
+    /// Bytes sent.
+    pub sent_bytes_per_second: f64,
+}
+
+/// One process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessRates {
+    /// Id.
+    pub pid: Pid,
+    /// Parent.
+    pub ppid: Pid,
+    /// Session.
+    pub session: Pid,
+    /// Start after boot, in seconds.
+    pub started_seconds: f64,
+    /// Name.
+    pub comm: Comm,
+    /// State at the end.
+    pub state: State,
+    /// Kernel thread.
+    pub kernel_thread: bool,
+    /// Whether it was born within the window.
+    pub born: bool,
+    /// Threads.
+    pub threads_count: u32,
+    /// Nice value.
+    pub nice: i32,
+    /// User time by wall time.
+    pub user_ratio: f64,
+    /// Kernel time by wall time.
+    pub system_ratio: f64,
+    /// CPU time of children that were waited for, less what was seen of them before; by wall time.
+    pub children_ratio: f64,
+    /// Time waiting for a CPU, summed over the threads that were followed.
+    pub run_delay_ratio: Option<f64>,
+    /// Resident.
+    pub rss_bytes: u64,
+    /// Growth of the resident size.
+    pub rss_growth_bytes: i64,
+    /// Proportional size.
+    pub pss_bytes: Option<u64>,
+    /// Resident anonymous and shared memory: what a page cache could not drop.
+    pub rss_unevictable_bytes: Option<u64>,
+    /// Swapped out.
+    pub swap_bytes: Option<u64>,
+    /// Bytes from devices.
+    pub read_bytes_per_second: Option<f64>,
+    /// Bytes to devices.
+    pub write_bytes_per_second: Option<f64>,
+    /// Faults that read from a device.
+    pub major_faults_per_second: f64,
+    /// Mean number of its threads running or runnable.
+    pub running_mean: f64,
+    /// Mean number of its threads in uninterruptible sleep.
+    pub uninterruptible_mean: f64,
+    /// User.
+    pub user: Option<String>,
+    /// Control group.
+    pub cgroup: Option<String>,
+    /// Systemd unit, container or pod.
+    pub unit: Option<String>,
+    /// Command line.
+    pub command_line: Option<String>,
+    /// Kernel function it sleeps in.
+    pub wait_channel: Option<String>,
+}
+
+impl ProcessRates {
+    /// Own CPU time by wall time; 1 is one CPU.
+    pub fn cpu_ratio(&self) -> f64 {
+        self.user_ratio + self.system_ratio
+    }
+
+    /// Bytes from and to devices.
+    pub fn io_bytes_per_second(&self) -> Option<f64> {
+        Some(self.read_bytes_per_second? + self.write_bytes_per_second?)
+    }
+
+    /// Memory that it takes from others: anonymous and shared pages, resident or swapped; the resident
+    /// size where nothing better is known.
+    pub fn memory_bytes(&self) -> u64 {
+        self.rss_unevictable_bytes.unwrap_or(self.rss_bytes) + self.swap_bytes.unwrap_or(0)
+    }
+}
+
+/// One thread that was followed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThreadRates {
+    /// Process.
+    pub pid: Pid,
+    /// Thread.
+    pub tid: Pid,
+    /// Name of the thread.
+    pub comm: Comm,
+    /// Parent process.
+    pub ppid: Pid,
+    /// Session.
+    pub session: Pid,
+    /// Kernel thread.
+    pub kernel_thread: bool,
+    /// Nice value.
+    pub nice: i32,
+    /// Scheduling policy.
+    pub policy: Option<u32>,
+    /// Whether its process lived at the end.
+    pub alive: bool,
+    /// Share of the window over which it was followed.
+    pub followed_ratio: f64,
+    /// User time by wall time while followed.
+    pub user_ratio: f64,
+    /// Kernel time by wall time while followed.
+    pub system_ratio: f64,
+    /// Share of the seconds in which it used at least 85 % of a CPU.
+    pub hot_seconds_ratio: f64,
+    /// Time waiting for a CPU by wall time while followed.
+    pub run_delay_ratio: Option<f64>,
+    /// Whether it got a CPU at all while followed; none where the kernel does not count.
+    pub ran: Option<bool>,
+    /// Mean number of samples in R.
+    pub running_mean: f64,
+    /// Mean number of samples in D.
+    pub uninterruptible_mean: f64,
+    /// Share of its own looks that were D.
+    pub uninterruptible_looks_ratio: f64,
+    /// Looks at it.
+    pub looks_count: u32,
+    /// Where it slept: state, function, mean.
+    pub waits: Vec<WaitShare>,
+}
+
+impl ThreadRates {
+    /// CPU time by wall time while followed.
+    pub fn cpu_ratio(&self) -> f64 {
+        self.user_ratio + self.system_ratio
+    }
+}
+
+/// Mean time a thread slept in one function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitShare {
+    /// State.
+    pub state: State,
+    /// Kernel function; none where it may not be known.
+    pub function: Option<String>,
+    /// Mean number of threads, 0 to 1 for one thread.
+    pub mean: f64,
+}
+
+/// What the load average is made of, as means over the samples.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LoadMakeup {
+    /// Running or runnable.
+    pub running_mean: f64,
+    /// Of those, what the kernel's own count says (throttled threads are R but not counted there).
+    pub runnable_by_kernel_mean: Option<f64>,
+    /// Uninterruptible.
+    pub uninterruptible_mean: f64,
+    /// The parts, largest first; they add up to the two means.
+    pub groups: Vec<LoadPart>,
+}
+
+/// One part of the load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadPart {
+    /// Running or Uninterruptible.
+    pub state: State,
+    /// Name; none for what no sample could name.
+    pub comm: Option<Comm>,
+    /// Systemd unit, container or pod.
+    pub unit: Option<String>,
+    /// What D waits for.
+    pub wait: Option<WaitReason>,
+    /// Mean number of threads.
+    pub mean: f64,
+}

@@ -1,0 +1,346 @@
+//! The report: the one value that every format renders, and the JSON document of version 1.
+//!
+//! Within version 1 fields may be added; none is renamed, removed or changes its meaning.
+
+use crate::model::finding::{Finding, NotChecked, Remedy, Severity, Step};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version of the JSON document.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What diag says about one window on one box.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "diag report", deny_unknown_fields)]
+pub struct Report {
+    /// Always 1.
+    pub schema_version: u32,
+    /// The run itself.
+    pub diag: Run,
+    /// The box.
+    pub host: HostReport,
+    /// The window.
+    pub window: Window,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The way to it.
+    pub steps: Vec<Step>,
+    /// Everything that was found, the verdict's finding first.
+    pub findings: Vec<Finding>,
+    /// Processes, ranked.
+    pub processes: Vec<ProcessRow>,
+    /// What the load average is made of.
+    pub load: Load,
+    /// A profile of the worst offender, where one was taken.
+    pub profile: Option<Profile>,
+    /// What could not be looked at.
+    pub not_checked: Vec<NotChecked>,
+}
+
+/// What the diagnosis says; the report adds the run, the host and the window to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    /// The answer.
+    pub verdict: Verdict,
+    /// The way to it.
+    pub steps: Vec<Step>,
+    /// Everything that was found, the verdict's finding first.
+    pub findings: Vec<Finding>,
+    /// Processes, ranked.
+    pub processes: Vec<ProcessRow>,
+    /// What the load average is made of.
+    pub load: Load,
+    /// What could not be looked at.
+    pub not_checked: Vec<NotChecked>,
+}
+
+/// What this run was and what it cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Version of the program.
+    pub version: String,
+    /// CPU time of the run, user and system.
+    pub cpu_seconds: f64,
+    /// Largest resident size of the run.
+    pub max_rss_bytes: u64,
+}
+
+/// The box that was diagnosed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HostReport {
+    /// Host name.
+    pub hostname: Option<String>,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Machine.
+    pub arch: Option<String>,
+    /// CPUs online.
+    pub cpus_online: u32,
+    /// CPUs that may be used here.
+    pub cpus_effective: f64,
+    /// Memory.
+    pub memory_total_bytes: Option<u64>,
+    /// Swap space.
+    pub swap_total_bytes: Option<u64>,
+    /// Time since boot.
+    pub uptime_seconds: Option<f64>,
+    /// Random id of this boot.
+    pub boot_id: Option<String>,
+    /// Hypervisor.
+    pub virtualization: Option<String>,
+    /// Container runtime.
+    pub container: Option<String>,
+}
+
+/// Where the numbers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowSource {
+    /// This machine, now.
+    Live,
+    /// A capture file.
+    Capture,
+    /// A sysstat archive.
+    Sar,
+    /// A Prometheus server.
+    Prometheus,
+}
+
+/// The span that was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Window {
+    /// Source of the numbers.
+    pub source: WindowSource,
+    /// Start, RFC 3339, UTC.
+    pub started_at: String,
+    /// End, RFC 3339, UTC.
+    pub ended_at: String,
+    /// Length by the monotonic clock.
+    pub seconds: f64,
+    /// Whether Ctrl-C ended it early.
+    pub interrupted: bool,
+    /// Samples of the thread states that were taken.
+    pub samples_count: u32,
+}
+
+/// Since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Since {
+    /// Seconds.
+    JustNow,
+    /// About a minute or a few.
+    Minutes,
+    /// Five minutes or more.
+    Sustained,
+    /// It is over.
+    Earlier,
+}
+
+impl Since {
+    /// As people say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::JustNow => "just now",
+            Self::Minutes => "for about a minute",
+            Self::Sustained => "for more than five minutes",
+            Self::Earlier => "earlier, it is over",
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// Id of the bottleneck; `none` when healthy, `unknown` when the inputs allow no answer.
+    pub bottleneck: String,
+    /// `ok`, `warning` or `critical`.
+    pub severity: Severity,
+    /// How sure, 0 to 1.
+    pub confidence_ratio: f64,
+    /// The same in a word: `confident`, `likely`, `suspect`.
+    pub confidence: String,
+    /// Since when.
+    pub since: Since,
+    /// One sentence with numbers.
+    pub summary: String,
+    /// Ids from the cause to the last symptom.
+    pub cause_chain: Vec<String>,
+    /// Who causes it; null when nobody does or nobody can be named.
+    pub culprit: Option<Culprit>,
+    /// The kind of remedy; null when there is nothing to mend.
+    pub remedy: Option<Remedy>,
+}
+
+/// What kind of thing a culprit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CulpritKind {
+    /// One process.
+    Process,
+    /// Several processes of one service.
+    Group,
+    /// A control group.
+    Cgroup,
+    /// A device.
+    Device,
+}
+
+/// Who causes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Culprit {
+    /// What kind of thing.
+    pub kind: CulpritKind,
+    /// Process id; the largest member of a group.
+    pub pid: Option<i32>,
+    /// Name; of the device where it is one.
+    pub comm: String,
+    /// Command line, where it could be read.
+    pub cmdline: Option<String>,
+    /// User.
+    pub user: Option<String>,
+    /// Systemd unit, container or pod.
+    pub unit: Option<String>,
+    /// Processes in the group.
+    pub members_count: u32,
+    /// Share of the scarce resource.
+    pub share_ratio: Option<f64>,
+    /// The hot frame, the system call or the wait.
+    pub why: Option<String>,
+}
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessRow {
+    /// Process id.
+    pub pid: i32,
+    /// Parent.
+    pub ppid: i32,
+    /// Name.
+    pub comm: String,
+    /// Command line.
+    pub cmdline: Option<String>,
+    /// User.
+    pub user: Option<String>,
+    /// Systemd unit, container or pod.
+    pub unit: Option<String>,
+    /// State letter.
+    pub state: String,
+    /// Threads.
+    pub threads_count: u32,
+    /// CPU time by wall time; 1 is one CPU.
+    pub cpu_ratio: f64,
+    /// User part.
+    pub user_ratio: f64,
+    /// Kernel part.
+    pub system_ratio: f64,
+    /// Time that its threads waited for a CPU, by wall time.
+    pub run_delay_ratio: Option<f64>,
+    /// Resident size.
+    pub rss_bytes: u64,
+    /// Proportional set size.
+    pub pss_bytes: Option<u64>,
+    /// Swapped out.
+    pub swap_bytes: Option<u64>,
+    /// Bytes read from devices.
+    pub read_bytes_per_second: Option<f64>,
+    /// Bytes written to devices.
+    pub write_bytes_per_second: Option<f64>,
+    /// Faults that read from a device.
+    pub major_faults_per_second: f64,
+    /// Nice value.
+    pub nice: i32,
+    /// Kernel function it sleeps in.
+    pub wait_channel: Option<String>,
+}
+
+/// What the load average is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Load {
+    /// One minute.
+    pub load1: Option<f64>,
+    /// Five minutes.
+    pub load5: Option<f64>,
+    /// Fifteen minutes.
+    pub load15: Option<f64>,
+    /// Mean number of running or runnable threads within the window.
+    pub running_mean: f64,
+    /// Mean number of threads in uninterruptible sleep.
+    pub uninterruptible_mean: f64,
+    /// The parts; they add up to the two means.
+    pub groups: Vec<LoadGroup>,
+}
+
+/// One part of the load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadGroup {
+    /// `R` or `D`.
+    pub state: String,
+    /// Name; null for the part that no sample could name.
+    pub comm: Option<String>,
+    /// Systemd unit, container or pod.
+    pub unit: Option<String>,
+    /// What a thread in D waits for: `disk`, `swap`, `lock`.
+    pub wait_reason: Option<String>,
+    /// Mean number of threads.
+    pub mean: f64,
+}
+
+/// A profile of one process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Profile {
+    /// Process.
+    pub pid: i32,
+    /// What was profiled.
+    pub mode: ProfileMode,
+    /// For how long.
+    pub seconds: f64,
+    /// Samples.
+    pub samples_count: u64,
+    /// Samples that were lost.
+    pub lost_count: u64,
+    /// Hottest frames first.
+    pub frames: Vec<Frame>,
+    /// System calls.
+    pub syscalls: Vec<Syscall>,
+    /// Folded stacks.
+    pub stacks: Vec<String>,
+}
+
+/// What a profile looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProfileMode {
+    /// Where the CPU time goes.
+    OnCpu,
+    /// Which system calls.
+    Syscalls,
+    /// What it waits for.
+    Waits,
+}
+
+/// One frame of a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Frame {
+    /// Function.
+    pub symbol: String,
+    /// Program or library.
+    pub module: Option<String>,
+    /// Share of the samples in the function itself.
+    pub self_ratio: f64,
+    /// Share of the samples in it or below.
+    pub total_ratio: f64,
+}
+
+/// One system call of a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Syscall {
+    /// Name.
+    pub name: String,
+    /// Calls.
+    pub count: u64,
+    /// Calls that failed.
+    pub errors_count: u64,
+    /// Time in it.
+    pub seconds: Option<f64>,
+}

@@ -1,0 +1,19 @@
+//! From the report to the bytes of one format. Pure: no file, no clock, no environment, no terminal.
+//!
+//! Each format escapes names from outside by its own rules. What is never let through, in any format, is a character
+//! that acts on a terminal instead of being shown by it: see [`escape`].
+
+pub mod escape;
+pub mod json;
+pub mod text;
+
+mod text_evidence;
+mod text_findings;
+mod text_page;
+mod text_steps;
+mod text_table;
+mod text_tables;
+mod text_verdict;
+
+#[cfg(test)]
+pub(crate) mod test_report;

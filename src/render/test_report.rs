@@ -1,0 +1,372 @@
+//! Reports made by hand, for the tests of the renderers.
+
+use crate::model::finding::{
+    Advice, Evidence, Finding, NotChecked, Remedy, Role, Severity, Step, StepId, Suspect,
+};
+use crate::model::report::{
+    Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
+    Verdict, Window, WindowSource,
+};
+
+/// A name that tries everything at once.
+pub(crate) const HOSTILE: &str = "<img src=x onerror=1>|\"\x1b[31m\nroot\u{202e}\u{9b}2J\u{7f}\0";
+
+/// A box that swaps itself to death.
+pub(crate) fn busy() -> Report {
+    Report {
+        schema_version: SCHEMA_VERSION,
+        diag: Run { version: "0.1.0".to_owned(), cpu_seconds: 0.043, max_rss_bytes: 9 << 20 },
+        host: host(),
+        window: Window {
+            source: WindowSource::Live,
+            started_at: "2026-01-02T03:04:05Z".to_owned(),
+            ended_at: "2026-01-02T03:04:10Z".to_owned(),
+            seconds: 5.003,
+            interrupted: false,
+            samples_count: 50,
+        },
+        verdict: Verdict {
+            bottleneck: "memory-swap".to_owned(),
+            severity: Severity::Critical,
+            confidence_ratio: 0.72,
+            confidence: "likely".to_owned(),
+            since: Since::Minutes,
+            summary: SWAP_SUMMARY.to_owned(),
+            cause_chain: vec!["memory-swap".to_owned(), "disk-saturated".to_owned()],
+            culprit: Some(culprit()),
+            remedy: Some(Remedy::FixProgram),
+        },
+        steps: steps(),
+        findings: vec![swap_finding(), disk_finding()],
+        processes: processes(),
+        load: load(),
+        profile: None,
+        not_checked: ["wait channels of other users", "I/O of other users"]
+            .map(|what| NotChecked {
+                what: what.to_owned(),
+                reason: "permission denied".to_owned(),
+                unlock: Some("run as root".to_owned()),
+            })
+            .to_vec(),
+    }
+}
+
+/// A box with nothing wrong.
+pub(crate) fn healthy() -> Report {
+    let mut report = busy();
+    report.verdict = Verdict {
+        bottleneck: "none".to_owned(),
+        severity: Severity::Ok,
+        confidence_ratio: 0.95,
+        confidence: "confident".to_owned(),
+        since: Since::JustNow,
+        summary: "Nothing is short: the CPUs are busy 3.2 % of the time and nobody waits.".to_owned(),
+        cause_chain: vec!["none".to_owned()],
+        culprit: None,
+        remedy: None,
+    };
+    report.findings.clear();
+    report.steps.truncate(1);
+    report.not_checked.clear();
+    report
+}
+
+/// Inputs that allow no answer.
+pub(crate) fn unknown() -> Report {
+    let mut report = healthy();
+    report.verdict.bottleneck = "unknown".to_owned();
+    report.verdict.confidence_ratio = 0.0;
+    report.verdict.confidence = "suspect".to_owned();
+    report.verdict.summary = "Neither /proc/stat nor /proc/pressure could be read.".to_owned();
+    report.load.load1 = None;
+    report.load.groups.clear();
+    report.processes.clear();
+    report
+}
+
+/// The busy box, with [`HOSTILE`] wherever a word comes from outside.
+pub(crate) fn hostile() -> Report {
+    let mut report = busy();
+    let name = || HOSTILE.to_owned();
+    report.host.hostname = Some(name());
+    report.host.kernel = Some(name());
+    report.host.container = Some(name());
+    report.verdict.summary.push_str(HOSTILE);
+    report.verdict.culprit = Some(Culprit {
+        comm: name(),
+        cmdline: Some(name()),
+        user: Some(name()),
+        unit: Some(name()),
+        why: Some(name()),
+        ..culprit()
+    });
+    for finding in &mut report.findings {
+        finding.summary.push_str(HOSTILE);
+        finding.against.push(name());
+        finding.suspects.iter_mut().for_each(|suspect| suspect.comm = name());
+        finding.evidence.iter_mut().for_each(|evidence| evidence.source = name());
+        finding.advice.iter_mut().for_each(|advice| advice.command = Some(name()));
+    }
+    for row in &mut report.processes {
+        row.comm = name();
+        row.cmdline = Some(name());
+        row.user = Some(name());
+        row.unit = Some(name());
+        row.wait_channel = Some(name());
+    }
+    for group in &mut report.load.groups {
+        group.comm = Some(name());
+        group.unit = Some(name());
+    }
+    report.steps.iter_mut().for_each(|step| step.summary.push_str(HOSTILE));
+    report.not_checked.iter_mut().for_each(|item| item.what = name());
+    report
+}
+
+/// Fails when `text` holds a character that a terminal obeys; its own line breaks are no such.
+pub(crate) fn assert_harmless(text: &str) {
+    let found = text
+        .chars()
+        .find(|c| (c.is_control() && *c != '\n') || matches!(c, '\u{200e}' | '\u{202a}'..='\u{202e}'));
+    assert_eq!(found, None, "{text:?}");
+    assert!(!text.lines().any(|line| line.starts_with("root")), "a forged line in {text:?}");
+}
+
+/// Fails when a string within `value`, unescaped as `jq -r` does it, holds such a character.
+pub(crate) fn assert_harmless_strings(value: &serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => {
+            assert_harmless(text);
+            assert!(!text.contains('\n'), "{text:?}");
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(assert_harmless_strings),
+        serde_json::Value::Object(fields) => fields.values().for_each(assert_harmless_strings),
+        _ => {}
+    }
+}
+
+const SWAP_SUMMARY: &str =
+    "Memory is short: 14678 pages/s come back from swap, and somebody waits for memory 61 % of the time.";
+
+fn host() -> HostReport {
+    HostReport {
+        hostname: Some("web-1".to_owned()),
+        kernel: Some("6.1.0".to_owned()),
+        arch: Some("x86_64".to_owned()),
+        cpus_online: 2,
+        cpus_effective: 2.0,
+        memory_total_bytes: Some(4 << 30),
+        swap_total_bytes: Some(2 << 30),
+        uptime_seconds: Some(86_400.5),
+        boot_id: None,
+        virtualization: Some("kvm".to_owned()),
+        container: None,
+    }
+}
+
+fn culprit() -> Culprit {
+    Culprit {
+        kind: CulpritKind::Group,
+        pid: Some(4242),
+        comm: "php-fpm".to_owned(),
+        cmdline: Some(
+            "php-fpm: pool www --nodaemonize --fpm-config /etc/php/8.2/fpm/php-fpm.conf".to_owned(),
+        ),
+        user: Some("www-data".to_owned()),
+        unit: Some("php8.2-fpm.service".to_owned()),
+        members_count: 12,
+        share_ratio: Some(0.87),
+        why: Some("its workers hold 4.1 GiB together, more than the memory there is".to_owned()),
+    }
+}
+
+fn evidence(metric: &str, value: f64, unit: &str, limits: Option<(f64, f64)>, source: &str) -> Evidence {
+    Evidence {
+        metric: metric.to_owned(),
+        value: Some(value),
+        unit: unit.to_owned(),
+        warning: limits.map(|(warning, _)| warning),
+        critical: limits.map(|(_, critical)| critical),
+        source: source.to_owned(),
+        threshold_source: limits.map(|_| "house value".to_owned()),
+    }
+}
+
+fn step(step: StepId, question: &str, answer: &str, summary: &str, next: Option<StepId>) -> Step {
+    Step {
+        step,
+        question: question.to_owned(),
+        answer: answer.to_owned(),
+        summary: summary.to_owned(),
+        evidence: Vec::new(),
+        next,
+    }
+}
+
+fn steps() -> Vec<Step> {
+    let mut steps = vec![
+        step(
+            StepId::LoadAverage,
+            "Do more threads want to run than there are CPUs?",
+            "queueing",
+            "5.3 threads run or wait for 2 CPUs, and 3.9 of them sleep uninterruptibly.",
+            Some(StepId::CpuOrIo),
+        ),
+        step(
+            StepId::CpuOrIo,
+            "Is it the CPU or I/O that they wait for?",
+            "I/O",
+            "The CPUs are busy 24 % of the time; somebody waits for I/O 88 % of it.",
+            Some(StepId::SwapOrDisk),
+        ),
+        step(
+            StepId::SwapOrDisk,
+            "Is the I/O swapping, or the work's own?",
+            "swapping",
+            "98 % of what the disk reads comes from swap.",
+            Some(StepId::Who),
+        ),
+        step(StepId::Who, "Who takes it?", "php-fpm", "12 processes hold 87 % of the memory in use.", None),
+    ];
+    steps[0].evidence = vec![
+        evidence("load_per_cpu", 2.65, "count", Some((1.0, 2.0)), "/proc/loadavg"),
+        evidence("load1_to_load15_ratio", 1.2, "ratio", None, "/proc/loadavg"),
+    ];
+    steps[1].evidence = vec![
+        evidence("cpu_busy_ratio", 0.24, "ratio", Some((0.85, 0.95)), "/proc/stat cpu"),
+        evidence("psi_io_some_ratio", 0.88, "ratio", Some((0.1, 0.4)), "/proc/pressure/io some total"),
+        Evidence { value: None, ..evidence("psi_irq_full_ratio", 0.0, "ratio", None, "/proc/pressure/irq") },
+    ];
+    steps
+}
+
+fn swap_finding() -> Finding {
+    Finding {
+        id: "memory-swap".to_owned(),
+        severity: Severity::Critical,
+        confidence_ratio: 0.72,
+        impact_ratio: 0.61,
+        summary: SWAP_SUMMARY.to_owned(),
+        explained_by: None,
+        evidence: vec![
+            evidence(
+                "swap_in_pages_per_second",
+                14_678.0,
+                "per_second",
+                Some((10.0, 1000.0)),
+                "/proc/vmstat pswpin",
+            ),
+            evidence(
+                "psi_memory_some_ratio",
+                0.61,
+                "ratio",
+                Some((0.1, 0.4)),
+                "/proc/pressure/memory some total",
+            ),
+        ],
+        against: vec!["The pressure file of the service's own group could not be read.".to_owned()],
+        suspects: vec![
+            suspect("php-fpm", 4242, Role::Offender, 12, 0.87),
+            suspect("mysqld", 77, Role::Victim, 1, 0.4),
+        ],
+        advice: vec![
+            Advice {
+                action: "Bound the workers: workers times their size must fit into the memory.".to_owned(),
+                command: Some("systemctl set-property --runtime php8.2-fpm.service MemoryHigh=2G".to_owned()),
+                risk: Some("the service gets slower before the box does".to_owned()),
+                undo: Some("systemctl revert php8.2-fpm.service".to_owned()),
+                remedy: Remedy::FixProgram,
+            },
+            Advice {
+                action: "Add memory until the working set fits.".to_owned(),
+                command: None,
+                risk: None,
+                undo: None,
+                remedy: Remedy::AddResource,
+            },
+        ],
+    }
+}
+
+fn disk_finding() -> Finding {
+    Finding {
+        id: "disk-saturated".to_owned(),
+        severity: Severity::Warning,
+        confidence_ratio: 0.9,
+        impact_ratio: 0.5,
+        summary: "vda is busy 99 % of the time with 4.2 requests in its queue.".to_owned(),
+        explained_by: Some("memory-swap".to_owned()),
+        evidence: vec![evidence(
+            "disk_utilization_ratio",
+            0.99,
+            "ratio",
+            Some((0.7, 0.9)),
+            "/proc/diskstats vda",
+        )],
+        against: vec!["98 % of its reads come from swap.".to_owned()],
+        suspects: vec![suspect("mysqld", 77, Role::Victim, 1, 0.4)],
+        advice: Vec::new(),
+    }
+}
+
+fn suspect(comm: &str, pid: i32, role: Role, members_count: u32, share: f64) -> Suspect {
+    Suspect { pid: Some(pid), comm: comm.to_owned(), role, share_ratio: Some(share), members_count }
+}
+
+fn processes() -> Vec<ProcessRow> {
+    let row = ProcessRow {
+        pid: 4242,
+        ppid: 1,
+        comm: "php-fpm".to_owned(),
+        cmdline: culprit().cmdline,
+        user: Some("www-data".to_owned()),
+        unit: Some("php8.2-fpm.service".to_owned()),
+        state: "D".to_owned(),
+        threads_count: 1,
+        cpu_ratio: 0.123,
+        user_ratio: 0.1,
+        system_ratio: 0.023,
+        run_delay_ratio: Some(0.04),
+        rss_bytes: 700 << 20,
+        pss_bytes: Some(650 << 20),
+        swap_bytes: Some(300 << 20),
+        read_bytes_per_second: Some(20e6),
+        write_bytes_per_second: None,
+        major_faults_per_second: 5_012.4,
+        nice: 0,
+        wait_channel: Some("folio_wait_bit_common".to_owned()),
+    };
+    let mysqld = ProcessRow {
+        pid: 77,
+        comm: "mysqld".to_owned(),
+        cmdline: Some("/usr/sbin/mysqld".to_owned()),
+        user: Some("mysql".to_owned()),
+        unit: Some("mysql.service".to_owned()),
+        threads_count: 38,
+        ..row.clone()
+    };
+    vec![row, mysqld]
+}
+
+fn load() -> Load {
+    let group = |state: &str, comm: Option<&str>, reason: Option<&str>, mean| LoadGroup {
+        state: state.to_owned(),
+        comm: comm.map(str::to_owned),
+        unit: comm.map(|name| format!("{name}.service")),
+        wait_reason: reason.map(str::to_owned),
+        mean,
+    };
+    Load {
+        load1: Some(5.31),
+        load5: Some(3.02),
+        load15: Some(1.5),
+        running_mean: 1.4,
+        uninterruptible_mean: 3.9,
+        groups: vec![
+            group("D", Some("php-fpm"), Some("swap"), 3.1),
+            group("D", Some("mysqld"), Some("disk"), 0.8),
+            group("R", Some("php-fpm"), None, 1.2),
+            group("R", None, None, 0.2),
+        ],
+    }
+}
