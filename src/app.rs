@@ -7,6 +7,8 @@
 
 use crate::cli::{Cli, Color, Command, Format, RecordArgs, ReportArgs, Sort};
 use crate::collect::capture::{Capture, CaptureWriter, Meta, write_atomically};
+use crate::collect::own;
+use crate::collect::resilience;
 use crate::collect::root::Root;
 use crate::collect::window::{self, Progress};
 use crate::model::rates::Rates;
@@ -19,9 +21,6 @@ use crate::render::text::{SortKey, TextOptions};
 use crate::{delta, diagnose, exit, generate, render};
 use anyhow::{Context as _, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -67,7 +66,7 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
         root.pids(&mut pids).map_err(|absence| no_root(directory, &absence))?;
         anyhow::ensure!(pids.contains(&pid), "there is no process {pid}; `ps -e` lists those there are");
     }
-    spare_memory();
+    resilience::prepare();
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // A second signal ends the run at once: the first one asks for the report.
@@ -129,7 +128,7 @@ fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
     }
     let asked = diagnose::Options { sort: options.sort.map(rank_by), top: options.top, pid: options.pid };
     let diagnosis = diagnose::diagnose(&rates, &asked);
-    let report = report(diagnosis, &rates, own_cost()?);
+    let report = report(diagnosis, &rates);
     let text = match options.format {
         Format::Json => render::json::render(&report)?,
         Format::Text => render::text::render(&report, &text_options(options, &report.verdict)),
@@ -139,15 +138,15 @@ fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
 }
 
 /// The report: the diagnosis with the run, the host and the window.
-fn report(diagnosis: Diagnosis, rates: &Rates, cost: (f64, u64)) -> Report {
+fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
     let host = &rates.host;
     let memory = rates.memory.as_ref().ok();
     Report {
         schema_version: SCHEMA_VERSION,
         diag: Run {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            cpu_seconds: cost.0,
-            max_rss_bytes: cost.1,
+            cpu_seconds: own::cpu_seconds(),
+            max_rss_bytes: own::max_rss_bytes(),
         },
         host: HostReport {
             hostname: host.hostname.clone(),
@@ -181,14 +180,6 @@ fn report(diagnosis: Diagnosis, rates: &Rates, cost: (f64, u64)) -> Report {
         profile: None,
         not_checked: diagnosis.not_checked,
     }
-}
-
-/// What this run has cost so far: CPU seconds, and bytes of its largest resident size.
-fn own_cost() -> Result<(f64, u64)> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).context("cannot tell what the run cost")?;
-    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    let max_rss_bytes = u64::try_from(usage.max_rss()).unwrap_or(0) * 1024;
-    Ok((seconds(usage.user_time()) + seconds(usage.system_time()), max_rss_bytes))
 }
 
 /// Writes the answer where it was asked for.
@@ -246,25 +237,6 @@ fn color(options: &ReportArgs) -> bool {
         Color::Never => false,
         Color::Auto if options.output.is_some() => false,
         Color::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
-    }
-}
-
-/// Keeps what diag needs resident, so that a box that swaps does not swap its doctor; where the limit on
-/// locked memory forbids it, the run goes on without.
-fn spare_memory() {
-    const NEEDED: u64 = 64 << 20;
-    let limit = getrlimit(Resource::Memlock);
-    if limit.current.is_none_or(|bytes| bytes >= NEEDED) {
-        // On-fault locking pins what is touched, not all that could be.
-        let flags = rustix::mm::MlockAllFlags::CURRENT
-            | rustix::mm::MlockAllFlags::FUTURE
-            | rustix::mm::MlockAllFlags::ONFAULT;
-        let _ = rustix::mm::mlockall(flags);
-    }
-    // Nothing here forks or opens much: a low limit on files is no reason to fail, so ask for what may be had.
-    let files = getrlimit(Resource::Nofile);
-    if files.current != files.maximum {
-        let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: files.maximum, ..files });
     }
 }
 

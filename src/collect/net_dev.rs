@@ -10,8 +10,18 @@ use crate::collect::root::Root;
 use crate::model::reading::{AbsenceKind, Reading};
 use crate::model::snapshot::Interface;
 
-/// Reads `/proc/net/dev`, or that of process 1 where `/proc/net` would be about another namespace.
+/// Reads `/proc/net/dev`, and from `/sys/class/net` which interfaces have a device behind them.
 pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<Interface>> {
+    let mut interfaces = counters(root, buffer)?;
+    for interface in &mut interfaces {
+        let target = root.link(&format!("sys/class/net/{}", interface.name)).ok();
+        interface.physical = target.map(|target| !target.contains("/virtual/"));
+    }
+    Ok(interfaces)
+}
+
+/// Reads `/proc/net/dev`, or that of process 1 where `/proc/net` would be about another namespace.
+fn counters(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<Interface>> {
     if root.is_elsewhere() {
         let of_init = root.read_parsed("proc/1/net/dev", buffer, parse);
         // A recorded tree may hold no processes; when it is only the rights that lack, the other file would
@@ -41,6 +51,7 @@ fn line(text: &str) -> Option<Interface> {
     let counts: Vec<u64> = counts.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
     (counts.len() >= 16).then(|| Interface {
         name: name.trim().to_owned(),
+        physical: None,
         received_bytes: counts[0],
         received_packets: counts[1],
         received_drops: counts[3],

@@ -5,6 +5,7 @@
 
 use crate::collect::capture::{Capture, FrameKind};
 use crate::collect::processes::{Scan, Scratch, scan};
+use crate::collect::resilience::Ahead;
 use crate::collect::root::Root;
 use crate::collect::sampler::{Plan, Sampler};
 use crate::collect::{block_devices, details, host, system};
@@ -66,6 +67,7 @@ pub fn live(
         progress(Progress::Load(load));
     }
     let mut host = host::gather(root);
+    let ahead = Ahead::of_the_crowd();
     let started_at = jiff::Timestamp::now();
     let clock = Instant::now();
     root.begin_frame(FrameKind::Start, Duration::ZERO);
@@ -118,6 +120,7 @@ pub fn live(
     );
     let details = details::read(root, &selection, &mut scratch);
     let block_devices = block_devices::read(root, &mut scratch.bytes);
+    drop(ahead);
     keep_seen_users(&mut host, &details);
     Ok(Recording {
         source: Source::Live,

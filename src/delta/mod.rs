@@ -112,6 +112,7 @@ fn interfaces(before: &Interfaces, after: &Interfaces, seconds: f64) -> Vec<Inte
             let then = before.iter().find(|then| then.name == now.name)?;
             Some(InterfaceRates {
                 name: now.name.clone(),
+                physical: now.physical,
                 received_packets_per_second: rate(then.received_packets, now.received_packets, seconds)?,
                 sent_packets_per_second: rate(then.sent_packets, now.sent_packets, seconds)?,
                 received_bytes_per_second: rate(then.received_bytes, now.received_bytes, seconds)?,

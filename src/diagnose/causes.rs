@@ -31,10 +31,9 @@ pub const EDGES: &[Edge] = &[
     edge("memory-reclaim", "disk-saturated", refaults_make_the_io),
     edge("memory-reclaim", "disk-latency", refaults_make_the_io),
     edge("memory-reclaim", "cpu-system", memory_makes_system_time),
-    edge("cpu-steal", "cpu-user", always),
-    edge("cpu-steal", "cpu-system", always),
-    edge("cpu-steal", "cpu-single-thread", always),
-    edge("cpu-steal", "short-lived-processes", steal_dominates),
+    edge("cpu-steal", "cpu-user", steal_makes_them_wait),
+    edge("cpu-steal", "cpu-system", steal_makes_them_wait),
+    edge("cpu-steal", "short-lived-processes", steal_makes_them_wait),
     edge("disk-saturated", "disk-latency", always),
     edge("disk-saturated", "io-blocked", threads_get_on),
     edge("short-lived-processes", "cpu-system", always),
@@ -69,9 +68,8 @@ fn memory_makes_system_time(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     facts.memory_stalls().0 >= 0.1 || freeing >= 0.3 * system
 }
 
-fn steal_dominates(facts: &Facts<'_>, steal: &Hit, other: &Hit) -> bool {
-    let _ = facts;
-    steal.impact_ratio >= other.impact_ratio
+fn steal_makes_them_wait(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    facts.steal_decides()
 }
 
 /// A saturated disk explains threads in D that get on, not those that hang.

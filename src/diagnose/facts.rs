@@ -1,7 +1,7 @@
 //! What the rates mean together: the few judgements that several steps and rules share.
 
 use crate::diagnose::step4_rank::{Group, groups};
-use crate::diagnose::thresholds::{CPU_PRESSURE, Limit};
+use crate::diagnose::thresholds::{CPU_PRESSURE, Limit, STEAL};
 use crate::model::finding::Evidence;
 use crate::model::rates::{CpuRates, DiskRates, PagingRates, PressureRates, Rates, ThreadRates};
 use crate::model::reading::Reading;
@@ -79,6 +79,26 @@ impl<'a> Facts<'a> {
             wait >= CPU_PRESSURE.warning || running >= self.cpus + 1.0,
             wait >= critical || running >= 2.0 * self.cpus,
         )
+    }
+
+    /// Whether lowered priority does nearly all the work while threads of normal priority hardly wait.
+    pub fn background_only(&self) -> bool {
+        let Some(cpu) = self.cpu() else { return false };
+        let normal = self.user_threads().filter(|thread| thread.nice <= 0);
+        let delay: f64 = normal
+            .filter_map(|thread| thread.run_delay_ratio.map(|delay| delay * thread.followed_ratio))
+            .sum();
+        // Stolen time delays everybody alike.
+        cpu.nice_ratio > 0.0 && cpu.nice_ratio >= 0.8 * cpu.all_user_ratio() && delay < 0.1 + cpu.steal_ratio
+    }
+
+    /// Whether stolen time is why threads wait: without it the CPUs could serve what is wanted. Where more is
+    /// wanted than the whole machine could give, it would be slow all the same.
+    pub fn steal_decides(&self) -> bool {
+        const MOST: f64 = 0.5;
+        let Some(cpu) = self.cpu() else { return false };
+        cpu.steal_ratio >= STEAL.warning
+            && (cpu.steal_ratio >= MOST || self.rates.makeup.running_mean <= 1.25 * self.cpus)
     }
 
     /// The evidence that threads queue for the CPUs.

@@ -228,6 +228,8 @@ impl DiskRates {
 pub struct InterfaceRates {
     /// Name.
     pub name: String,
+    /// Whether there is a device behind it.
+    pub physical: Option<bool>,
     /// Packets received.
     pub received_packets_per_second: f64,
     /// Packets sent.

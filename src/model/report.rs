@@ -62,7 +62,7 @@ pub struct Run {
     /// CPU time of the run, user and system.
     pub cpu_seconds: f64,
     /// Largest resident size of the run.
-    pub max_rss_bytes: u64,
+    pub max_rss_bytes: Option<u64>,
 }
 
 /// The box that was diagnosed.

@@ -299,6 +299,9 @@ pub struct InterruptLine {
 pub struct Interface {
     /// Name.
     pub name: String,
+    /// Whether there is a device behind it, by where `/sys/class/net` points; loopback, bridges and pairs of
+    /// virtual interfaces carry traffic of the box itself.
+    pub physical: Option<bool>,
     /// Received bytes.
     pub received_bytes: u64,
     /// Received packets.

@@ -15,7 +15,7 @@ pub(crate) const HOSTILE: &str = "<img src=x onerror=1>|\"\x1b[31m\nroot\u{202e}
 pub(crate) fn busy() -> Report {
     Report {
         schema_version: SCHEMA_VERSION,
-        diag: Run { version: "0.1.0".to_owned(), cpu_seconds: 0.043, max_rss_bytes: 9 << 20 },
+        diag: Run { version: "0.1.0".to_owned(), cpu_seconds: 0.043, max_rss_bytes: Some(9 << 20) },
         host: host(),
         window: Window {
             source: WindowSource::Live,

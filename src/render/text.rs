@@ -104,15 +104,16 @@ fn footer(page: &mut Page, report: &Report) {
         WindowSource::Prometheus => "from Prometheus",
     };
     let interrupted = if window.interrupted { ", interrupted" } else { "" };
+    let memory = report.diag.max_rss_bytes.map(|bytes| format!(" and {}", units::human_bytes(bytes as f64)));
     let text = format!(
-        "{}; {} {source} from {}{interrupted}, {} samples; diag {} took {} of CPU time and {}",
+        "{}; {} {source} from {}{interrupted}, {} samples; diag {} took {} of CPU time{}",
         facts.join(", "),
         units::human_seconds(window.seconds),
         window.started_at,
         window.samples_count,
         report.diag.version,
         units::human_seconds(report.diag.cpu_seconds),
-        units::human_bytes(report.diag.max_rss_bytes as f64),
+        memory.unwrap_or_default(),
     );
     page.blank();
     page.paragraph(0, &plain(""), &[styled(page.palette.dim, &text)]);

@@ -127,11 +127,10 @@ fn busiest<'a>(facts: &'a Facts<'_>) -> Option<&'a InterfaceRates> {
 /// Packets that never leave the box are paid for by their sender: it is the one with the most kernel
 /// time. Packets from outside have no culprit here but the card they come through.
 fn blame(facts: &Facts<'_>, interface: Option<&InterfaceRates>) -> (Who, Option<String>) {
-    const INSIDE: [&str; 6] = ["lo", "veth", "docker", "br-", "virbr", "dummy"];
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
     let top = ranked.first().filter(|top| top.share >= CONTRIBUTOR && top.amount >= 0.1);
     match interface {
-        Some(interface) if !INSIDE.iter().any(|prefix| interface.name.starts_with(prefix)) => {
+        Some(interface) if interface.physical == Some(true) => {
             (Who::Device(interface.name.clone()), Some(interface.name.clone()))
         }
         _ => (top.map_or(Who::Nobody, |top| Who::Group(top.clone())), None),

@@ -134,7 +134,9 @@ fn taking_turns(facts: &Facts<'_>) -> Option<Serial> {
         .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))?;
     let busy = facts.user_threads().filter(|thread| thread.pid == process.pid && thread.cpu_ratio() >= 0.05);
     let threads = busy.count();
-    (threads >= 2 && process.running_mean < 1.5).then(|| Serial {
+    // Threads that a quota holds back are runnable and wait; threads that hand over a lock do not.
+    let held_back = process.run_delay_ratio.map_or(process.running_mean > 1.5, |delay| delay > 0.5);
+    (threads >= 2 && !held_back).then(|| Serial {
         pid: process.pid,
         cpu: process.cpu_ratio(),
         user: process.user_ratio,

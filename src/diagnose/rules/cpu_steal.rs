@@ -1,7 +1,8 @@
 //! The hypervisor gives this guest less CPU time than it wants.
 //!
-//! Evidence: stolen time while the guest wants to run. The steal of an idle guest harms nobody. Inside the
-//! guest there is no culprit: it sits on the same host, or is the guest's own limit.
+//! Evidence: stolen time while the guest wants to run. The steal of an idle guest harms nobody, and where more
+//! is wanted than the whole machine could give, the demand is the cause and steal only makes it worse. Inside
+//! the guest there is no culprit: it sits on the same host, or is the guest's own limit.
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
@@ -61,7 +62,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if steal < STEAL.warning || !wanted {
         return Outcome::Clear;
     }
-    let critical = STEAL.critical.is_some_and(|limit| steal >= limit);
+    let decides = facts.steal_decides();
+    let critical = decides && STEAL.critical.is_some_and(|limit| steal >= limit);
     // busy_ratio counts stolen time: it is neither idle nor iowait.
     let used = cpu.busy_ratio() - steal;
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
@@ -72,12 +74,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
     evidence.extend(facts.cpu_queue_evidence());
     let virtualization = facts.rates.host.virtualization.clone();
     Outcome::hit(Hit {
-        severity: if critical { Severity::Critical } else { Severity::Warning },
+        severity: match (facts.background_only(), critical) {
+            (true, _) => Severity::Info,
+            (false, true) => Severity::Critical,
+            (false, false) => Severity::Warning,
+        },
         confidence_ratio: Confidence::new()
             .margin(steal, STEAL.warning, facts.sampling_error(steal))
             .contradicted_if(virtualization.is_none())
             .ratio(),
-        impact_ratio: steal.max(facts.cpu_wait_ratio().min(steal * 2.0)),
+        impact_ratio: if decides { steal.max(facts.cpu_wait_ratio().min(steal * 2.0)) } else { steal / 2.0 },
         summary: format!(
             "The hypervisor takes {} of the CPU time while {} threads want to run; the guest itself gets {}.",
             percent(steal),
@@ -85,15 +91,25 @@ fn check(facts: &Facts<'_>) -> Outcome {
             percent(used)
         ),
         evidence,
-        against: if virtualization.is_none() {
-            vec!["This does not look like a virtual machine.".into()]
-        } else {
-            Vec::new()
-        },
+        against: against(virtualization.is_some(), decides),
         who: Who::Nobody,
         why: None,
         device: None,
         suspects: suspects(facts, &ranked, Role::Victim),
         remedy: Remedy::AddResource,
     })
+}
+
+fn against(virtual_machine: bool, decides: bool) -> Vec<String> {
+    let mut against = Vec::new();
+    if !virtual_machine {
+        against.push("This does not look like a virtual machine.".to_owned());
+    }
+    if !decides {
+        against.push(
+            "More threads want to run than the whole machine could serve: it would be slow without it."
+                .to_owned(),
+        );
+    }
+    against
 }

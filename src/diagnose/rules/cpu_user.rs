@@ -9,7 +9,6 @@ use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
 use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, MAIN_CAUSE, USER_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
-use crate::model::rates::CpuRates;
 use crate::model::units::{human_count, percent};
 
 /// The rule.
@@ -77,7 +76,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let error = facts.sampling_error(busy);
     let critical =
         CPU_BUSY.critical.is_some_and(|limit| busy - error.min(0.02) >= limit) && queues_critically;
-    let harmless = only_background(facts, cpu);
+    let harmless = facts.background_only();
     let severity = match (harmless, critical) {
         (true, _) => Severity::Info,
         (false, true) => Severity::Critical,
@@ -123,16 +122,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
         suspects: suspects(facts, &ranked, Role::Offender),
         remedy,
     })
-}
-
-/// Whether lowered priority does nearly all the work while threads of normal priority hardly wait.
-fn only_background(facts: &Facts<'_>, cpu: &CpuRates) -> bool {
-    let normal_delay: f64 = facts
-        .user_threads()
-        .filter(|thread| thread.nice <= 0)
-        .filter_map(|thread| thread.run_delay_ratio.map(|delay| delay * thread.followed_ratio))
-        .sum();
-    cpu.nice_ratio >= 0.8 * cpu.all_user_ratio() && normal_delay < 0.1
 }
 
 /// Who it is and which remedy fits: one process that burns is a program's fault, many equal workers are a

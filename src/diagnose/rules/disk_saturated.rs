@@ -65,6 +65,9 @@ pub const RULE: Rule = Rule {
     check,
 };
 
+/// Time of a request from which a deep queue is one that hurts: a device that answers faster keeps up.
+const DEEP_QUEUE_AWAIT_SECONDS: f64 = 0.001;
+
 fn check(facts: &Facts<'_>) -> Outcome {
     if let Err(absence) = &facts.rates.disks {
         return Outcome::Unknown(NotChecked {
@@ -120,7 +123,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
 
 fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
     let limit = Facts::await_limit(disk).warning;
-    let slow = disk.await_seconds().is_some_and(|seconds| seconds >= limit);
+    let deep = DISK_QUEUE.critical.is_some_and(|limit| disk.queue_mean >= limit);
+    let normal = disk.read_await_since_boot_seconds.unwrap_or(f64::MAX);
+    // A deep queue makes even a fast device slow; without one only slowness itself counts.
+    let slow = disk.await_seconds().is_some_and(|seconds| {
+        seconds >= limit
+            || (deep && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
+            || (seconds >= 3.0 * normal && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
+    });
     let queued = disk.queue_mean >= if Facts::spinning(disk) { 2.0 } else { DISK_QUEUE.warning };
     let somebody_waits =
         facts.io_waited_for() || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();

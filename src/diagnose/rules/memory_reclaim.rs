@@ -104,10 +104,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
             human_count(refaults)
         )
     } else {
-        format!(
-            "Memory is short: the kernel frees it while threads wait ({} times a second a thread had to help)",
-            human_count(paging.allocation_stalls_per_second.unwrap_or(0.0))
-        )
+        let stalls = paging.allocation_stalls_per_second.unwrap_or(0.0);
+        let helped = if stalls > 0.0 {
+            format!(" ({} times a second a thread had to do it itself)", human_count(stalls))
+        } else {
+            String::new()
+        };
+        format!("Memory is short: the kernel frees some while threads wait{helped}")
     };
     Outcome::hit(Hit {
         severity: if thrashing { Severity::Critical } else { Severity::Warning },

@@ -1,0 +1,111 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_diag_global_optspecs
+    string join \n interval= root= format= top= sort= pid= fail-on= color= output= h/help V/version
+end
+
+function __fish_diag_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_diag_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_diag_using_subcommand
+    set -l cmd (__fish_diag_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c diag -n "__fish_diag_needs_command" -l interval -d 'How long to watch, from 1s to 1h [default: 5s]' -r
+complete -c diag -n "__fish_diag_needs_command" -l root -d 'Read the kernel\'s files below DIR instead of /' -r -f -a "(__fish_complete_directories)"
+complete -c diag -n "__fish_diag_needs_command" -l format -d 'Format of the report' -r -f -a "text\t'For people'
+json\t'For programs: one object, see `diag schema`'"
+complete -c diag -n "__fish_diag_needs_command" -l top -d 'List at most N processes' -r
+complete -c diag -n "__fish_diag_needs_command" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
+memory\t'Memory, shared pages divided by their users'
+io\t'Bytes from and to devices'
+wait\t'Time spent waiting for a CPU or a device'"
+complete -c diag -n "__fish_diag_needs_command" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_needs_command" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
+critical\t'The box is slow because of it'"
+complete -c diag -n "__fish_diag_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'In no case'"
+complete -c diag -n "__fish_diag_needs_command" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c diag -n "__fish_diag_needs_command" -s V -l version -d 'Print version'
+complete -c diag -n "__fish_diag_needs_command" -f -a "record" -d 'Diagnose this machine and keep the raw counters in FILE'
+complete -c diag -n "__fish_diag_needs_command" -f -a "replay" -d 'Diagnose a capture of another time or machine'
+complete -c diag -n "__fish_diag_needs_command" -f -a "schema" -d 'Print the JSON Schema of the report'
+complete -c diag -n "__fish_diag_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c diag -n "__fish_diag_using_subcommand record" -l interval -d 'How long to watch, from 1s to 1h [default: 5s]' -r
+complete -c diag -n "__fish_diag_using_subcommand record" -l root -d 'Read the kernel\'s files below DIR instead of /' -r -f -a "(__fish_complete_directories)"
+complete -c diag -n "__fish_diag_using_subcommand record" -l format -d 'Format of the report' -r -f -a "text\t'For people'
+json\t'For programs: one object, see `diag schema`'"
+complete -c diag -n "__fish_diag_using_subcommand record" -l top -d 'List at most N processes' -r
+complete -c diag -n "__fish_diag_using_subcommand record" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
+memory\t'Memory, shared pages divided by their users'
+io\t'Bytes from and to devices'
+wait\t'Time spent waiting for a CPU or a device'"
+complete -c diag -n "__fish_diag_using_subcommand record" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand record" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
+critical\t'The box is slow because of it'"
+complete -c diag -n "__fish_diag_using_subcommand record" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'In no case'"
+complete -c diag -n "__fish_diag_using_subcommand record" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand record" -l without-command-lines -d 'Leave command lines out of the capture'
+complete -c diag -n "__fish_diag_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c diag -n "__fish_diag_using_subcommand replay" -l format -d 'Format of the report' -r -f -a "text\t'For people'
+json\t'For programs: one object, see `diag schema`'"
+complete -c diag -n "__fish_diag_using_subcommand replay" -l top -d 'List at most N processes' -r
+complete -c diag -n "__fish_diag_using_subcommand replay" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
+memory\t'Memory, shared pages divided by their users'
+io\t'Bytes from and to devices'
+wait\t'Time spent waiting for a CPU or a device'"
+complete -c diag -n "__fish_diag_using_subcommand replay" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand replay" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
+critical\t'The box is slow because of it'"
+complete -c diag -n "__fish_diag_using_subcommand replay" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'In no case'"
+complete -c diag -n "__fish_diag_using_subcommand replay" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c diag -n "__fish_diag_using_subcommand schema" -l format -d 'Format of the report' -r -f -a "text\t'For people'
+json\t'For programs: one object, see `diag schema`'"
+complete -c diag -n "__fish_diag_using_subcommand schema" -l top -d 'List at most N processes' -r
+complete -c diag -n "__fish_diag_using_subcommand schema" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
+memory\t'Memory, shared pages divided by their users'
+io\t'Bytes from and to devices'
+wait\t'Time spent waiting for a CPU or a device'"
+complete -c diag -n "__fish_diag_using_subcommand schema" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand schema" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
+critical\t'The box is slow because of it'"
+complete -c diag -n "__fish_diag_using_subcommand schema" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'In no case'"
+complete -c diag -n "__fish_diag_using_subcommand schema" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c diag -n "__fish_diag_using_subcommand completions" -l format -d 'Format of the report' -r -f -a "text\t'For people'
+json\t'For programs: one object, see `diag schema`'"
+complete -c diag -n "__fish_diag_using_subcommand completions" -l top -d 'List at most N processes' -r
+complete -c diag -n "__fish_diag_using_subcommand completions" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
+memory\t'Memory, shared pages divided by their users'
+io\t'Bytes from and to devices'
+wait\t'Time spent waiting for a CPU or a device'"
+complete -c diag -n "__fish_diag_using_subcommand completions" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand completions" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
+critical\t'The box is slow because of it'"
+complete -c diag -n "__fish_diag_using_subcommand completions" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'In no case'"
+complete -c diag -n "__fish_diag_using_subcommand completions" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
