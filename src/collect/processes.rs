@@ -39,19 +39,28 @@ pub struct Scratch {
 
 /// Reads `stat` of every process and `io` of every user process.
 pub fn scan(root: &Root, scratch: &mut Scratch) -> Reading<Scan> {
+    scan_each(root, scratch, true)
+}
+
+/// Reads `stat` alone; the pass that the benchmark holds against the bare system calls.
+pub fn scan_stats(root: &Root, scratch: &mut Scratch) -> Reading<Scan> {
+    scan_each(root, scratch, false)
+}
+
+fn scan_each(root: &Root, scratch: &mut Scratch, with_io: bool) -> Reading<Scan> {
     let mut ids = std::mem::take(&mut scratch.ids);
     let listed = root.pids(&mut ids);
     let mut scan = Scan { processes: Vec::with_capacity(ids.len()), ..Scan::default() };
     if listed.is_ok() {
         for &pid in &ids {
-            scan_one(root, pid, scratch, &mut scan);
+            scan_one(root, pid, with_io, scratch, &mut scan);
         }
     }
     scratch.ids = ids;
     listed.map(|()| scan)
 }
 
-fn scan_one(root: &Root, pid: Pid, scratch: &mut Scratch, scan: &mut Scan) {
+fn scan_one(root: &Root, pid: Pid, with_io: bool, scratch: &mut Scratch, scan: &mut Scan) {
     set_path(&mut scratch.path, format_args!("proc/{pid}/stat"));
     let stat = match read_stat(root, scratch) {
         Ok(stat) => stat,
@@ -65,7 +74,7 @@ fn scan_one(root: &Root, pid: Pid, scratch: &mut Scratch, scan: &mut Scan) {
             return;
         }
     };
-    let io = if stat.is_kernel_thread() {
+    let io = if stat.is_kernel_thread() || !with_io {
         None
     } else {
         set_path(&mut scratch.path, format_args!("proc/{pid}/io"));
