@@ -25,6 +25,7 @@ pub fn gather(root: &Root) -> Host {
             .and_then(|t| os_name(&t)),
         virtualization: virtualization(&mut files, &arch),
         container: container(&mut files),
+        clocksource: files.line("sys/devices/system/clocksource/clocksource0/current_clocksource"),
         boot_id: files.line("proc/sys/kernel/random/boot_id"),
         ticks_per_second: rustix::param::clock_ticks_per_second(),
         page_bytes: rustix::param::page_size() as u64,
@@ -52,6 +53,13 @@ impl Files<'_> {
     fn line(&mut self, path: &str) -> Option<String> {
         let text = self.text(path)?;
         Some(text.trim().to_owned()).filter(|line| !line.is_empty())
+    }
+
+    /// Whether the run sees the processes and control groups of the whole machine: the first namespaces have
+    /// fixed numbers (kernel `include/uapi/linux/nsfs.h`).
+    fn in_first_namespaces(&self) -> bool {
+        let is = |path: &str, name: &str| self.root.link(path).is_ok_and(|target| target == name);
+        is("proc/self/ns/pid", "pid:[4026531836]") && is("proc/self/ns/cgroup", "cgroup:[4026531835]")
     }
 
     fn exists(&mut self, path: &str) -> bool {
@@ -165,6 +173,10 @@ fn hypervisor_of(vendor: &str, product: &str) -> Option<&'static str> {
 fn container(files: &mut Files<'_>) -> Option<String> {
     let cgroups = files.text("proc/self/cgroup").unwrap_or_default();
     let environment = files.text("proc/1/environ").unwrap_or_default();
+    // A machine that was made from an image of a container still has these files.
+    if files.in_first_namespaces() {
+        return container_by(&cgroups, "", None);
+    }
     let of_files = match () {
         () if files.exists("run/.containerenv") => Some("podman"),
         () if files.exists(".dockerenv") => Some("docker"),

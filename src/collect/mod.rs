@@ -11,12 +11,16 @@
 
 pub mod block_devices;
 pub mod capture;
+pub mod cgroups;
 pub mod details;
 pub mod diskstats;
 pub mod host;
 pub mod interrupts;
+pub mod kernel_log;
 pub mod loadavg;
 pub mod meminfo;
+pub mod mounts;
+pub mod net_counters;
 pub mod net_dev;
 pub mod own;
 pub mod pressure;
@@ -24,9 +28,11 @@ pub mod processes;
 pub mod resilience;
 pub mod root;
 pub mod sampler;
+pub mod sockets;
 pub mod stat;
 pub mod swaps;
 pub mod system;
+pub mod tables;
 pub mod uptime;
 pub mod vmstat;
 pub mod window;

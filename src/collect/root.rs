@@ -10,7 +10,7 @@ use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::Pid;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
@@ -26,6 +26,9 @@ const READ_BYTES: usize = 4096;
 const NAMES_BYTES: usize = 32 << 10;
 /// Reads that are left hanging in one run before no more are tried.
 const ABANDONED_MAX: u32 = 3;
+
+/// The kernel log, record by record.
+pub const KERNEL_LOG: &str = "dev/kmsg";
 
 /// Where kernel files are read from. Used by one thread.
 pub struct Root {
@@ -217,6 +220,43 @@ impl Root {
         outcome
     }
 
+    /// Names of the directories in a directory, sorted. A directory that by its link count holds none is not
+    /// listed: a control group has dozens of files and seldom a child.
+    pub fn directories(&self, path: &str) -> Reading<Vec<String>> {
+        // Kept in a frame as a listing of its own: it is not that of all names.
+        let key = format!("{path}/.directories");
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame.listings.get(&key).cloned().ok_or_else(|| Absence::missing(path)),
+            Place::Live(live) => live.directories(path, &mut self.names.borrow_mut()),
+        };
+        self.note(|frame| frame.note_listing(&key, outcome.as_deref()));
+        outcome
+    }
+
+    /// How many entries a directory has: its size, where the file system says so (`/proc/PID/fd` since 6.2),
+    /// else a count of its names.
+    pub fn entries_count(&self, path: &str) -> Reading<u64> {
+        let key = format!("{path}/.count");
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
+            Place::Live(live) => live
+                .entries_count(path, &mut self.names.borrow_mut())
+                .map(|count| count.to_string().into_bytes()),
+        };
+        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        let text = outcome?;
+        crate::collect::processes::number(&text)
+            .ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
+    }
+
+    /// Whether an optional read is to be made: live, when `wanted`; in a capture, when the recorded run made it.
+    pub fn wants(&self, path: &str, wanted: bool) -> bool {
+        match &self.place {
+            Place::Live(_) => wanted,
+            Place::Captured(_) => self.holds(path),
+        }
+    }
+
     /// Whether this is a frame of a capture with an outcome for `path`: the recorded run looked at it.
     pub fn holds(&self, path: &str) -> bool {
         match &self.place {
@@ -306,6 +346,9 @@ impl Live {
             None => (&self.root, path),
         };
         let mut flags = flags | OFlags::CLOEXEC;
+        if path == KERNEL_LOG {
+            flags |= OFlags::NONBLOCK;
+        }
         if !self.elsewhere {
             return rustix::fs::openat(directory, rest, flags, Mode::empty());
         }
@@ -333,6 +376,9 @@ impl Live {
                 Ok(_) if buffer.len() > FILE_BYTES_MAX => {
                     return Err(Absence::malformed(format!("/{path}"), "longer than 16 MiB"));
                 }
+                // The kernel log's device gives a record by read, and these for records overwritten and for its end.
+                Err(Errno::PIPE) if path == KERNEL_LOG => {}
+                Err(Errno::AGAIN) if path == KERNEL_LOG => return Ok(()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(self.absence(path, errno)),
             }
@@ -356,6 +402,43 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    fn directories(&self, path: &str, names: &mut Vec<u8>) -> Reading<Vec<String>> {
+        let absence = |errno| self.absence(path, errno);
+        let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(absence)?;
+        let mut found = Vec::new();
+        // Two links are its own name and `.`; file systems that do not count links say one.
+        if rustix::fs::fstat(&directory).map_err(absence)?.st_nlink == 2 {
+            return Ok(found);
+        }
+        names.clear();
+        names.reserve(NAMES_BYTES);
+        let mut entries = RawDir::new(directory.as_fd(), names.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            match entry {
+                Ok(entry) if entry.file_type() == FileType::Directory => {
+                    let name = entry.file_name().to_str().ok().filter(|name| !matches!(*name, "." | ".."));
+                    found.extend(name.map(str::to_owned));
+                }
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(absence(errno)),
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn entries_count(&self, path: &str, names: &mut Vec<u8>) -> Reading<u64> {
+        let absence = |errno| self.absence(path, errno);
+        let directory = self.open(path, OFlags::PATH).map_err(absence)?;
+        let size = rustix::fs::fstat(&directory).map_err(absence)?.st_size;
+        if size > 0 {
+            return Ok(u64::try_from(size).unwrap_or(0));
+        }
+        let mut count = 0;
+        self.each_name(path, names, |_| count += 1)?;
+        Ok(count)
     }
 
     fn link(&self, path: &str) -> Reading<String> {

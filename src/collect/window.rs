@@ -8,11 +8,13 @@ use crate::collect::processes::{Scan, Scratch, scan};
 use crate::collect::resilience::Ahead;
 use crate::collect::root::Root;
 use crate::collect::sampler::{Plan, Sampler};
-use crate::collect::{block_devices, details, host, system};
+use crate::collect::{
+    block_devices, cgroups, details, host, kernel_log, mounts, net_counters, sockets, system, tables,
+};
 use crate::model::host::Host;
 use crate::model::reading::Absence;
-use crate::model::snapshot::{FullSnapshot, LoadAverage, Recording, Source, SystemSnapshot};
-use crate::model::task::Pid;
+use crate::model::snapshot::{FullSnapshot, LimitReadings, LoadAverage, Recording, Source, SystemSnapshot};
+use crate::model::task::{Pid, State};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +34,9 @@ const SLICE_EVERY: Duration = Duration::from_secs(1);
 
 /// What one look at a thread costs until it has been measured.
 const LOOK_SECONDS: f64 = 6e-6;
+
+/// Processes that are searched for the owner of a socket or file.
+const OWNERS_MAX: usize = 2000;
 
 /// Threads that take turns in every sample, however small the budget.
 const TURNS_MIN: usize = 8;
@@ -104,7 +109,7 @@ pub fn live(
     let interrupted = clock.elapsed() < options.interval;
     let at = clock.elapsed();
     root.begin_frame(FrameKind::End, at);
-    let after = full(root, at, &mut scratch)?;
+    let mut after = full(root, at, &mut scratch)?;
     sampler.finish(root, at, &mut scratch);
     let ended_at = jiff::Timestamp::now();
     let alive: HashSet<Pid> = after.processes.iter().map(|process| process.stat.pid).collect();
@@ -120,6 +125,7 @@ pub fn live(
     );
     let details = details::read(root, &selection, &mut scratch);
     let block_devices = block_devices::read(root, &mut scratch.bytes);
+    let limits = limits(root, &before, &mut after, &mut scratch);
     drop(ahead);
     keep_seen_users(&mut host, &details);
     Ok(Recording {
@@ -133,6 +139,7 @@ pub fn live(
         samples,
         details,
         block_devices,
+        limits,
         interrupted,
     })
 }
@@ -162,12 +169,14 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
     let (Some((before, mut sampler)), Some((root, at))) = (before, end) else {
         return Err(Absence::malformed("capture", "it has no start or no end"));
     };
-    let after = full(&root, at, &mut scratch)?;
+    let mut after = full(&root, at, &mut scratch)?;
     sampler.finish(&root, at, &mut scratch);
     let alive: HashSet<Pid> = after.processes.iter().map(|process| process.stat.pid).collect();
     let details = details::read(&root, &details::recorded(&root), &mut scratch);
+    let limits = limits(&root, &before, &mut after, &mut scratch);
     Ok(Recording {
         source: Source::Capture,
+        limits,
         host,
         started_at: capture.meta.started_at,
         ended_at: capture.meta.ended_at,
@@ -188,7 +197,44 @@ fn full(root: &Root, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot
         return Err(absence.clone());
     }
     let Scan { processes, io_denied_count, vanished_count, .. } = scan(root, scratch)?;
-    Ok(FullSnapshot { system, processes, io_denied_count, vanished_count })
+    let cgroups = cgroups::read(root, &mut scratch.bytes);
+    let net = net_counters::read(root, &mut scratch.bytes);
+    Ok(FullSnapshot { system, cgroups, net, processes, io_denied_count, vanished_count })
+}
+
+/// What may be full, and the limits of the control groups that hit one.
+fn limits(
+    root: &Root,
+    before: &FullSnapshot,
+    after: &mut FullSnapshot,
+    scratch: &mut Scratch,
+) -> LimitReadings {
+    if let (Ok(then), Ok(now)) = (&before.cgroups, &mut after.cgroups) {
+        cgroups::add_limits(root, then, now, &mut scratch.bytes);
+    }
+    let pids: Vec<Pid> = after
+        .processes
+        .iter()
+        .filter(|process| !process.stat.is_kernel_thread() && process.stat.state != State::Zombie)
+        .map(|process| process.stat.pid)
+        .take(OWNERS_MAX)
+        .collect();
+    let asked = sockets_in_trouble(before, after);
+    LimitReadings {
+        tables: tables::read(root, &mut scratch.bytes),
+        open_files: tables::open_files(root, &pids, &mut scratch.bytes),
+        mounts: mounts::read(root, &pids, &mut scratch.bytes),
+        sockets: sockets::read(root, asked, &pids, &mut scratch.bytes),
+        kernel_log: kernel_log::read(root, &mut scratch.bytes),
+    }
+}
+
+/// Whether a counter of the window points at single sockets.
+fn sockets_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> bool {
+    const ASKING: [&str; 4] =
+        ["TcpExt.ListenOverflows", "Udp.RcvbufErrors", "Udp6.RcvbufErrors", "Tcp.RetransSegs"];
+    let (Ok(then), Ok(now)) = (&before.net, &after.net) else { return false };
+    ASKING.iter().any(|name| now.named.get(*name) > then.named.get(*name))
 }
 
 /// Whether pages went to or came from swap between two snapshots.

@@ -4,6 +4,7 @@ pub mod cgroup;
 pub mod counter;
 pub mod cpu;
 pub mod disk;
+pub mod limits;
 pub mod load;
 pub mod memory;
 pub mod process;
@@ -61,6 +62,11 @@ pub fn rates(recording: &Recording) -> Rates {
         samples_count: recording.samples.ticks_count,
         wait_channels_hidden: recording.samples.wait_channels_hidden,
         io_denied_count: recording.after.io_denied_count,
+        cgroups: limits::cgroups(&recording.before, &recording.after, seconds),
+        net_per_second: limits::net(&recording.before.net, &recording.after.net, seconds),
+        net: recording.after.net.clone(),
+        limits: recording.limits.clone(),
+        zombies: process::zombies(recording),
         absences: absences(after, recording.block_devices.as_ref().err()),
     }
 }

@@ -198,6 +198,24 @@ pub fn vanished_cpus(recording: &Recording, seconds: f64) -> Option<f64> {
     (seconds > 0.0).then(|| all.saturating_sub(survivors) as f64 / ticks / seconds)
 }
 
+/// Zombies by parent: those that were zombies at the start, and those at the end. One that its parent will
+/// wait for in a moment is a zombie too, so only parents of old ones count.
+pub fn zombies(recording: &Recording) -> Vec<(Pid, usize, usize)> {
+    let zombies = |processes: &[ProcessReading]| -> Vec<(Key, Pid)> {
+        let dead = processes.iter().filter(|process| process.stat.state == State::Zombie);
+        dead.filter(|process| !process.stat.is_kernel_thread()).map(|p| (key(p), p.stat.ppid)).collect()
+    };
+    let then = zombies(&recording.before.processes);
+    let now = zombies(&recording.after.processes);
+    let mut parents: std::collections::BTreeMap<Pid, (usize, usize)> = std::collections::BTreeMap::new();
+    for (key, parent) in &now {
+        let counts = parents.entry(*parent).or_default();
+        counts.0 += usize::from(then.iter().any(|(old, _)| old == key));
+        counts.1 += 1;
+    }
+    parents.into_iter().map(|(parent, (old, all))| (parent, old, all)).collect()
+}
+
 /// Every thread that was followed.
 pub fn threads(recording: &Recording, seconds: f64) -> Vec<ThreadRates> {
     let alive: HashMap<Pid, u64> = recording
@@ -263,6 +281,8 @@ fn thread_rates(
         }),
         running_mean: mean(State::Running),
         uninterruptible_mean,
+        timeslices_per_second: sched
+            .and_then(|(first, last)| rate(first.timeslices_count, last.timeslices_count, span)),
         uninterruptible_looks_ratio: if total > 0.0 { uninterruptible_mean / (total * scale) } else { 0.0 },
         looks_count: thread.looks_count,
         waits: thread

@@ -4,7 +4,7 @@
 //! cycle; a test sorts it.
 
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Rule};
+use crate::diagnose::rules::{Hit, Rule, Who};
 
 /// "`cause` explains `effect`", when it does.
 #[derive(Debug)]
@@ -23,27 +23,110 @@ const fn edge(cause: &'static str, effect: &'static str, when: fn(&Facts<'_>, &H
 
 /// Every edge; the first that holds explains a finding.
 pub const EDGES: &[Edge] = &[
+    edge("hw-error", "disk-latency", always),
+    edge("hw-error", "disk-saturated", always),
+    edge("hw-error", "io-blocked", always),
+    edge("memory-cgroup-limit", "memory-swap", group_reclaims),
+    edge("memory-cgroup-limit", "memory-reclaim", group_reclaims),
+    edge("memory-cgroup-limit", "disk-saturated", memory_makes_the_io),
+    edge("memory-cgroup-limit", "disk-latency", memory_makes_the_io),
+    edge("memory-cgroup-limit", "cpu-system", memory_makes_system_time),
+    edge("memory-oom", "memory-cgroup-limit", always),
+    edge("memory-oom", "memory-swap", always),
+    edge("memory-oom", "memory-reclaim", always),
+    edge("memory-oom", "short-lived-processes", always),
+    edge("memory-oom", "disk-saturated", memory_makes_the_io),
     edge("memory-swap", "memory-reclaim", always),
     edge("memory-swap", "disk-saturated", swap_makes_the_io),
     edge("memory-swap", "disk-latency", swap_makes_the_io),
     edge("memory-swap", "io-blocked", always),
     edge("memory-swap", "cpu-system", memory_makes_system_time),
+    edge("memory-swap", "kthread-hog", always),
+    edge("memory-swap", "thp-compaction", always),
     edge("memory-reclaim", "disk-saturated", refaults_make_the_io),
     edge("memory-reclaim", "disk-latency", refaults_make_the_io),
     edge("memory-reclaim", "cpu-system", memory_makes_system_time),
+    edge("memory-reclaim", "kthread-hog", always),
+    edge("memory-reclaim", "thp-compaction", always),
     edge("cpu-steal", "cpu-user", steal_makes_them_wait),
     edge("cpu-steal", "cpu-system", steal_makes_them_wait),
     edge("cpu-steal", "short-lived-processes", steal_makes_them_wait),
+    edge("cpu-throttled", "lock-contention", same_culprit),
+    edge("cpu-throttled", "cpu-single-thread", same_culprit),
+    edge("cpu-throttled", "cpu-user", same_culprit),
+    edge("cpu-throttled", "cpu-system", same_culprit),
+    edge("cpu-throttled", "listen-overflow", same_culprit),
+    edge("io-throttled", "io-blocked", always),
+    edge("io-throttled", "disk-latency", disks_are_quiet),
+    edge("io-throttled", "writeback-stall", disks_are_quiet),
     edge("disk-saturated", "disk-latency", always),
+    edge("disk-saturated", "writeback-stall", always),
     edge("disk-saturated", "io-blocked", threads_get_on),
+    edge("writeback-stall", "io-blocked", threads_get_on),
+    edge("disk-latency", "writeback-stall", always),
+    edge("rt-hog", "cpu-user", always),
+    edge("rt-hog", "cpu-system", always),
+    edge("rt-hog", "cpu-single-thread", always),
     edge("short-lived-processes", "cpu-system", always),
     edge("short-lived-processes", "cpu-user", always),
     edge("short-lived-processes", "cpu-single-thread", always),
+    edge("lock-contention", "cpu-single-thread", same_culprit),
+    edge("lock-contention", "cpu-system", same_culprit),
+    edge("lock-contention", "listen-overflow", same_culprit),
+    edge("pid-exhaustion", "cpu-single-thread", same_culprit),
+    edge("fd-exhaustion", "cpu-single-thread", same_culprit),
+    edge("fd-exhaustion", "listen-overflow", same_culprit),
     edge("cpu-interrupts", "cpu-system", interrupts_dominate),
+    edge("cpu-interrupts", "net-drops", always),
+    edge("cpu-interrupts", "kthread-hog", always),
+    edge("clocksource", "cpu-system", always),
+    edge("thp-compaction", "cpu-system", always),
+    edge("cpu-user", "listen-overflow", same_culprit),
+    edge("cpu-system", "listen-overflow", same_culprit),
+    edge("cpu-single-thread", "listen-overflow", same_culprit),
+    edge("cpu-single-thread", "net-drops", same_culprit),
+    edge("cpu-user", "net-drops", same_culprit),
+    edge("listen-overflow", "net-retransmits", always),
+    edge("net-drops", "net-retransmits", always),
+    edge("conntrack-full", "net-retransmits", always),
+    edge("zombies", "pid-exhaustion", zombies_fill_the_table),
 ];
 
 fn always(_: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     true
+}
+
+/// The group's own limit explains memory findings when most of the scanning is for it, or the box has plenty.
+fn group_reclaims(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    let Some(paging) = facts.paging() else { return false };
+    let global = paging.kswapd_scan_per_second.unwrap_or(0.0) + paging.direct_scan_per_second.unwrap_or(0.0);
+    match paging.cgroup_scan_per_second {
+        Some(own) => own >= global,
+        None => facts.available_ratio().is_some_and(|ratio| ratio >= 0.2),
+    }
+}
+
+/// Want of memory explains a disk when swapping or refaults make its traffic.
+fn memory_makes_the_io(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
+    swap_makes_the_io(facts, cause, effect) || refaults_make_the_io(facts, cause, effect)
+}
+
+/// A limit or lock explains what happens to the process that it holds.
+fn same_culprit(_: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
+    match (&cause.who, &effect.who) {
+        (Who::Group(cause), Who::Group(effect)) => cause.group == effect.group,
+        _ => false,
+    }
+}
+
+fn disks_are_quiet(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    facts.leaves().all(|disk| disk.utilization_ratio < 0.6)
+}
+
+fn zombies_fill_the_table(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    let zombies: usize = facts.rates.zombies.iter().map(|(_, _, all)| all).sum();
+    let threads = facts.rates.load.as_ref().map_or(0, |load| load.threads_count);
+    zombies as u64 * 2 >= threads
 }
 
 /// Swapping explains a disk when it makes a good part of its traffic, or when the waiting for I/O is mostly

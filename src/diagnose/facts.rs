@@ -1,13 +1,17 @@
 //! What the rates mean together: the few judgements that several steps and rules share.
 
-use crate::diagnose::step4_rank::{Group, groups};
+use crate::diagnose::step4_rank::{Group, Ranked, groups};
 use crate::diagnose::thresholds::{CPU_PRESSURE, Limit, STEAL};
+use crate::model::cgroup::CgroupRates;
 use crate::model::finding::Evidence;
-use crate::model::rates::{CpuRates, DiskRates, PagingRates, PressureRates, Rates, ThreadRates};
+use crate::model::rates::{
+    CpuRates, DiskRates, PagingRates, PressureRates, ProcessRates, Rates, ThreadRates,
+};
 use crate::model::reading::Reading;
 use crate::model::snapshot::BlockKind;
 use crate::model::task::{Pid, State};
 use crate::model::wait::WaitReason;
+use std::collections::BTreeMap;
 
 /// Weight that a thread's delay must have before it counts as waiting.
 const DELAY_MIN: f64 = 0.02;
@@ -34,6 +38,41 @@ impl<'a> Facts<'a> {
     /// The group that a process belongs to.
     pub fn group_of(&self, pid: Pid) -> Option<usize> {
         self.groups.iter().position(|group| group.members.iter().any(|process| process.pid == pid))
+    }
+
+    /// Counter of the network stack by second.
+    pub fn net(&self, name: &str) -> Option<f64> {
+        self.rates.net_per_second.as_ref().ok()?.get(name).copied()
+    }
+
+    /// Control groups whose limits were looked at.
+    pub fn cgroups(&self) -> &[CgroupRates] {
+        self.rates.cgroups.as_ref().map_or(&[], Vec::as_slice)
+    }
+
+    /// The group with the most of `metric` among the processes `pids`, led by the one with the most of it.
+    pub fn most_among(&self, pids: &[Pid], metric: impl Fn(&ProcessRates) -> f64) -> Option<Ranked> {
+        let members: Vec<&ProcessRates> =
+            self.rates.processes.iter().filter(|process| pids.contains(&process.pid)).collect();
+        let total: f64 = members.iter().map(|process| metric(process)).sum();
+        let mut amounts: BTreeMap<usize, (f64, f64, Pid)> = BTreeMap::new();
+        for process in members {
+            let Some(group) = self.group_of(process.pid) else { continue };
+            let amount = metric(process);
+            let entry = amounts.entry(group).or_insert((0.0, f64::MIN, process.pid));
+            entry.0 += amount;
+            if amount > entry.1 {
+                (entry.1, entry.2) = (amount, process.pid);
+            }
+        }
+        let (group, (amount, _, pid)) = amounts.into_iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
+        let share = if total > 0.0 { amount / total } else { 0.0 };
+        Some(Ranked { group, pid: Some(pid), amount, share })
+    }
+
+    /// How to call a culprit in a sentence.
+    pub fn name(&self, ranked: &Ranked) -> String {
+        self.groups[ranked.group].label(ranked.pid)
     }
 
     /// CPU time by mode, where `/proc/stat` gave it.

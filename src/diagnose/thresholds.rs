@@ -162,3 +162,93 @@ pub const LOOKS_MIN: u32 = 8;
 pub const MAIN_CAUSE: f64 = 0.5;
 /// Share below which nobody is the culprit.
 pub const CONTRIBUTOR: f64 = 0.2;
+/// Share of the periods in which a control group was held back.
+pub const THROTTLED_PERIODS: Limit =
+    limit("throttled_periods_ratio", "ratio", 0.05, Some(0.25), "kubernetes-mixin CPUThrottlingHigh: 25 %");
+/// Periods before a share of them means anything.
+pub const THROTTLED_PERIODS_MIN: u64 = 10;
+/// Time held back by wall time, summed over CPUs: less is a helper's quota.
+pub const THROTTLED_CPUS: Limit = limit("throttled_cpus", "count", 0.1, None, "house value");
+/// I/O rate of a control group by its limit.
+pub const IO_LIMIT_USED: Limit = limit("io_limit_used_ratio", "ratio", 0.90, None, "house value");
+/// Processes killed for want of memory within the window.
+pub const OOM_KILLS: Limit =
+    limit("oom_kills_count", "count", 1.0, Some(1.0), "netdata oom_kill; pmie: above 0");
+/// Memory of a control group that could not be dropped at once, by its limit.
+pub const CGROUP_MEMORY: Limit =
+    limit("cgroup_memory_used_ratio", "ratio", 0.80, Some(0.98), "netdata cgroup_ram_in_use: 90/98 %");
+/// Times a second that the limit was hit.
+pub const CGROUP_MEMORY_HITS: Limit =
+    limit("cgroup_memory_hits_per_second", "per_second", 1.0, None, "house value");
+/// Time stalled for memory, from which a limit that is hit hurts.
+pub const CGROUP_MEMORY_PRESSURE: f64 = 0.03;
+/// Open files of a process by its soft limit.
+pub const PROCESS_FILES: Limit =
+    limit("open_files_ratio", "ratio", 0.85, Some(0.98), "netdata: 95 %; house value");
+/// Open files of the system by their limit.
+pub const SYSTEM_FILES: Limit = limit("system_files_ratio", "ratio", 0.70, Some(0.90), "node-mixin: 70/90 %");
+/// Threads of the system by the smaller of its two limits.
+pub const SYSTEM_THREADS: Limit = limit("threads_ratio", "ratio", 0.85, Some(0.95), "netdata: 90/95 %");
+/// Forks that a control group refused.
+pub const FORKS_REFUSED: Limit = limit(
+    "forks_refused_count",
+    "count",
+    1.0,
+    Some(1.0),
+    "kernel Documentation/admin-guide/cgroup-v1/pids.rst",
+);
+/// Zombies of one parent that stay.
+pub const ZOMBIES: Limit = limit("zombies_count", "count", 20.0, None, "house value");
+/// Space in use.
+pub const DISK_USED: Limit =
+    limit("disk_used_ratio", "ratio", 0.90, Some(0.98), "netdata disk_space_usage: 90/98 %");
+/// More room than this is not full, whatever the share.
+pub const DISK_ROOM_BYTES: u64 = 5 << 30;
+/// Inodes in use.
+pub const INODES_USED: Limit =
+    limit("inodes_used_ratio", "ratio", 0.90, Some(0.98), "netdata disk_inode_usage: 90/98 %");
+/// Datagrams or packets dropped by second.
+pub const PACKET_DROPS: Limit = limit(
+    "packet_drops_per_second",
+    "per_second",
+    10.0,
+    Some(100.0),
+    "netdata: 10/s; critical is a house value",
+);
+/// Segments sent again, by segments sent.
+pub const RETRANSMITS: Limit = limit("tcp_retransmits_ratio", "ratio", 0.01, Some(0.05), "house value");
+/// Segments before that share means anything.
+pub const SEGMENTS_MIN: f64 = 100.0;
+/// Connections refused because nobody accepts them.
+pub const LISTEN_OVERFLOWS: Limit = limit(
+    "listen_overflows_per_second",
+    "per_second",
+    0.3,
+    Some(5.0),
+    "netdata tcp_listen_overflow: 1 and 5/s",
+);
+/// Entries of the connection tracking table by its size.
+pub const CONNTRACK: Limit =
+    limit("conntrack_ratio", "ratio", 0.75, Some(0.90), "node-mixin: 75 %; netdata: 90 %");
+/// Connections to one destination by local ports.
+pub const PORTS: Limit = limit("local_ports_ratio", "ratio", 0.80, Some(0.95), "house value");
+/// Mean number of a process's threads that queue for one lock.
+pub const LOCK_WAITERS: Limit = limit("lock_waiters_mean", "count", 2.0, None, "house value");
+/// Turns on a CPU by second from which a thread in a futex is not just idle.
+pub const LOCK_TURNS_PER_SECOND: f64 = 10.0;
+/// Mean number of threads that are held because too much is dirty.
+pub const WRITEBACK_WAITERS: Limit = limit("writeback_waiters_mean", "count", 0.3, Some(1.0), "house value");
+/// CPU time of a real-time thread.
+pub const REALTIME_CPU: Limit = limit(
+    "realtime_thread_cpu_ratio",
+    "ratio",
+    0.80,
+    Some(0.80),
+    "kernel sched_rt_runtime_us: 95 %; house value",
+);
+/// CPU time of a kernel thread.
+pub const KERNEL_THREAD_CPU: Limit =
+    limit("kernel_thread_cpu_ratio", "ratio", 0.30, Some(0.80), "house value");
+/// Times a second that a thread had to move memory together for a large page.
+pub const COMPACTION_STALLS: Limit =
+    limit("compaction_stalls_per_second", "per_second", 10.0, None, "house value");

@@ -162,6 +162,20 @@ fn since(facts: &Facts<'_>, id: &str) -> Since {
 pub fn culprit(facts: &Facts<'_>, who: &Who, why: Option<String>) -> Option<Culprit> {
     match who {
         Who::Nobody => None,
+        Who::Process { pid, comm } => {
+            let known = facts.rates.process(*pid).filter(|process| process.comm.to_lossy() == *comm);
+            Some(Culprit {
+                kind: CulpritKind::Process,
+                pid: Some(*pid),
+                comm: comm.clone(),
+                cmdline: known.and_then(|process| process.command_line.clone()),
+                user: known.and_then(|process| process.user.clone()),
+                unit: known.and_then(|process| process.unit.clone()),
+                members_count: 1,
+                share_ratio: None,
+                why,
+            })
+        }
         Who::Device(name) => Some(Culprit {
             kind: CulpritKind::Device,
             pid: None,
@@ -249,7 +263,7 @@ fn advice(facts: &Facts<'_>, judged: &Judged) -> Vec<Advice> {
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:@-".contains(&byte))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte))
 }
 
 fn is_unit(unit: &str) -> bool {

@@ -18,6 +18,9 @@ pub struct Host {
     pub virtualization: Option<String>,
     /// Container runtime, where this run is inside one.
     pub container: Option<String>,
+    /// Clock that the kernel reads the time from.
+    #[serde(default)]
+    pub clocksource: Option<String>,
     /// Random id of this boot.
     pub boot_id: Option<String>,
     /// USER_HZ: ticks per second in `/proc/stat` and `/proc/PID/stat`.

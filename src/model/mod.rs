@@ -1,8 +1,11 @@
 //! The plain values that travel between the stages. Nothing here reads a file, a clock or prints, and
 //! nothing here depends on a stage.
 
+pub mod cgroup;
 pub mod finding;
 pub mod host;
+pub mod limits;
+pub mod network;
 pub mod rates;
 pub mod reading;
 pub mod report;

@@ -1,10 +1,13 @@
 //! What happened within the window: shares of time and rates, derived from two snapshots and the samples.
 
+use crate::model::cgroup::CgroupRates;
 use crate::model::host::Host;
+use crate::model::network::NetCounters;
 use crate::model::reading::{Absence, Reading};
-use crate::model::snapshot::{BlockKind, LoadAverage, MemInfo, Source, Swap};
+use crate::model::snapshot::{BlockKind, LimitReadings, LoadAverage, MemInfo, Source, Swap};
 use crate::model::task::{Comm, Pid, State};
 use crate::model::wait::WaitReason;
+use std::collections::BTreeMap;
 
 /// Everything the diagnosis looks at.
 #[derive(Debug, Clone)]
@@ -77,6 +80,16 @@ pub struct Rates {
     pub wait_channels_hidden: bool,
     /// Processes whose I/O could not be read.
     pub io_denied_count: usize,
+    /// Control groups that did something.
+    pub cgroups: Reading<Vec<CgroupRates>>,
+    /// Counters of the network stack by second.
+    pub net_per_second: Reading<BTreeMap<String, f64>>,
+    /// The same counters and table sizes at the end.
+    pub net: Reading<NetCounters>,
+    /// What may be full.
+    pub limits: LimitReadings,
+    /// Parents of zombies that were there at both ends: parent, zombies at the start, at the end.
+    pub zombies: Vec<(Pid, usize, usize)>,
     /// Absences that matter, to be told.
     pub absences: Vec<Absence>,
 }
@@ -160,6 +173,8 @@ pub struct PagingRates {
     pub refault_file_per_second: Option<f64>,
     /// Pages scanned for want of memory in some cgroup, not in the box.
     pub cgroup_scan_per_second: Option<f64>,
+    /// Times a thread waited while memory was moved together.
+    pub compaction_stalls_per_second: Option<f64>,
     /// Kills for want of memory within the window.
     pub oom_kills_count: Option<u64>,
 }
@@ -358,6 +373,8 @@ pub struct ThreadRates {
     pub running_mean: f64,
     /// Mean number of samples in D.
     pub uninterruptible_mean: f64,
+    /// How often it got a CPU, by second.
+    pub timeslices_per_second: Option<f64>,
     /// Share of its own looks that were D.
     pub uninterruptible_looks_ratio: f64,
     /// Looks at it.

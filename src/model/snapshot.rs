@@ -1,7 +1,10 @@
 //! Raw readings of one window, as the kernel gave them: counters, not yet rates.
 
+use crate::model::cgroup::CgroupReading;
 use crate::model::host::Host;
-use crate::model::reading::Reading;
+use crate::model::limits::{KernelMessage, Mount, OpenFiles, Tables};
+use crate::model::network::{NetCounters, Sockets};
+use crate::model::reading::{Absence, Reading};
 use crate::model::task::{Pid, ProcessDetails, ProcessReading, ThreadObservation};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,8 +32,37 @@ pub struct Recording {
     pub details: BTreeMap<Pid, ProcessDetails>,
     /// Block devices: what they are and what they stand on.
     pub block_devices: Reading<Vec<BlockDevice>>,
+    /// What may be full, read at the end.
+    pub limits: LimitReadings,
     /// Whether Ctrl-C ended the window early.
     pub interrupted: bool,
+}
+
+/// Tables, file systems and sockets at the end of the window, and the kernel's own messages.
+#[derive(Debug, Clone)]
+pub struct LimitReadings {
+    /// Sizes of the kernel's tables.
+    pub tables: Tables,
+    /// Processes with many open files.
+    pub open_files: Vec<OpenFiles>,
+    /// Mounted file systems.
+    pub mounts: Reading<Vec<Mount>>,
+    /// Sockets in trouble; read only when a counter asked for it.
+    pub sockets: Option<Sockets>,
+    /// The kernel log.
+    pub kernel_log: Reading<Vec<KernelMessage>>,
+}
+
+impl Default for LimitReadings {
+    fn default() -> Self {
+        Self {
+            tables: Tables::default(),
+            open_files: Vec::new(),
+            mounts: Err(Absence::missing("/proc/self/mountinfo")),
+            sockets: None,
+            kernel_log: Err(Absence::missing("/dev/kmsg")),
+        }
+    }
 }
 
 /// Where a recording came from.
@@ -47,6 +79,10 @@ pub enum Source {
 pub struct FullSnapshot {
     /// System counters.
     pub system: SystemSnapshot,
+    /// Control groups.
+    pub cgroups: Reading<Vec<CgroupReading>>,
+    /// The network stack.
+    pub net: Reading<NetCounters>,
     /// Every process, in the order of `/proc`.
     pub processes: Vec<ProcessReading>,
     /// How many processes had an `io` file that could not be read for want of rights.

@@ -6,33 +6,76 @@
 use crate::diagnose::facts::Facts;
 use crate::diagnose::step4_rank::Ranked;
 use crate::model::finding::{Evidence, NotChecked, Remedy, Severity, Suspect};
+use crate::model::task::Pid;
 
+pub mod clocksource;
+pub mod conntrack_full;
 pub mod cpu_interrupts;
 pub mod cpu_single_thread;
 pub mod cpu_steal;
 pub mod cpu_system;
+pub mod cpu_throttled;
 pub mod cpu_user;
+pub mod disk_full;
 pub mod disk_latency;
 pub mod disk_saturated;
+pub mod fd_exhaustion;
+pub mod hw_error;
+pub mod inodes_full;
 pub mod io_blocked;
+pub mod io_throttled;
+pub mod kthread_hog;
+pub mod listen_overflow;
+pub mod lock_contention;
+pub mod memory_cgroup_limit;
+pub mod memory_oom;
 pub mod memory_reclaim;
 pub mod memory_swap;
+pub mod net_drops;
+pub mod net_retransmits;
 pub mod none;
+pub mod pid_exhaustion;
+pub mod port_exhaustion;
+pub mod rt_hog;
 pub mod short_lived_processes;
+pub mod thp_compaction;
+pub mod writeback_stall;
+pub mod zombies;
 
 /// Every rule, in the order in which ties are decided: the cause that makes the others comes first.
 pub const RULES: &[&Rule] = &[
+    &hw_error::RULE,
+    &memory_oom::RULE,
+    &memory_cgroup_limit::RULE,
     &memory_swap::RULE,
     &cpu_steal::RULE,
+    &cpu_throttled::RULE,
+    &io_throttled::RULE,
     &io_blocked::RULE,
     &memory_reclaim::RULE,
+    &disk_full::RULE,
+    &inodes_full::RULE,
+    &fd_exhaustion::RULE,
+    &pid_exhaustion::RULE,
+    &conntrack_full::RULE,
+    &port_exhaustion::RULE,
     &cpu_interrupts::RULE,
     &disk_saturated::RULE,
+    &writeback_stall::RULE,
     &disk_latency::RULE,
+    &rt_hog::RULE,
+    &kthread_hog::RULE,
     &short_lived_processes::RULE,
+    &lock_contention::RULE,
+    &clocksource::RULE,
+    &thp_compaction::RULE,
     &cpu_system::RULE,
     &cpu_user::RULE,
     &cpu_single_thread::RULE,
+    &listen_overflow::RULE,
+    &net_drops::RULE,
+    &net_retransmits::RULE,
+    &zombies::RULE,
     &none::RULE,
 ];
 
@@ -99,6 +142,13 @@ impl Outcome {
 pub enum Who {
     /// A process or a group of them.
     Group(Ranked),
+    /// A process that may have ended.
+    Process {
+        /// Its id.
+        pid: Pid,
+        /// Its name.
+        comm: String,
+    },
     /// A device.
     Device(String),
     /// Nobody that can be named.
@@ -130,4 +180,44 @@ pub struct Hit {
     pub suspects: Vec<Suspect>,
     /// The kind of remedy that fits.
     pub remedy: Remedy,
+}
+
+impl Hit {
+    /// A hit of somebody's doing; what is left out can be added.
+    pub fn new(severity: Severity, summary: String, who: Who, remedy: Remedy) -> Self {
+        Self {
+            severity,
+            confidence_ratio: 0.9,
+            impact_ratio: 0.3,
+            summary,
+            evidence: Vec::new(),
+            against: Vec::new(),
+            who,
+            why: None,
+            device: None,
+            suspects: Vec::new(),
+            remedy,
+        }
+    }
+}
+
+/// Advice without risk, undo or a command.
+pub const fn advise(action: &'static str, remedy: Remedy) -> AdviceTemplate {
+    AdviceTemplate { action, command: None, risk: None, undo: None, remedy }
+}
+
+/// Advice with a command that only looks.
+pub const fn look(action: &'static str, command: &'static str, remedy: Remedy) -> AdviceTemplate {
+    AdviceTemplate { action, command: Some(command), risk: None, undo: None, remedy }
+}
+
+/// Advice with a command that changes something, its risk and how to take it back.
+pub const fn change(
+    action: &'static str,
+    command: &'static str,
+    risk: &'static str,
+    undo: &'static str,
+    remedy: Remedy,
+) -> AdviceTemplate {
+    AdviceTemplate { action, command: Some(command), risk: Some(risk), undo: Some(undo), remedy }
 }

@@ -1,0 +1,117 @@
+//! `/proc/net/snmp`, `netstat`, `softnet_stat` and the connection tracking table.
+//!
+//! Sources: proc_pid_net(5); kernel `Documentation/networking/snmp_counter.rst`, `net/core/net-procfs.c`,
+//! `Documentation/networking/nf_conntrack-sysctl.rst`. All but the table's limit belong to one network
+//! namespace: under another root, to that of process 1.
+
+use crate::collect::root::Root;
+use crate::model::network::NetCounters;
+use crate::model::reading::Reading;
+
+/// Reads the counters of the namespace that the root stands for.
+pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
+    let base = if root.is_elsewhere() && !root.holds("proc/net/snmp") { "proc/1/net" } else { "proc/net" };
+    let mut counters = NetCounters::default();
+    for file in ["snmp", "netstat"] {
+        root.read_parsed(&format!("{base}/{file}"), buffer, |bytes| {
+            parse_pairs(&String::from_utf8_lossy(bytes), &mut counters);
+            Ok(())
+        })?;
+    }
+    if root.read(&format!("{base}/softnet_stat"), buffer).is_ok() {
+        let columns = parse_softnet(&String::from_utf8_lossy(buffer));
+        counters.backlog_dropped_count = columns.map(|columns| columns.0);
+        counters.squeezed_count = columns.map(|columns| columns.1);
+    }
+    let mut single = |path: &str| {
+        root.read_once(path, buffer).ok()?;
+        crate::collect::processes::number(buffer.trim_ascii())
+    };
+    counters.conntrack_count = single("proc/sys/net/netfilter/nf_conntrack_count");
+    counters.conntrack_max = single("proc/sys/net/netfilter/nf_conntrack_max");
+    if counters.conntrack_count.is_some() && root.read(&format!("{base}/stat/nf_conntrack"), buffer).is_ok() {
+        counters.conntrack_dropped_count = parse_conntrack(&String::from_utf8_lossy(buffer));
+    }
+    if root.read_once("proc/sys/net/ipv4/ip_local_port_range", buffer).is_ok() {
+        let text = String::from_utf8_lossy(buffer).into_owned();
+        let mut ports = text.split_whitespace().map(|port| port.parse::<u64>().ok());
+        counters.local_ports_count = ports
+            .next()
+            .flatten()
+            .zip(ports.next().flatten())
+            .and_then(|(low, high)| (high + 1).checked_sub(low));
+    }
+    Ok(counters)
+}
+
+/// Pairs of a header line and a value line with the same first word.
+fn parse_pairs(text: &str, counters: &mut NetCounters) {
+    let lines: Vec<&str> = text.lines().collect();
+    for pair in lines.chunks_exact(2) {
+        let (Some((protocol, names)), Some((same, values))) =
+            (pair[0].split_once(':'), pair[1].split_once(':'))
+        else {
+            continue;
+        };
+        if protocol != same {
+            continue;
+        }
+        // MaxConn is -1: what is no count is left out.
+        for (name, value) in names.split_whitespace().zip(values.split_whitespace()) {
+            if let Ok(value) = value.parse() {
+                counters.named.insert(format!("{protocol}.{name}"), value);
+            }
+        }
+    }
+}
+
+/// Hexadecimal columns, a line by CPU: dropped and squeezed.
+fn parse_softnet(text: &str) -> Option<(u64, u64)> {
+    let mut sums = None;
+    for line in text.lines() {
+        let mut columns = line.split_whitespace().map(|column| u64::from_str_radix(column, 16).ok());
+        let (dropped, squeezed) = (columns.nth(1)??, columns.next()??);
+        let (all_dropped, all_squeezed) = sums.unwrap_or((0_u64, 0_u64));
+        sums = Some((all_dropped + dropped, all_squeezed + squeezed));
+    }
+    sums
+}
+
+/// The `drop` column, hexadecimal, summed over the CPUs.
+fn parse_conntrack(text: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    let column = lines.next()?.split_whitespace().position(|name| name == "drop")?;
+    lines.map(|line| u64::from_str_radix(line.split_whitespace().nth(column)?, 16).ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_name_the_values_below_them() {
+        let mut counters = NetCounters::default();
+        let text = "Tcp: RtoMin MaxConn OutSegs RetransSegs\nTcp: 200 -1 1000 12\n\
+            Udp: InDatagrams RcvbufErrors\nUdp: 5 3\nTcp: broken\nUdp: 1\n";
+        parse_pairs(text, &mut counters);
+        assert_eq!(counters.named["Tcp.RetransSegs"], 12);
+        assert_eq!(counters.named["Udp.RcvbufErrors"], 3);
+        assert!(!counters.named.contains_key("Tcp.MaxConn"));
+    }
+
+    #[test]
+    fn softnet_columns_are_hexadecimal() {
+        let text = "0000000a 00000002 00000010 0\n00000001 00000001 00000000 0\n";
+        assert_eq!(parse_softnet(text), Some((3, 16)));
+        assert_eq!(parse_softnet("zz\n"), None);
+        assert_eq!(parse_softnet(""), None);
+    }
+
+    #[test]
+    fn conntrack_drops_are_found_by_name() {
+        let text = "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop\n\
+            00000002  0 0 0 0 0 0 0 0 0 0000000f 0\n00000002  0 0 0 0 0 0 0 0 0 00000001 0\n";
+        assert_eq!(parse_conntrack(text), Some(16));
+        assert_eq!(parse_conntrack("entries found\n1 2\n"), None);
+    }
+}

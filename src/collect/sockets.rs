@@ -1,0 +1,116 @@
+//! `/proc/net/tcp`, `tcp6`, `udp`, `udp6` and who owns the sockets that are in trouble.
+//!
+//! Source: proc_pid_net(5); kernel `net/ipv4/tcp_ipv4.c`, `net/ipv4/udp.c`. Reading the tables costs time by
+//! socket and finding owners costs time by open file, so both are done only when a counter of the window
+//! asks for it. The receive queue of a listening socket counts connections that wait to be accepted.
+
+use crate::collect::root::Root;
+use crate::model::network::{Socket, Sockets};
+use crate::model::task::Pid;
+use std::collections::HashMap;
+
+/// Sockets that are noted at most.
+const NOTED_MAX: usize = 200;
+
+/// Files of one process that are looked at for a socket.
+const FILES_MAX: usize = 4096;
+
+/// The state of a listening socket (kernel `include/net/tcp_states.h`).
+const LISTEN: u64 = 0x0a;
+
+/// Reads the tables when `wanted`, and finds the owners among `pids`.
+pub fn read(root: &Root, wanted: bool, pids: &[Pid], buffer: &mut Vec<u8>) -> Option<Sockets> {
+    let base = if root.is_elsewhere() && !root.holds("proc/net/tcp") { "proc/1/net" } else { "proc/net" };
+    if !root.wants(&format!("{base}/tcp"), wanted) {
+        return None;
+    }
+    let mut sockets = Sockets::default();
+    let mut destinations: HashMap<String, u64> = HashMap::new();
+    for (file, protocol) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")] {
+        if root.read(&format!("{base}/{file}"), buffer).is_err() {
+            continue;
+        }
+        for line in String::from_utf8_lossy(buffer).lines().skip(1) {
+            let Some((socket, destination)) = parse(line, protocol) else { continue };
+            if protocol == "tcp" && !socket.listening {
+                *destinations.entry(destination).or_default() += 1;
+            }
+            let troubled = socket.receive_queue > 0 || socket.drops_count > 0 || socket.retransmits > 0;
+            if troubled && sockets.noted.len() < NOTED_MAX {
+                sockets.noted.push(socket);
+            }
+        }
+    }
+    sockets.busiest_destination_count = destinations.into_values().max().unwrap_or(0);
+    find_owners(root, pids, &mut sockets.noted);
+    Some(sockets)
+}
+
+/// One line of a table, and its remote end.
+fn parse(line: &str, protocol: &'static str) -> Option<(Socket, String)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    let port = u16::from_str_radix(fields.get(1)?.rsplit_once(':')?.1, 16).ok()?;
+    let state = hex(fields.get(3)?)?;
+    let queue = hex(fields.get(4)?.split_once(':')?.1)?;
+    let socket = Socket {
+        protocol,
+        port,
+        listening: protocol == "tcp" && state == LISTEN,
+        receive_queue: queue,
+        retransmits: hex(fields.get(6)?)?,
+        drops_count: if protocol == "udp" { fields.last()?.parse().ok()? } else { 0 },
+        inode: fields.get(9)?.parse().ok()?,
+        pid: None,
+    };
+    Some((socket, (*fields.get(2)?).to_owned()))
+}
+
+/// A descriptor of a socket is a link to `socket:[inode]`.
+fn find_owners(root: &Root, pids: &[Pid], sockets: &mut [Socket]) {
+    let mut left: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, socket) in sockets.iter().enumerate().filter(|(_, socket)| socket.inode > 0) {
+        left.entry(format!("socket:[{}]", socket.inode)).or_default().push(index);
+    }
+    for &pid in pids {
+        if left.is_empty() {
+            return;
+        }
+        let Ok(files) = root.list(&format!("proc/{pid}/fd")) else { continue };
+        for file in files.into_iter().take(FILES_MAX) {
+            let Ok(target) = root.link(&format!("proc/{pid}/fd/{file}")) else { continue };
+            for index in left.remove(&target).into_iter().flatten() {
+                sockets[index].pid = Some(pid);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listening_socket_with_a_full_queue() {
+        let line = "   1: 0100007F:4A3B 00000000:0000 0A 00000000:00000005 00:00000000 00000000     0        0 12345 1 0 100 0 0 10 0";
+        let (socket, remote) = parse(line, "tcp").unwrap();
+        assert!(socket.listening);
+        assert_eq!((socket.port, socket.receive_queue, socket.inode), (19003, 5, 12345));
+        assert_eq!(remote, "00000000:0000");
+    }
+
+    #[test]
+    fn a_datagram_socket_that_drops() {
+        let line =
+            " 205: 0100007F:4A39 00000000:0000 07 00000000:00034200 00:00000000 00000000 0 0 991 2 0000 4127";
+        let (socket, _) = parse(line, "udp").unwrap();
+        assert_eq!((socket.port, socket.drops_count, socket.inode), (19001, 4127, 991));
+    }
+
+    #[test]
+    fn other_text_is_nothing() {
+        for line in ["", "sl local_address rem_address", "1: zz:zz 0 0A", "1: 00:1 00:2 0A 0"] {
+            assert_eq!(parse(line, "tcp"), None, "{line}");
+        }
+    }
+}

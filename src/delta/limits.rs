@@ -1,0 +1,100 @@
+//! Control groups and the network stack: what hit a limit within the window.
+
+use crate::delta::cgroup;
+use crate::delta::counter::{difference, rate};
+use crate::model::cgroup::{CgroupRates, CgroupReading};
+use crate::model::network::NetCounters;
+use crate::model::reading::Reading;
+use crate::model::snapshot::FullSnapshot;
+use crate::model::units::NANOSECONDS_PER_SECOND;
+use std::collections::{BTreeMap, HashMap};
+
+/// Control groups whose limits were looked at, as rates.
+pub fn cgroups(before: &FullSnapshot, after: &FullSnapshot, seconds: f64) -> Reading<Vec<CgroupRates>> {
+    let then = before.cgroups.as_ref().map_err(Clone::clone)?;
+    let now = after.cgroups.as_ref().map_err(Clone::clone)?;
+    let earlier: HashMap<(&str, &str), &CgroupReading> =
+        then.iter().map(|group| ((group.hierarchy.as_str(), group.path.as_str()), group)).collect();
+    Ok(now
+        .iter()
+        .filter_map(|group| {
+            // A group that was made within the window began at zero.
+            let none = CgroupReading::default();
+            let then =
+                earlier.get(&(group.hierarchy.as_str(), group.path.as_str())).copied().unwrap_or(&none);
+            let rates = between(then, group, seconds);
+            let idle = rates.members.is_empty() && rates.oom_kills_count.unwrap_or(0) == 0;
+            (!idle).then_some(rates)
+        })
+        .collect())
+}
+
+fn between(then: &CgroupReading, now: &CgroupReading, seconds: f64) -> CgroupRates {
+    let mut rates = CgroupRates {
+        path: now.path.clone(),
+        hierarchy: now.hierarchy.clone(),
+        unit: cgroup::unit(&now.path),
+        quota_cpus: now.quota_cpus,
+        memory: now.memory,
+        pids: now.pids,
+        io: now.io,
+        members: now.members.clone(),
+        ..CgroupRates::default()
+    };
+    if let Some(cpu) = now.cpu {
+        let start = then.cpu.unwrap_or_default();
+        let periods = difference(start.periods_count, cpu.periods_count).unwrap_or(0);
+        let throttled = difference(start.throttled_count, cpu.throttled_count).unwrap_or(0);
+        rates.periods_count = periods;
+        rates.throttled_ratio = (periods > 0).then(|| (throttled as f64 / periods as f64).min(1.0));
+        rates.throttled_cpus = rate(start.throttled_nanoseconds, cpu.throttled_nanoseconds, seconds)
+            .map(|nanoseconds| nanoseconds / NANOSECONDS_PER_SECOND);
+    }
+    if let Some(memory) = now.memory {
+        let start = then.memory.unwrap_or_default();
+        rates.memory_failures_per_second =
+            memory.failures_count.and_then(|count| rate(start.failures_count.unwrap_or(0), count, seconds));
+        rates.oom_kills_count =
+            memory.oom_kills_count.and_then(|count| difference(start.oom_kills_count.unwrap_or(0), count));
+    }
+    if let Some(pids) = now.pids {
+        let start = then.pids.unwrap_or_default();
+        rates.forks_refused_count =
+            pids.refused_count.and_then(|count| difference(start.refused_count.unwrap_or(0), count));
+    }
+    if let Some(io) = now.io {
+        let start = then.io.unwrap_or_default();
+        rates.read_bytes_per_second = rate(start.read_bytes, io.read_bytes, seconds);
+        rates.write_bytes_per_second = rate(start.write_bytes, io.write_bytes, seconds);
+        rates.reads_per_second = rate(start.reads_count, io.reads_count, seconds);
+        rates.writes_per_second = rate(start.writes_count, io.writes_count, seconds);
+    }
+    rates
+}
+
+/// Counters of the network stack by second; one that went backwards is left out.
+pub fn net(
+    before: &Reading<NetCounters>,
+    after: &Reading<NetCounters>,
+    seconds: f64,
+) -> Reading<BTreeMap<String, f64>> {
+    let (then, now) = (before.as_ref().map_err(Clone::clone)?, after.as_ref().map_err(Clone::clone)?);
+    let mut rates: BTreeMap<String, f64> = now
+        .named
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), rate(*then.named.get(name)?, *value, seconds)?)))
+        .collect();
+    let others = [
+        ("softnet.dropped", then.backlog_dropped_count, now.backlog_dropped_count),
+        ("softnet.squeezed", then.squeezed_count, now.squeezed_count),
+        ("conntrack.dropped", then.conntrack_dropped_count, now.conntrack_dropped_count),
+    ];
+    for (name, start, end) in others {
+        if let (Some(start), Some(end)) = (start, end)
+            && let Some(value) = rate(start, end, seconds)
+        {
+            rates.insert(name.to_owned(), value);
+        }
+    }
+    Ok(rates)
+}

@@ -1,0 +1,48 @@
+//! The kernel reads the time from a slow clock: every look at the time is a trip to a device.
+//!
+//! Evidence: the clock source in use, together with kernel time that somebody pays.
+
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, change};
+use crate::model::finding::{Remedy, Severity};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "clocksource",
+    title: "the time is read from a slow clock",
+    symptom: "The CPU's own counter is not used as the clock: programs that ask for the time often spend theirs \
+              in the kernel.",
+    false_positives: &["A slow clock on a box that seldom asks for the time."],
+    sources: &["kernel Documentation/timers/timekeeping.rst", "HPE LinuxKI"],
+    advice: &[change(
+        "Use the CPU's counter where it is stable.",
+        "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource",
+        "wrong time if the counter is not stable",
+        "echo hpet > /sys/devices/system/clocksource/clocksource0/current_clocksource",
+        Remedy::Tune,
+    )],
+    check,
+};
+
+/// Clocks that user space reads without a system call.
+const FAST: [&str; 6] =
+    ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter", "xen", "timebase"];
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(clock) = &facts.rates.host.clocksource else { return Outcome::Clear };
+    let system = facts.cpu().map_or(0.0, |cpu| cpu.system_ratio);
+    if FAST.contains(&clock.as_str()) || system < 0.1 {
+        return Outcome::Clear;
+    }
+    Outcome::hit(Hit {
+        confidence_ratio: 0.6,
+        impact_ratio: system / 2.0,
+        evidence: vec![plain("cpu_system_ratio", Some(system), "ratio", "/proc/stat system")],
+        ..Hit::new(
+            Severity::Warning,
+            format!("The clock source is {clock}: each look at the time is a trip to a device."),
+            Who::Nobody,
+            Remedy::Tune,
+        )
+    })
+}

@@ -1,0 +1,60 @@
+//! The connection tracking table is full: the packet filter drops new connections.
+//!
+//! Evidence: entries against the limit, packets dropped for want of an entry.
+
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::CONNTRACK;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "conntrack-full",
+    title: "the connection tracking table is full",
+    symptom: "The packet filter follows every connection in a table; when it is full, new ones are dropped.",
+    false_positives: &["The limit is that of the box, the count that of one network namespace."],
+    sources: &["kernel Documentation/networking/nf_conntrack-sysctl.rst", "node-mixin; netdata"],
+    advice: &[
+        look(
+            "See what fills it.",
+            "conntrack -S; conntrack -L 2>/dev/null | awk '{print $4,$1}' | sort | uniq -c | sort -rn | head",
+            Remedy::Tune,
+        ),
+        change(
+            "A larger table.",
+            "sysctl net.netfilter.nf_conntrack_max=524288",
+            "about 300 bytes of kernel memory by entry",
+            "sysctl net.netfilter.nf_conntrack_max=262144",
+            Remedy::Tune,
+        ),
+        advise(
+            "Do not track what needs none (NOTRACK for a proxy's or DNS traffic); keep connections alive.",
+            Remedy::Tune,
+        ),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Ok(net) = &facts.rates.net else { return Outcome::Clear };
+    let Some((count, max)) = net.conntrack_count.zip(net.conntrack_max).filter(|(_, max)| *max > 0) else {
+        return Outcome::Clear;
+    };
+    let share = count as f64 / max as f64;
+    let dropped = facts.net("conntrack.dropped").unwrap_or(0.0);
+    if share < CONNTRACK.warning && dropped <= 0.0 {
+        return Outcome::Clear;
+    }
+    let critical = dropped > 0.0 || CONNTRACK.critical.is_some_and(|limit| share >= limit);
+    Outcome::hit(Hit {
+        impact_ratio: if dropped > 0.0 { 0.9 } else { 0.2 },
+        evidence: vec![evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")],
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!("The connection tracking table is {} full ({count} of {max} entries).", percent(share)),
+            Who::Nobody,
+            Remedy::Tune,
+        )
+    })
+}

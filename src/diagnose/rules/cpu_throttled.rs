@@ -1,0 +1,90 @@
+//! A control group has used up its CPU quota and its threads are held back while CPUs idle.
+//!
+//! Evidence: `cpu.stat` of the group. Throttled threads are in state R without being counted as runnable, so
+//! the load looks high and the CPUs idle at the same time. The throttled time adds up over the CPUs.
+
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
+use crate::model::cgroup::CgroupRates;
+use crate::model::finding::{NotChecked, Remedy, Severity};
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "cpu-throttled",
+    title: "a CPU quota holds threads back",
+    symptom: "A control group (service, container, pod) may use only a part of the CPUs and wants more: its \
+              threads stand still for the rest of each period although CPUs are free.",
+    false_positives: &[
+        "Tiny groups of helpers that touch their quota now and then.",
+        "Throttled time above the window's length: it adds up over the CPUs.",
+    ],
+    sources: &["kernel Documentation/scheduler/sched-bwc.rst", "kubernetes-mixin CPUThrottlingHigh"],
+    advice: &[
+        change(
+            "Raise the quota of its unit.",
+            "systemctl set-property --runtime {unit} CPUQuota=200%",
+            "it may take the CPUs from others",
+            "systemctl set-property --runtime {unit} CPUQuota=",
+            Remedy::Tune,
+        ),
+        look(
+            "Look at the quota and how often it is hit.",
+            "cat /proc/{pid}/cgroup; grep -r . /sys/fs/cgroup/cpu*/cpu.stat",
+            Remedy::Tune,
+        ),
+        advise(
+            "Match the number of threads to the quota (GOMAXPROCS, worker and garbage collector threads): many \
+             threads use a quota up early in each period and then all stand still.",
+            Remedy::FixProgram,
+        ),
+        advise("More replicas behind a balancer, each within its quota.", Remedy::Distribute),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let groups = match &facts.rates.cgroups {
+        Ok(groups) => groups,
+        Err(absence) => {
+            return Outcome::Unknown(NotChecked {
+                what: "limits of control groups".into(),
+                reason: absence.to_string(),
+                unlock: Some("mount the cgroup file system".into()),
+            });
+        }
+    };
+    let held = |group: &&CgroupRates| {
+        group.periods_count >= THROTTLED_PERIODS_MIN
+            && group.throttled_ratio.is_some_and(|ratio| ratio >= THROTTLED_PERIODS.warning)
+            && group.throttled_cpus.is_some_and(|cpus| cpus >= THROTTLED_CPUS.warning)
+    };
+    let cost = |group: &&CgroupRates| group.throttled_cpus.unwrap_or(0.0);
+    let Some(group) = groups.iter().filter(held).max_by(|a, b| cost(a).total_cmp(&cost(b))) else {
+        return Outcome::Clear;
+    };
+    let (ratio, cpus) = (group.throttled_ratio.unwrap_or(0.0), cost(&group));
+    let top = facts.most_among(&group.members, |process| process.cpu_ratio() + process.running_mean);
+    let named =
+        top.as_ref().map(|top| format!("; {} is held back in it", facts.name(top))).unwrap_or_default();
+    let quota = group.quota_cpus.map_or_else(String::new, |quota| format!(" may use {quota:.2} CPUs and"));
+    let critical = THROTTLED_PERIODS.critical.is_some_and(|limit| ratio >= limit);
+    let summary = format!(
+        "Control group {}{quota} is held back in {} of its periods, {} CPUs' worth of waiting{named}.",
+        group.name(),
+        percent(ratio),
+        human_count(cpus),
+    );
+    let severity = if critical { Severity::Critical } else { Severity::Warning };
+    Outcome::hit(Hit {
+        impact_ratio: (cpus / facts.cpus).min(1.0).max(0.3 * ratio),
+        evidence: vec![
+            evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
+            evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
+            plain("quota_cpus", group.quota_cpus, "count", "cpu.max, cpu.cfs_quota_us"),
+        ],
+        why: Some(format!("held back by the CPU quota of {}", group.name())),
+        ..Hit::new(severity, summary, top.map_or(Who::Nobody, Who::Group), Remedy::Tune)
+    })
+}

@@ -1,0 +1,95 @@
+//! A file system is full.
+//!
+//! Evidence: statvfs(3) of every mounted file system, each device once. The share is that of what everybody may
+//! use: the part kept for root does not count as room.
+
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
+use crate::model::finding::{NotChecked, Remedy, Severity};
+use crate::model::limits::{Mount, Room};
+use crate::model::units::{human_bytes, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "disk-full",
+    title: "a file system is full",
+    symptom: "Writes fail because a file system has no room left.",
+    false_positives: &[
+        "Read-only images (squashfs, iso9660): they are full by nature and are left out.",
+        "A large file system at 95 % may still have hundreds of gigabytes.",
+    ],
+    sources: &["statvfs(3)", "netdata disk_space_usage; node-mixin"],
+    advice: &[
+        look("Find what takes the room.", "du -xhd1 {device} 2>/dev/null | sort -h | tail", Remedy::Tune),
+        look(
+            "Deleted files that are still open keep their room.",
+            "lsof -nP +L1 | head -20",
+            Remedy::FixProgram,
+        ),
+        look("Journals and logs are the usual ones.", "journalctl --disk-usage", Remedy::Tune),
+        advise("Rotate logs, clean temporary files, or let the volume grow.", Remedy::AddResource),
+    ],
+    check,
+};
+
+/// Smaller file systems hold locks and sockets, not data.
+const SIZE_MIN_BYTES: u64 = 8 << 20;
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let mounts = match &facts.rates.limits.mounts {
+        Ok(mounts) => mounts,
+        Err(absence) => {
+            return Outcome::Unknown(NotChecked {
+                what: "room in file systems".into(),
+                reason: absence.to_string(),
+                unlock: None,
+            });
+        }
+    };
+    let used = |mount: &Mount| {
+        mount.room.as_ref().ok().filter(|room| room.total_bytes >= SIZE_MIN_BYTES)?.used_ratio()
+    };
+    let fullest = mounts
+        .iter()
+        .filter_map(|mount| Some((mount, used(mount)?)))
+        .filter(|(_, used)| *used >= DISK_USED.warning)
+        .max_by(|a, b| a.1.total_cmp(&b.1));
+    let Some((mount, used)) = fullest else { return Outcome::Clear };
+    let Ok(Room { available_bytes, total_bytes, .. }) = mount.room else { return Outcome::Clear };
+    let critical = DISK_USED.critical.is_some_and(|limit| used >= limit) && available_bytes < DISK_ROOM_BYTES;
+    if !critical && available_bytes >= 10 * DISK_ROOM_BYTES {
+        return Outcome::Clear;
+    }
+    let top = facts.most_among(&mount.writers, |process| {
+        process.write_bytes_per_second.unwrap_or(0.0) + process.cpu_ratio()
+    });
+    let named = top.as_ref().map(|top| format!("; {} writes there", facts.name(top))).unwrap_or_default();
+    Outcome::hit(Hit {
+        impact_ratio: if critical { 0.6 } else { 0.05 },
+        evidence: vec![
+            evidence(&DISK_USED, Some(used), &format!("statvfs {}", mount.path)),
+            plain(
+                "disk_available_bytes",
+                Some(available_bytes as f64),
+                "bytes",
+                &format!("statvfs {}", mount.path),
+            ),
+        ],
+        why: Some(format!("writes to {}, which is full", mount.path)).filter(|_| top.is_some()),
+        device: Some(mount.path.clone()),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "File system {} ({}) is {} full: {} of {} are left{named}.",
+                mount.path,
+                mount.kind,
+                percent(used),
+                human_bytes(available_bytes as f64),
+                human_bytes(total_bytes as f64)
+            ),
+            top.map_or(Who::Nobody, Who::Group),
+            Remedy::Tune,
+        )
+    })
+}

@@ -1,0 +1,84 @@
+//! A process, or the system, has used up its open files.
+//!
+//! Evidence: open files against the soft limit of the process, or against the limit of the system. Root has no
+//! exemption from its own limit. A process that is stuck at its limit spins or refuses connections.
+
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::limits::OpenFiles;
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "fd-exhaustion",
+    title: "open files are used up",
+    symptom: "A process holds as many files and sockets as it may, or the system does: opening and accepting \
+              fail.",
+    false_positives: &["A process that is meant to hold many files and stays below its limit."],
+    sources: &["getrlimit(2) RLIMIT_NOFILE", "proc_sys_fs(5) file-nr", "node-mixin; netdata"],
+    advice: &[
+        look(
+            "See what it holds: a leak shows many of one kind.",
+            "ls -l /proc/{pid}/fd | awk '{print $NF}' | sort | uniq -c | sort -rn | head",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Raise its limit now, and LimitNOFILE in its unit.",
+            "prlimit --pid {pid} --nofile=65536",
+            "a leak then takes longer to hurt",
+            "prlimit --pid {pid} --nofile=1024",
+            Remedy::Tune,
+        ),
+        advise("Close what is no longer used; set time-outs on idle connections.", Remedy::FixProgram),
+        advise("Let a reverse proxy hold slow and idle clients.", Remedy::Distribute),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let limits = &facts.rates.limits;
+    let tables = limits.tables;
+    let system =
+        tables.files_count.zip(tables.files_max).map(|(count, max)| count as f64 / max.max(1) as f64);
+    let share = |files: &OpenFiles| files.limit.map(|limit| files.count as f64 / limit.max(1) as f64);
+    let worst = limits
+        .open_files
+        .iter()
+        .filter_map(|files| Some((files, share(files)?)))
+        .filter(|(_, share)| *share >= PROCESS_FILES.warning)
+        .max_by(|a, b| a.1.total_cmp(&b.1));
+    let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
+    if let Some(system) = system.filter(|system| *system >= SYSTEM_FILES.warning) {
+        let most = limits.open_files.iter().max_by_key(|files| files.count);
+        let top = most.and_then(|files| facts.most_among(&[files.pid], |_| 1.0));
+        let critical = at(system, SYSTEM_FILES.critical);
+        return Outcome::hit(Hit {
+            impact_ratio: if critical { 0.8 } else { 0.2 },
+            evidence: vec![evidence(&SYSTEM_FILES, Some(system), "/proc/sys/fs/file-nr")],
+            ..Hit::new(
+                if critical { Severity::Critical } else { Severity::Warning },
+                format!("The system has {} of all files open that it may have.", percent(system)),
+                top.map_or(Who::Nobody, Who::Group),
+                Remedy::Tune,
+            )
+        });
+    }
+    let Some((files, share)) = worst else { return Outcome::Clear };
+    let top = facts.most_among(&[files.pid], |_| 1.0);
+    let critical = at(share, PROCESS_FILES.critical);
+    let name = top.as_ref().map_or_else(|| format!("process {}", files.pid), |top| facts.name(top));
+    let limit = files.limit.unwrap_or(0);
+    Outcome::hit(Hit {
+        impact_ratio: if critical { 0.6 } else { 0.1 },
+        evidence: vec![evidence(&PROCESS_FILES, Some(share), "/proc/PID/fd, /proc/PID/limits")],
+        why: Some(format!("holds {} of {limit} files", files.count)),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!("{name} has {} of the {limit} files open that it may have.", files.count),
+            top.map_or(Who::Nobody, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}

@@ -1,0 +1,54 @@
+//! A file system has no inodes left: no new file can be made although there is room.
+//!
+//! Evidence: statvfs(3). File systems that make inodes as they need them (btrfs, vfat) show none and are left out.
+
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::thresholds::INODES_USED;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "inodes-full",
+    title: "a file system has no inodes left",
+    symptom: "New files cannot be made although there is room: there are too many small ones.",
+    false_positives: &["File systems without a fixed number of inodes."],
+    sources: &["statvfs(3)", "netdata disk_inode_usage; node-mixin"],
+    advice: &[
+        look(
+            "Find the folder with the many files.",
+            "du -x --inodes -d2 {device} 2>/dev/null | sort -n | tail",
+            Remedy::FixProgram,
+        ),
+        advise("Clean up sessions, caches and mail queues that leave a file each.", Remedy::FixProgram),
+        advise(
+            "Make the file system anew with more inodes, or use one that makes them as needed.",
+            Remedy::AddResource,
+        ),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Ok(mounts) = &facts.rates.limits.mounts else { return Outcome::Clear };
+    let fullest = mounts
+        .iter()
+        .filter_map(|mount| Some((mount, mount.room.as_ref().ok()?.inodes_used_ratio()?)))
+        .filter(|(_, used)| *used >= INODES_USED.warning)
+        .max_by(|a, b| a.1.total_cmp(&b.1));
+    let Some((mount, used)) = fullest else { return Outcome::Clear };
+    let critical = INODES_USED.critical.is_some_and(|limit| used >= limit);
+    let top = facts.most_among(&mount.writers, |process| process.cpu_ratio());
+    Outcome::hit(Hit {
+        impact_ratio: if critical { 0.6 } else { 0.05 },
+        evidence: vec![evidence(&INODES_USED, Some(used), &format!("statvfs {}", mount.path))],
+        device: Some(mount.path.clone()),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!("File system {} has used {} of its inodes.", mount.path, percent(used)),
+            top.map_or(Who::Nobody, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}

@@ -1,0 +1,109 @@
+//! A control group has reached its I/O limit: its threads wait while the disk has little to do.
+//!
+//! Evidence: the group's rate against its limit, in bytes or requests. The wait looks like that for a slow
+//! disk; the device shows neither queue nor long requests. Version 1 cannot limit buffered writes.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
+use crate::model::cgroup::CgroupRates;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::{human_bytes, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "io-throttled",
+    title: "an I/O limit holds threads back",
+    symptom: "A control group may read or write only so much a second and wants more: its threads wait while \
+              the disk is nearly idle.",
+    false_positives: &["A group that is near its limit and whose threads do not wait."],
+    sources: &["kernel Documentation/admin-guide/cgroup-v2.rst io.max", "cgroup-v1/blkio-controller.rst"],
+    advice: &[
+        change(
+            "Raise or lift the limit of its unit.",
+            "systemctl set-property --runtime {unit} IOReadBandwidthMax= IOWriteBandwidthMax=",
+            "it may take the disk from others",
+            "systemctl revert {unit}",
+            Remedy::Tune,
+        ),
+        look(
+            "Look at the limits.",
+            "grep -H . /sys/fs/cgroup/blkio/*/blkio.throttle.*_device /sys/fs/cgroup/*/io.max",
+            Remedy::Tune,
+        ),
+        advise("Read and write less: cache, batch, compress.", Remedy::FixProgram),
+        advise("A larger volume class where the limit is the provider's.", Remedy::AddResource),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let at_limit = facts.cgroups().iter().filter_map(|group| Some((group, used(group)?)));
+    let Some((group, used)) =
+        at_limit.filter(|(_, used)| *used >= IO_LIMIT_USED.warning).max_by(|a, b| a.1.total_cmp(&b.1))
+    else {
+        return Outcome::Clear;
+    };
+    let waiting: f64 = facts
+        .rates
+        .processes
+        .iter()
+        .filter(|process| group.members.contains(&process.pid))
+        .map(|process| process.uninterruptible_mean)
+        .sum();
+    let (some, _) = facts.io_stalls();
+    if waiting < 0.2 && some < IO_PRESSURE.warning {
+        return Outcome::Clear;
+    }
+    let top = facts.most_among(&group.members, |process| {
+        process.io_bytes_per_second().unwrap_or(0.0) + process.uninterruptible_mean
+    });
+    let named = top.as_ref().map(|top| format!("; {} waits for it", facts.name(top))).unwrap_or_default();
+    let rate = group.read_bytes_per_second.unwrap_or(0.0) + group.write_bytes_per_second.unwrap_or(0.0);
+    let critical = waiting >= 0.5 || some >= 0.2;
+    let summary = format!(
+        "Control group {} moves {} a second, {} of its I/O limit, and its threads wait for I/O {} of the \
+         time{named}.",
+        group.name(),
+        human_bytes(rate),
+        percent(used),
+        percent(some)
+    );
+    let quiet = facts.leaves().all(|disk| disk.utilization_ratio < 0.6);
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new().agreement(1 + usize::from(quiet)).ratio(),
+        impact_ratio: some.max(waiting.min(1.0)),
+        evidence: vec![
+            evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
+            evidence(&IO_PRESSURE, Some(some), "/proc/pressure/io some total"),
+            plain(
+                "cgroup_bytes_per_second",
+                Some(rate),
+                "bytes_per_second",
+                "io.stat, blkio.throttle.io_service_bytes",
+            ),
+        ],
+        why: Some(format!("held back by the I/O limit of {}", group.name())),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            summary,
+            top.map_or(Who::Nobody, Who::Group),
+            Remedy::Tune,
+        )
+    })
+}
+
+/// The group's rate by its limit, in the direction that is nearest to it.
+fn used(group: &CgroupRates) -> Option<f64> {
+    let io = group.io?;
+    [
+        (group.read_bytes_per_second, io.read_bytes_limit),
+        (group.write_bytes_per_second, io.write_bytes_limit),
+        (group.reads_per_second, io.reads_limit),
+        (group.writes_per_second, io.writes_limit),
+    ]
+    .into_iter()
+    .filter_map(|(rate, limit)| Some(rate? / limit.filter(|&limit| limit > 0)? as f64))
+    .reduce(f64::max)
+}

@@ -1,0 +1,105 @@
+//! Connections are refused because a listening process does not accept them fast enough.
+//!
+//! Evidence: the kernel's count of full accept queues, and the listening socket whose queue is full. Why the
+//! process does not accept is in what it does meanwhile: it burns CPU time, sleeps, or waits for a lock.
+
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::rates::ProcessRates;
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "listen-overflow",
+    title: "a server does not accept its connections",
+    symptom: "Clients connect faster than a server accepts: its queue is full, and the kernel drops what comes.",
+    false_positives: &["One overflow at the start of a server."],
+    sources: &[
+        "listen(2)",
+        "kernel Documentation/networking/ip-sysctl.rst somaxconn",
+        "netdata tcp_listen_overflow",
+    ],
+    advice: &[
+        look("See the queue (Recv-Q) and its limit (Send-Q).", "ss -ltnp", Remedy::FixProgram),
+        advise(
+            "Mend why it does not accept: it is busy, blocked, or has too few workers.",
+            Remedy::FixProgram,
+        ),
+        change(
+            "A longer queue; the program must ask for it as well (backlog of listen).",
+            "sysctl net.core.somaxconn=4096",
+            "clients wait instead of failing",
+            "sysctl net.core.somaxconn=128",
+            Remedy::Tune,
+        ),
+        advise(
+            "Let a reverse proxy hold slow and idle clients; run more servers behind it.",
+            Remedy::Distribute,
+        ),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(overflows) = facts.net("TcpExt.ListenOverflows") else { return Outcome::Clear };
+    if overflows < LISTEN_OVERFLOWS.warning {
+        return Outcome::Clear;
+    }
+    let critical = LISTEN_OVERFLOWS.critical.is_some_and(|limit| overflows >= limit);
+    let full = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
+        sockets.noted.iter().filter(|socket| socket.listening).max_by_key(|socket| socket.receive_queue)
+    });
+    let owner = full.and_then(|socket| socket.pid).and_then(|pid| facts.most_among(&[pid], |_| 1.0));
+    let doing = full.and_then(|socket| socket.pid).and_then(|pid| facts.rates.process(pid)).map(doing);
+    let named = match (&owner, full) {
+        (Some(owner), Some(socket)) => format!(
+            ": {} has {} connections waiting on port {} and {}",
+            facts.name(owner),
+            socket.receive_queue,
+            socket.port,
+            doing.as_deref().unwrap_or("does something else")
+        ),
+        (None, Some(socket)) => {
+            format!(": {} connections wait on port {}", socket.receive_queue, socket.port)
+        }
+        _ => String::new(),
+    };
+    Outcome::hit(Hit {
+        impact_ratio: 0.5,
+        evidence: vec![
+            evidence(&LISTEN_OVERFLOWS, Some(overflows), "/proc/net/netstat TcpExt ListenOverflows"),
+            plain(
+                "accept_queue_count",
+                full.map(|socket| socket.receive_queue as f64),
+                "count",
+                "/proc/net/tcp rx_queue",
+            ),
+        ],
+        why: doing.map(|doing| format!("does not accept: it {doing}")),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "{} connections a second are dropped because nobody accepts them{named}.",
+                human_count(overflows)
+            ),
+            owner.map_or(Who::Nobody, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}
+
+/// What a process does instead of accepting.
+fn doing(process: &ProcessRates) -> String {
+    if process.cpu_ratio() >= 0.5 {
+        return format!("uses {} of one CPU", percent(process.cpu_ratio()));
+    }
+    if process.uninterruptible_mean >= 0.5 {
+        return "is blocked on I/O".to_owned();
+    }
+    match &process.wait_channel {
+        Some(function) => format!("sleeps in {function}"),
+        None => "sleeps".to_owned(),
+    }
+}

@@ -1,0 +1,160 @@
+//! Threads queue for a lock: in user space on one futex, or in the kernel on the process's memory map.
+//!
+//! Evidence for the first: several threads of one process that get turns on a CPU again and again and sleep in
+//! futex(2) in between, while together they never use more than about one CPU and others idle. Sleeping in
+//! a futex alone is an idle pool and never evidence: such threads get no turns, and their process idles.
+//! Evidence for the second: threads in D in functions that take the lock of the address space.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::rates::{ProcessRates, ThreadRates};
+use crate::model::task::{Pid, State};
+use crate::model::units::{human_count, percent};
+use crate::model::wait::WaitReason;
+use std::collections::BTreeMap;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "lock-contention",
+    title: "threads queue for a lock",
+    symptom: "Several threads of a process want to work, but only one can at a time: the others wait for its \
+              lock while CPUs idle.",
+    false_positives: &[
+        "A pool of idle threads sleeps in futex(2) as well: it gets no turns on a CPU.",
+        "Threads that hand work on to each other wake often and wait for work, not for a lock.",
+    ],
+    sources: &["futex(2)", "Gregg, off-CPU analysis", "pmie cpu.context_switch"],
+    advice: &[
+        look(
+            "See who holds it: the stacks of all threads.",
+            "gdb -p {pid} -batch -ex 'thread apply all bt'",
+            Remedy::FixProgram,
+        ),
+        look("Count the waiting by lock.", "perf lock contention -ab -- sleep 5", Remedy::FixProgram),
+        advise("Hold the lock for less, split it, or use a structure without one.", Remedy::FixProgram),
+        advise("Fewer threads: they only queue; or several processes instead of one.", Remedy::Tune),
+    ],
+    check,
+};
+
+struct Queue {
+    pid: Pid,
+    waiters: f64,
+    threads: usize,
+    kernel: bool,
+}
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(queue) = in_user_space(facts).or_else(|| in_kernel(facts)) else { return Outcome::Clear };
+    let Some(process) = facts.rates.process(queue.pid) else { return Outcome::Clear };
+    let Some(top) = facts.most_among(&[queue.pid], |_| queue.waiters) else { return Outcome::Clear };
+    let name = process.comm.to_lossy();
+    let place = if queue.kernel { "the lock of its address space (mmap_lock)" } else { "a lock (futex)" };
+    let serious = queue.waiters >= 4.0;
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .agreement(1 + usize::from(facts.rates.context_switches_per_second.unwrap_or(0.0) >= 2000.0))
+            .margin(queue.waiters, LOCK_WAITERS.warning, 0.5)
+            .ratio(),
+        // It costs more than one busy thread does, and less than a box that is full.
+        impact_ratio: 0.35 + if serious { 0.1 } else { 0.0 },
+        evidence: vec![
+            evidence(&LOCK_WAITERS, Some(queue.waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
+            plain("process_cpus", Some(process.cpu_ratio()), "count", "/proc/PID/stat"),
+            plain(
+                "context_switches_per_second",
+                facts.rates.context_switches_per_second,
+                "per_second",
+                "/proc/stat ctxt",
+            ),
+        ],
+        why: Some(format!("{} of its threads wait for {place}", human_count(queue.waiters))),
+        ..Hit::new(
+            Severity::Warning,
+            format!(
+                "{} of {} working threads of {name} (pid {}) wait for {place} on average; the process gets no \
+                 further than {} of one CPU.",
+                human_count(queue.waiters),
+                queue.threads,
+                queue.pid,
+                percent(process.cpu_ratio())
+            ),
+            Who::Group(top),
+            Remedy::FixProgram,
+        )
+    })
+}
+
+/// Threads that take turns under one lock: many of them, and together about one CPU's work.
+fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
+    let idle = facts.cpu().map_or(0.0, |cpu| cpu.idle_ratio + cpu.iowait_ratio);
+    let spare = idle * f64::from(facts.rates.cpus_online_count);
+    if facts.cpus >= 2.0 && spare < 0.3 {
+        return None;
+    }
+    let mut queues: BTreeMap<Pid, Queue> = BTreeMap::new();
+    for thread in facts.user_threads().filter(|thread| thread.alive && takes_turns(thread)) {
+        let waiting = futex_mean(thread);
+        if waiting < 0.3 {
+            continue;
+        }
+        let queue = queues.entry(thread.pid).or_insert(Queue {
+            pid: thread.pid,
+            waiters: 0.0,
+            threads: 0,
+            kernel: false,
+        });
+        queue.waiters += waiting;
+        queue.threads += 1;
+    }
+    let serial = |process: &ProcessRates| (0.6..1.35).contains(&process.cpu_ratio());
+    queues
+        .into_values()
+        .filter(|queue| queue.threads >= 3 && queue.waiters >= LOCK_WAITERS.warning)
+        .filter(|queue| facts.rates.process(queue.pid).is_some_and(serial))
+        .max_by(|a, b| a.waiters.total_cmp(&b.waiters))
+}
+
+/// Whether a thread gets a CPU again and again.
+fn takes_turns(thread: &ThreadRates) -> bool {
+    thread.timeslices_per_second.is_some_and(|turns| turns >= LOCK_TURNS_PER_SECOND)
+}
+
+fn futex_mean(thread: &ThreadRates) -> f64 {
+    thread
+        .waits
+        .iter()
+        .filter(|share| share.state == State::Sleeping)
+        .filter(|share| share.function.as_deref().is_some_and(|function| function.contains("futex")))
+        .map(|share| share.mean)
+        .sum()
+}
+
+/// Threads in D for a lock of the kernel that get on.
+fn in_kernel(facts: &Facts<'_>) -> Option<Queue> {
+    let mut queues: BTreeMap<Pid, Queue> = BTreeMap::new();
+    for thread in facts.user_threads().filter(|thread| thread.alive && thread.ran != Some(false)) {
+        let fought: f64 = thread
+            .waits
+            .iter()
+            .filter(|share| share.state == State::Uninterruptible)
+            .filter(|share| share.function.as_deref().map(WaitReason::of) == Some(WaitReason::KernelLock))
+            .map(|share| share.mean)
+            .sum();
+        let queue = queues.entry(thread.pid).or_insert(Queue {
+            pid: thread.pid,
+            waiters: 0.0,
+            threads: 0,
+            kernel: true,
+        });
+        queue.waiters += fought;
+        queue.threads += 1;
+    }
+    queues
+        .into_values()
+        .filter(|queue| queue.threads >= 3 && queue.waiters >= LOCK_WAITERS.warning)
+        .max_by(|a, b| a.waiters.total_cmp(&b.waiters))
+}

@@ -1,0 +1,108 @@
+//! A control group is at its own memory limit and its threads wait, while the box has memory.
+//!
+//! Evidence: how often the limit was hit, what the group could not drop at once against its limit, and stall
+//! time for memory. Usage at the limit alone is normal: page cache fills any limit.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::{
+    CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, MEMORY_PRESSURE,
+};
+use crate::model::cgroup::CgroupRates;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::{human_bytes, human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "memory-cgroup-limit",
+    title: "a control group is at its memory limit",
+    symptom: "A service, container or pod has used up its own memory limit: it reclaims or swaps all the time \
+              although the box has memory to spare.",
+    false_positives: &[
+        "Usage at the limit made of page cache that can be dropped: normal, and nobody waits.",
+    ],
+    sources: &[
+        "kernel Documentation/admin-guide/cgroup-v2.rst memory.events",
+        "cgroup-v1/memory.rst",
+        "netdata",
+    ],
+    advice: &[
+        change(
+            "Raise the limit of its unit.",
+            "systemctl set-property --runtime {unit} MemoryHigh=infinity MemoryMax=infinity",
+            "it may take the memory from others",
+            "systemctl revert {unit}",
+            Remedy::Tune,
+        ),
+        look(
+            "See what it is made of.",
+            "grep -E 'VmRSS|VmSwap|RssAnon' /proc/{pid}/status; cat /proc/{pid}/cgroup",
+            Remedy::Tune,
+        ),
+        advise("Set its heap and its number of workers to the limit.", Remedy::FixProgram),
+        advise("More replicas with a smaller share each.", Remedy::Distribute),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let hits = |group: &CgroupRates| group.memory_failures_per_second.unwrap_or(0.0);
+    let limited = facts.cgroups().iter().filter(|group| {
+        hits(group) >= CGROUP_MEMORY_HITS.warning
+            && group.memory.is_some_and(|memory| memory.limit_bytes.is_some())
+    });
+    let Some(group) = limited.max_by(|a, b| hits(a).total_cmp(&hits(b))) else { return Outcome::Clear };
+    let Some(memory) = group.memory else { return Outcome::Clear };
+    let used = memory.usage_bytes.zip(memory.limit_bytes).map(|(usage, limit)| {
+        usage.saturating_sub(memory.inactive_file_bytes.unwrap_or(0)) as f64 / limit.max(1) as f64
+    });
+    let (some, full) = facts.memory_stalls();
+    let cache_only = used.is_some_and(|used| used < CGROUP_MEMORY.warning);
+    if some < CGROUP_MEMORY_PRESSURE || (cache_only && some < 2.0 * MEMORY_PRESSURE.warning) {
+        return Outcome::Clear;
+    }
+    let top = facts.most_among(&group.members, |process| process.memory_bytes() as f64);
+    let named = top.as_ref().map(|top| format!("; {} holds most of it", facts.name(top))).unwrap_or_default();
+    let limit = human_bytes(memory.limit_bytes.unwrap_or(0) as f64);
+    let critical = full >= 0.1 || some >= MEMORY_PRESSURE.critical.unwrap_or(1.0);
+    let summary = format!(
+        "Control group {} is at its memory limit of {limit} ({} times a second it had to make room) and threads \
+         wait for memory {} of the time{named}.",
+        group.name(),
+        human_count(hits(group)),
+        percent(some)
+    );
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .agreement(1 + usize::from(own_reclaim(facts)) + usize::from(!cache_only))
+            .ratio(),
+        impact_ratio: some.max(2.0 * full).min(1.0),
+        evidence: vec![
+            evidence(&CGROUP_MEMORY, used, "memory.current, memory.stat, memory.max, or version 1's"),
+            evidence(&CGROUP_MEMORY_HITS, Some(hits(group)), "memory.events max, high, or memory.failcnt"),
+            evidence(&MEMORY_PRESSURE, Some(some), "/proc/pressure/memory some total"),
+            plain(
+                "memory_limit_bytes",
+                memory.limit_bytes.map(|bytes| bytes as f64),
+                "bytes",
+                "memory.max, memory.limit_in_bytes",
+            ),
+            plain("memory_available_ratio", facts.available_ratio(), "ratio", "/proc/meminfo MemAvailable"),
+        ],
+        why: Some(format!("at the memory limit of {limit} of {}", group.name())),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            summary,
+            top.map_or(Who::Nobody, Who::Group),
+            Remedy::Tune,
+        )
+    })
+}
+
+/// Whether most of the scanning is for a group's limit and not for the box.
+fn own_reclaim(facts: &Facts<'_>) -> bool {
+    let Some(paging) = facts.paging() else { return false };
+    let global = paging.kswapd_scan_per_second.unwrap_or(0.0) + paging.direct_scan_per_second.unwrap_or(0.0);
+    paging.cgroup_scan_per_second.is_some_and(|own| own > global)
+}

@@ -1,0 +1,156 @@
+//! Processes were killed for want of memory, in the box or in a control group.
+//!
+//! Evidence: the kernel's count of kills within the window, and its log for whom and whose limit. The count
+//! rises for kills in control groups as well, so the scope is told from the log (`constraint=`, 5.0), or
+//! from the groups' own counts. A kill before the window is worth knowing and no more.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::OOM_KILLS;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::limits::KernelMessage;
+use crate::model::task::Pid;
+use crate::model::units::{human_bytes, human_seconds};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "memory-oom",
+    title: "processes are killed for want of memory",
+    symptom: "The kernel kills processes because the box, or a control group, has no memory left.",
+    false_positives: &["A kill of long ago: it is listed, and is not the verdict."],
+    sources: &["proc_vmstat(5) oom_kill (4.13)", "kernel mm/oom_kill.c", "netdata oom_kill"],
+    advice: &[
+        look(
+            "Read what the kernel says of it: who, how large, whose limit.",
+            "dmesg -T | grep -iE 'oom-kill|killed process' | tail",
+            Remedy::FixProgram,
+        ),
+        advise(
+            "Mend the leak, or set its heap and its number of workers to what there is.",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Raise the limit of its unit, where the limit and not the box is too small.",
+            "systemctl set-property --runtime {unit} MemoryMax=infinity",
+            "it may take the memory from others",
+            "systemctl revert {unit}",
+            Remedy::Tune,
+        ),
+        advise("Protect what must not die: OOMScoreAdjust=-900 in its unit.", Remedy::Tune),
+        advise("Add memory, or a little swap as a cushion.", Remedy::AddResource),
+        advise("Spread the service over more servers.", Remedy::Distribute),
+    ],
+    check,
+};
+
+/// A kill this long before the window's end is still worth knowing.
+const RECENT_SECONDS: f64 = 3600.0;
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let of_groups = facts.cgroups().iter().find(|group| group.oom_kills_count.unwrap_or(0) > 0);
+    let counted = facts.paging().and_then(|paging| paging.oom_kills_count);
+    let kills = counted.unwrap_or(0).max(of_groups.and_then(|group| group.oom_kills_count).unwrap_or(0));
+    let messages = facts.rates.limits.kernel_log.as_ref().map_or(&[][..], Vec::as_slice);
+    let now = facts.rates.uptime_seconds.unwrap_or(0.0);
+    let killed: Vec<(&KernelMessage, Killed)> =
+        messages.iter().filter_map(|message| Some((message, Killed::parse(&message.text)?))).collect();
+    if kills == 0 {
+        return earlier(&killed, now);
+    }
+    let recent = killed.iter().rfind(|(message, _)| now - message.at_seconds <= facts.rates.seconds + 1.0);
+    let limit = of_groups.and_then(|group| group.memory?.limit_bytes);
+    let group_name = of_groups.map(|group| group.name().to_owned());
+    let scope = match (recent.map(|(_, killed)| killed.in_cgroup), &group_name) {
+        (Some(true), Some(name)) | (None, Some(name)) => {
+            let limit = limit.map(|bytes| format!(" of {}", human_bytes(bytes as f64))).unwrap_or_default();
+            format!("at the memory limit{limit} of control group {name}")
+        }
+        (Some(true), None) => "at the memory limit of its control group".to_owned(),
+        (Some(false), _) => "because the whole box has no memory left".to_owned(),
+        (None, None) => "for want of memory".to_owned(),
+    };
+    let who = match recent {
+        Some((_, killed)) => Who::Process { pid: killed.pid, comm: killed.comm.clone() },
+        None => of_groups
+            .and_then(|group| facts.most_among(&group.members, |process| process.memory_bytes() as f64))
+            .or_else(|| facts.memory_blame().ranked.into_iter().next())
+            .map_or(Who::Nobody, Who::Group),
+    };
+    let name = match &who {
+        Who::Process { pid, comm } => format!(": the last was {comm} (pid {pid})"),
+        _ => String::new(),
+    };
+    let count = if kills == 1 { "One process was".to_owned() } else { format!("{kills} processes were") };
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .agreement(1 + usize::from(recent.is_some()) + usize::from(of_groups.is_some()))
+            .ratio(),
+        impact_ratio: 1.0,
+        evidence: vec![evidence(&OOM_KILLS, Some(kills as f64), "/proc/vmstat oom_kill")],
+        why: Some(format!("killed {scope}")),
+        ..Hit::new(
+            Severity::Critical,
+            format!("{count} killed within the window {scope}{name}."),
+            who,
+            if of_groups.is_some() { Remedy::Tune } else { Remedy::AddResource },
+        )
+    })
+}
+
+/// A kill that is over: worth knowing.
+fn earlier(killed: &[(&KernelMessage, Killed)], now: f64) -> Outcome {
+    let Some((message, last)) =
+        killed.iter().rfind(|(message, _)| now - message.at_seconds <= RECENT_SECONDS)
+    else {
+        return Outcome::Clear;
+    };
+    let ago = human_seconds((now - message.at_seconds).max(0.0));
+    Outcome::hit(Hit {
+        impact_ratio: 0.05,
+        ..Hit::new(
+            Severity::Info,
+            format!(
+                "{} (pid {}) was killed for want of memory {ago} ago; nobody was in this window.",
+                last.comm, last.pid
+            ),
+            Who::Nobody,
+            Remedy::FixProgram,
+        )
+    })
+}
+
+struct Killed {
+    pid: Pid,
+    comm: String,
+    in_cgroup: bool,
+}
+
+impl Killed {
+    /// `Memory cgroup out of memory: Killed process 77 (python3) total-vm:...`; the name may hold anything.
+    fn parse(text: &str) -> Option<Self> {
+        let rest = text.split_once("Killed process ")?.1;
+        let (pid, rest) = rest.split_once(' ')?;
+        let name = rest.strip_prefix('(')?;
+        let end = name.find(") total-vm").or_else(|| name.rfind(')'))?;
+        Some(Self {
+            pid: pid.parse().ok()?,
+            comm: name[..end].to_owned(),
+            in_cgroup: text.starts_with("Memory cgroup"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_says_who_and_whose_limit() {
+        let text = "Memory cgroup out of memory: Killed process 77 (a) b) total-vm:90kB, anon-rss:1kB";
+        let killed = Killed::parse(text).unwrap();
+        assert_eq!((killed.pid, killed.comm.as_str(), killed.in_cgroup), (77, "a) b", true));
+        assert!(!Killed::parse("Out of memory: Killed process 8 (x) total-vm:1kB").unwrap().in_cgroup);
+        assert!(Killed::parse("Killed process x").is_none());
+    }
+}

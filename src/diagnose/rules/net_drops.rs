@@ -1,0 +1,83 @@
+//! Packets are dropped inside the box: a receiver is too slow, or a CPU's queue is full.
+//!
+//! Evidence: datagrams that found no room in their socket, packets that found none in a CPU's backlog. The
+//! `dropped` of a network card counts packets that nobody wanted as well, so it is not used.
+
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::PACKET_DROPS;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::human_count;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "net-drops",
+    title: "packets are dropped inside the box",
+    symptom: "Packets reach the box and are thrown away: the receiving program reads too slowly, or a CPU \
+              does not keep up.",
+    false_positives: &[
+        "Packets of unknown protocols count as dropped at the card.",
+        "A few drops at the start of a burst.",
+    ],
+    sources: &["kernel Documentation/networking/snmp_counter.rst", "netdata; net/core/net-procfs.c"],
+    advice: &[
+        look("See which socket drops.", "ss -uapmn", Remedy::FixProgram),
+        advise(
+            "Let the reader do less between two reads, or read with several threads (SO_REUSEPORT).",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Give sockets more room; the program must ask for it with SO_RCVBUF.",
+            "sysctl net.core.rmem_max=8388608 net.core.netdev_max_backlog=5000",
+            "more memory for sockets",
+            "sysctl net.core.rmem_max=212992 net.core.netdev_max_backlog=1000",
+            Remedy::Tune,
+        ),
+        advise("Spread the traffic over more receivers.", Remedy::Distribute),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let datagrams =
+        facts.net("Udp.RcvbufErrors").unwrap_or(0.0) + facts.net("Udp6.RcvbufErrors").unwrap_or(0.0);
+    let backlog = facts.net("softnet.dropped").unwrap_or(0.0);
+    let drops = datagrams.max(backlog);
+    if drops < PACKET_DROPS.warning {
+        return Outcome::Clear;
+    }
+    let critical = PACKET_DROPS.critical.is_some_and(|limit| drops >= limit);
+    let dropping = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
+        sockets
+            .noted
+            .iter()
+            .filter(|socket| socket.protocol == "udp" && socket.drops_count > 0)
+            .max_by_key(|socket| socket.drops_count)
+    });
+    let owner = dropping.and_then(|socket| socket.pid).and_then(|pid| facts.most_among(&[pid], |_| 1.0));
+    let named = match (&owner, dropping) {
+        (Some(owner), Some(socket)) => {
+            format!("; {} reads port {} too slowly", facts.name(owner), socket.port)
+        }
+        _ => String::new(),
+    };
+    let summary = if datagrams >= backlog {
+        format!("{} datagrams a second find no room in their socket{named}.", human_count(datagrams))
+    } else {
+        format!("{} packets a second find no room in a CPU's queue.", human_count(backlog))
+    };
+    Outcome::hit(Hit {
+        impact_ratio: 0.4,
+        evidence: vec![
+            evidence(&PACKET_DROPS, Some(datagrams), "/proc/net/snmp Udp RcvbufErrors"),
+            evidence(&PACKET_DROPS, Some(backlog), "/proc/net/softnet_stat, second column"),
+        ],
+        why: dropping.map(|socket| format!("reads port {} too slowly", socket.port)),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            summary,
+            owner.map_or(Who::Nobody, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}

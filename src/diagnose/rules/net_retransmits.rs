@@ -1,0 +1,82 @@
+//! TCP sends much of its data twice: packets are lost on the way.
+//!
+//! Evidence: segments sent again against segments sent. What is sent again for want of an answer to a first
+//! packet is taken off: that is a full or absent listener.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "net-retransmits",
+    title: "TCP sends much twice: packets get lost",
+    symptom: "Packets are lost between here and a peer; each loss costs a connection at least a round trip.",
+    false_positives: &[
+        "A handful of losses among few segments.",
+        "A peer that does not listen: its first packets are repeated.",
+    ],
+    sources: &["kernel Documentation/networking/snmp_counter.rst", "RFC 6298"],
+    advice: &[
+        look("See which peers lose.", "ss -tin | grep -B1 retrans:", Remedy::Tune),
+        look("Look at the card and the path.", "ip -s link; mtr -rwc 50 PEER", Remedy::Tune),
+        advise(
+            "A packet filter, a policer, a duplex mismatch or a bad cable on the way: mend it there.",
+            Remedy::Tune,
+        ),
+        advise("Bring the content nearer to the clients.", Remedy::Distribute),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let (Some(again), Some(sent)) = (facts.net("Tcp.RetransSegs"), facts.net("Tcp.OutSegs")) else {
+        return Outcome::Clear;
+    };
+    let first = facts.net("TcpExt.TCPSynRetrans").unwrap_or(0.0);
+    let again = (again - first).max(0.0);
+    let seconds = facts.rates.seconds;
+    let share = again / (sent + again).max(f64::EPSILON);
+    // The kernel's count of segments sent leaves out those sent again.
+    if share < RETRANSMITS.warning || (sent + again) * seconds < SEGMENTS_MIN || again * seconds < 10.0 {
+        return Outcome::Clear;
+    }
+    let critical = RETRANSMITS.critical.is_some_and(|limit| share >= limit);
+    let losing = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
+        sockets
+            .noted
+            .iter()
+            .filter(|socket| socket.protocol == "tcp" && socket.retransmits > 0)
+            .find_map(|socket| socket.pid)
+    });
+    let owner = losing.and_then(|pid| facts.most_among(&[pid], |_| 1.0));
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .margin(share, RETRANSMITS.warning, RETRANSMITS.warning / 4.0)
+            .ratio(),
+        impact_ratio: (share * 5.0).min(0.5),
+        evidence: vec![
+            evidence(&RETRANSMITS, Some(share), "/proc/net/snmp Tcp RetransSegs, OutSegs"),
+            plain("tcp_segments_per_second", Some(sent), "per_second", "/proc/net/snmp Tcp OutSegs"),
+            plain(
+                "tcp_timeouts_per_second",
+                facts.net("TcpExt.TCPTimeouts"),
+                "per_second",
+                "/proc/net/netstat TcpExt",
+            ),
+        ],
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "TCP sends {} of its segments again, {} a second: packets get lost.",
+                percent(share),
+                human_count(again)
+            ),
+            owner.map_or(Who::Nobody, Who::Group),
+            Remedy::Tune,
+        )
+    })
+}

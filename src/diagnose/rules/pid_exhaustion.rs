@@ -1,0 +1,98 @@
+//! No more processes can be started: in a control group, or in the system.
+//!
+//! Evidence: forks that a group's `pids.max` refused within the window, or threads against the smaller of
+//! `pid_max` and `threads-max`. TasksMax of a systemd unit is the usual one.
+
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::step4_rank::rank;
+use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "pid-exhaustion",
+    title: "no more processes can be started",
+    symptom: "A service has as many processes and threads as it may have, or the system does: fork and clone \
+              fail.",
+    false_positives: &["A limit that was hit before the window: the counter keeps it."],
+    sources: &[
+        "kernel Documentation/admin-guide/cgroup-v1/pids.rst",
+        "proc_sys_kernel(5) pid_max, threads-max",
+    ],
+    advice: &[
+        look(
+            "See who starts them.",
+            "ps -e -o ppid=,comm= | sort | uniq -c | sort -rn | head",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Raise the limit of its unit.",
+            "systemctl set-property --runtime {unit} TasksMax=16384",
+            "a runaway then takes longer to stop",
+            "systemctl revert {unit}",
+            Remedy::Tune,
+        ),
+        advise(
+            "Reuse workers and threads instead of starting one for each piece of work.",
+            Remedy::FixProgram,
+        ),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let refused = facts.cgroups().iter().filter(|group| group.forks_refused_count.unwrap_or(0) > 0);
+    if let Some(group) = refused.max_by_key(|group| group.forks_refused_count) {
+        let count = group.forks_refused_count.unwrap_or(0);
+        // The parent tries on and on; its children only sleep.
+        let top = facts
+            .most_among(&group.members, |process| process.cpu_ratio())
+            .filter(|top| top.amount > 0.0)
+            .or_else(|| facts.most_among(&group.members, |process| f64::from(process.threads_count)));
+        let limit = group.pids.and_then(|pids| pids.limit_count);
+        let of_limit = limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+        let named = top.as_ref().map(|top| format!("; it is {}", facts.name(top))).unwrap_or_default();
+        return Outcome::hit(Hit {
+            impact_ratio: 0.9,
+            evidence: vec![
+                evidence(&FORKS_REFUSED, Some(count as f64), "pids.events max"),
+                plain("tasks_limit_count", limit.map(|limit| limit as f64), "count", "pids.max"),
+            ],
+            why: Some(format!("at the limit{of_limit} tasks of {}", group.name())),
+            ..Hit::new(
+                Severity::Critical,
+                format!(
+                    "Control group {} is at its limit{of_limit} tasks: {count} forks were refused within the \
+                     window{named}.",
+                    group.name()
+                ),
+                top.map_or(Who::Nobody, Who::Group),
+                Remedy::FixProgram,
+            )
+        });
+    }
+    let tables = facts.rates.limits.tables;
+    let limit = tables.pid_max.into_iter().chain(tables.threads_max).min();
+    let threads = facts.rates.load.as_ref().ok().map(|load| load.threads_count);
+    let Some(share) = threads.zip(limit).map(|(threads, limit)| threads as f64 / limit.max(1) as f64) else {
+        return Outcome::Clear;
+    };
+    if share < SYSTEM_THREADS.warning {
+        return Outcome::Clear;
+    }
+    let critical = SYSTEM_THREADS.critical.is_some_and(|limit| share >= limit);
+    let threads_of = |process: &crate::model::rates::ProcessRates| f64::from(process.threads_count);
+    let ranked = rank(facts, None, |group| group.sum(threads_of), threads_of);
+    Outcome::hit(Hit {
+        impact_ratio: if critical { 0.8 } else { 0.2 },
+        evidence: vec![evidence(&SYSTEM_THREADS, Some(share), "/proc/loadavg, pid_max, threads-max")],
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!("The system has {} of all threads that it may have.", percent(share)),
+            ranked.into_iter().next().map_or(Who::Nobody, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}

@@ -1,0 +1,64 @@
+//! All local ports towards one destination are taken: new connections to it fail.
+//!
+//! Evidence: TCP sockets with the same remote address and port against the range of local ports; those in
+//! TIME_WAIT count. Read only when TCP is in trouble: the table costs time by socket.
+
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::thresholds::PORTS;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "port-exhaustion",
+    title: "local ports are used up",
+    symptom: "Every outgoing connection needs a local port of its own for its destination, and they are all taken.",
+    false_positives: &["Many connections to different destinations: each has the whole range."],
+    sources: &["ip(7) ip_local_port_range", "connect(2) EADDRNOTAVAIL"],
+    advice: &[
+        look(
+            "See the destination.",
+            "ss -tan | awk '{print $5}' | sort | uniq -c | sort -rn | head",
+            Remedy::FixProgram,
+        ),
+        advise("Keep connections to the backend open and reuse them.", Remedy::FixProgram),
+        change(
+            "More ports, and reuse of those in TIME_WAIT.",
+            "sysctl net.ipv4.ip_local_port_range='1024 65535' net.ipv4.tcp_tw_reuse=1",
+            "services that listen on high ports may find theirs taken",
+            "sysctl net.ipv4.ip_local_port_range='32768 60999' net.ipv4.tcp_tw_reuse=2",
+            Remedy::Tune,
+        ),
+        advise("More backends or more source addresses.", Remedy::Distribute),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(sockets) = &facts.rates.limits.sockets else { return Outcome::Clear };
+    let Some(ports) =
+        facts.rates.net.as_ref().ok().and_then(|net| net.local_ports_count).filter(|&ports| ports > 0)
+    else {
+        return Outcome::Clear;
+    };
+    let share = sockets.busiest_destination_count as f64 / ports as f64;
+    if share < PORTS.warning {
+        return Outcome::Clear;
+    }
+    let critical = PORTS.critical.is_some_and(|limit| share >= limit);
+    Outcome::hit(Hit {
+        impact_ratio: if critical { 0.7 } else { 0.2 },
+        evidence: vec![evidence(&PORTS, Some(share), "/proc/net/tcp, ip_local_port_range")],
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "{} connections go to one destination: {} of the local ports.",
+                sockets.busiest_destination_count,
+                percent(share)
+            ),
+            Who::Nobody,
+            Remedy::FixProgram,
+        )
+    })
+}

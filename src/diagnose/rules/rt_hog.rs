@@ -1,0 +1,57 @@
+//! A real-time thread takes a CPU and nobody else gets a turn on it.
+//!
+//! Evidence: a thread with policy FIFO or RR that burns a CPU. The kernel leaves ordinary threads one twentieth
+//! of the time at most.
+
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change};
+use crate::diagnose::thresholds::REALTIME_CPU;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "rt-hog",
+    title: "a real-time thread takes a CPU",
+    symptom: "A thread with real-time priority never sleeps: ordinary threads on its CPU stand still.",
+    false_positives: &["A real-time thread that runs shortly and often."],
+    sources: &["sched(7)", "kernel Documentation/scheduler/sched-rt-group.rst"],
+    advice: &[
+        change(
+            "Take the real-time priority from it.",
+            "chrt -o -p 0 {pid}",
+            "it no longer goes first",
+            "chrt -r -p 1 {pid}",
+            Remedy::Tune,
+        ),
+        advise("A real-time thread must sleep: mend its loop.", Remedy::FixProgram),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let realtime = facts.user_threads().filter(|thread| matches!(thread.policy, Some(1 | 2)) && thread.alive);
+    let Some(thread) = realtime
+        .filter(|thread| thread.cpu_ratio() >= REALTIME_CPU.warning && thread.followed_ratio >= 0.5)
+        .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))
+    else {
+        return Outcome::Clear;
+    };
+    let top = facts.most_among(&[thread.pid], |_| thread.cpu_ratio());
+    let name = top.as_ref().map_or_else(|| thread.comm.to_lossy(), |top| facts.name(top));
+    Outcome::hit(Hit {
+        impact_ratio: 0.7,
+        evidence: vec![evidence(
+            &REALTIME_CPU,
+            Some(thread.cpu_ratio()),
+            "/proc/PID/task/TID/stat policy, utime, stime",
+        )],
+        why: Some("runs at real-time priority and never sleeps".to_owned()),
+        ..Hit::new(
+            Severity::Critical,
+            format!("A real-time thread of {name} takes {} of one CPU.", percent(thread.cpu_ratio())),
+            top.map_or(Who::Nobody, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}

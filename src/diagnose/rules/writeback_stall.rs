@@ -1,0 +1,73 @@
+//! Writers are held because too much memory is dirty and the disk does not keep up.
+//!
+//! Evidence: threads in D in `balance_dirty_pages`. A limit by device or control group may hold them long
+//! before the limit of the box is reached, so the amount that is dirty is no condition.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::disk_load::users;
+use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change};
+use crate::diagnose::step4_rank::rank;
+use crate::diagnose::thresholds::WRITEBACK_WAITERS;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::{human_bytes, human_count};
+use crate::model::wait::WaitReason;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "writeback-stall",
+    title: "writers wait for dirty memory to be written back",
+    symptom: "Programs write faster than the disk takes it; when too much is dirty, the kernel makes them wait.",
+    false_positives: &["Much dirty memory with nobody waiting: the kernel writes it in its own time."],
+    sources: &["kernel mm/page-writeback.c", "kernel Documentation/admin-guide/sysctl/vm.rst dirty_bytes"],
+    advice: &[
+        change(
+            "Let the kernel begin earlier and hold less: two to five seconds of what the disk can do.",
+            "sysctl vm.dirty_background_bytes=67108864 vm.dirty_bytes=536870912",
+            "short bursts of writing are held earlier",
+            "sysctl vm.dirty_background_ratio=10 vm.dirty_ratio=20",
+            Remedy::Tune,
+        ),
+        advise("Write less: batches, compression, a lower log level.", Remedy::FixProgram),
+        advise("A faster disk, or another one for this writer.", Remedy::AddResource),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let waiters = facts.blocked_threads(|reason| reason == WaitReason::Writeback);
+    if waiters < WRITEBACK_WAITERS.warning {
+        return Outcome::Clear;
+    }
+    let dirty = facts.rates.memory.as_ref().map_or(0, |memory| memory.dirty_bytes + memory.writeback_bytes);
+    let written = |process: &crate::model::rates::ProcessRates| process.write_bytes_per_second.unwrap_or(0.0);
+    let busiest =
+        facts.disks().iter().max_by(|a, b| a.write_bytes_per_second.total_cmp(&b.write_bytes_per_second));
+    let ranked = rank(facts, None, |group| group.sum(written), written);
+    let who = ranked
+        .into_iter()
+        .next()
+        .map(Who::Group)
+        .or_else(|| busiest.map(|disk| users(facts, disk).who))
+        .unwrap_or(Who::Nobody);
+    let critical = WRITEBACK_WAITERS.critical.is_some_and(|limit| waiters >= limit);
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new().ratio(),
+        impact_ratio: waiters.min(1.0),
+        evidence: vec![
+            evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
+            plain("dirty_bytes", Some(dirty as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
+        ],
+        why: Some("writes faster than the disk takes it".to_owned()),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "{} writers on average are held until dirty memory is written back ({} are dirty).",
+                human_count(waiters),
+                human_bytes(dirty as f64)
+            ),
+            who,
+            Remedy::Tune,
+        )
+    })
+}

@@ -1,0 +1,56 @@
+//! A process does not wait for its children: they stay as zombies.
+//!
+//! Evidence: children that were zombies at both ends of the window, by parent. A zombie takes a process id and
+//! nothing else; the parent is at fault, and killing the zombie is of no use.
+
+use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::thresholds::ZOMBIES;
+use crate::model::finding::{Remedy, Severity};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "zombies",
+    title: "a process does not wait for its children",
+    symptom: "Ended processes stay in the table because their parent never asks for their exit code.",
+    false_positives: &["A child that is a zombie for a moment before its parent gets to it."],
+    sources: &["wait(2)", "proc_pid_stat(5)"],
+    advice: &[
+        look(
+            "See the parent; restart it: that frees all of them.",
+            "ps -o pid,ppid,stat,etime,args --ppid {pid} | head",
+            Remedy::FixProgram,
+        ),
+        advise(
+            "The parent must call wait or ignore SIGCHLD; a container needs an init (`--init`, tini).",
+            Remedy::FixProgram,
+        ),
+    ],
+    check,
+};
+
+/// Fewer are enough when they grow in number.
+const GROWING: usize = 10;
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let many = |(_, old, all): &&(i32, usize, usize)| {
+        *old as f64 >= ZOMBIES.warning || (*old >= GROWING && all > old)
+    };
+    let Some(&(parent, _, count)) = facts.rates.zombies.iter().filter(many).max_by_key(|(_, old, _)| *old)
+    else {
+        return Outcome::Clear;
+    };
+    let who = facts.most_among(&[parent], |_| 1.0);
+    let name = who.as_ref().map_or_else(|| format!("process {parent}"), |top| facts.name(top));
+    Outcome::hit(Hit {
+        impact_ratio: 0.05,
+        evidence: vec![evidence(&ZOMBIES, Some(count as f64), "/proc/PID/stat state Z, by parent")],
+        why: Some(format!("does not wait for {count} children")),
+        ..Hit::new(
+            Severity::Warning,
+            format!("{name} has {count} children that have ended and that it does not wait for."),
+            who.map_or(Who::Nobody, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}

@@ -1,0 +1,130 @@
+//! Control groups and their limits, from both versions of the interface.
+
+use crate::model::task::Pid;
+
+/// One control group in one hierarchy at one moment; what its controllers do not have is absent.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CgroupReading {
+    /// Path below the hierarchy's mount point, `/` for the root.
+    pub path: String,
+    /// Hierarchy: `cpu`, `memory`, `blkio`, `pids` in version 1, `unified` in version 2.
+    pub hierarchy: String,
+    /// `cpu.stat`.
+    pub cpu: Option<CpuBandwidth>,
+    /// Quota in CPUs; read at the end, of the groups that were throttled.
+    pub quota_cpus: Option<f64>,
+    /// Memory.
+    pub memory: Option<MemoryLimit>,
+    /// Tasks.
+    pub pids: Option<PidsLimit>,
+    /// Block I/O.
+    pub io: Option<IoLimit>,
+    /// Processes in it; read at the end, of the groups that hit a limit.
+    pub members: Vec<Pid>,
+}
+
+/// CPU bandwidth control (kernel `Documentation/scheduler/sched-bwc.rst`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuBandwidth {
+    /// Periods in which the group wanted to run.
+    pub periods_count: u64,
+    /// Periods in which it was held back.
+    pub throttled_count: u64,
+    /// Time it was held back, summed over the CPUs.
+    pub throttled_nanoseconds: u64,
+}
+
+/// Memory control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryLimit {
+    /// In use, page cache included.
+    pub usage_bytes: Option<u64>,
+    /// Page cache that could be dropped at once.
+    pub inactive_file_bytes: Option<u64>,
+    /// Limit.
+    pub limit_bytes: Option<u64>,
+    /// Times that the limit was hit: `memory.failcnt`, or `max` and `high` of `memory.events`.
+    pub failures_count: Option<u64>,
+    /// Processes killed.
+    pub oom_kills_count: Option<u64>,
+}
+
+/// Task control (kernel `Documentation/admin-guide/cgroup-v1/pids.rst`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PidsLimit {
+    /// Tasks.
+    pub current_count: Option<u64>,
+    /// Limit.
+    pub limit_count: Option<u64>,
+    /// Forks that were refused.
+    pub refused_count: Option<u64>,
+}
+
+/// Block I/O control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IoLimit {
+    /// Bytes read, all devices.
+    pub read_bytes: u64,
+    /// Bytes written.
+    pub write_bytes: u64,
+    /// Read requests.
+    pub reads_count: u64,
+    /// Write requests.
+    pub writes_count: u64,
+    /// Limits by second, the smallest over the devices.
+    pub read_bytes_limit: Option<u64>,
+    /// Write limit.
+    pub write_bytes_limit: Option<u64>,
+    /// Read requests limit.
+    pub reads_limit: Option<u64>,
+    /// Write requests limit.
+    pub writes_limit: Option<u64>,
+}
+
+/// What a control group did within the window.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CgroupRates {
+    /// Path.
+    pub path: String,
+    /// Hierarchy.
+    pub hierarchy: String,
+    /// Systemd unit, container or pod.
+    pub unit: Option<String>,
+    /// Periods seen.
+    pub periods_count: u64,
+    /// Share of them in which it was held back.
+    pub throttled_ratio: Option<f64>,
+    /// Time held back by wall time, summed over CPUs.
+    pub throttled_cpus: Option<f64>,
+    /// Quota in CPUs.
+    pub quota_cpus: Option<f64>,
+    /// Memory at the end.
+    pub memory: Option<MemoryLimit>,
+    /// Times that the memory limit was hit.
+    pub memory_failures_per_second: Option<f64>,
+    /// Processes killed for memory.
+    pub oom_kills_count: Option<u64>,
+    /// Tasks at the end.
+    pub pids: Option<PidsLimit>,
+    /// Forks refused within the window.
+    pub forks_refused_count: Option<u64>,
+    /// Limits on I/O.
+    pub io: Option<IoLimit>,
+    /// Bytes read.
+    pub read_bytes_per_second: Option<f64>,
+    /// Bytes written.
+    pub write_bytes_per_second: Option<f64>,
+    /// Read requests.
+    pub reads_per_second: Option<f64>,
+    /// Write requests.
+    pub writes_per_second: Option<f64>,
+    /// Processes in it.
+    pub members: Vec<Pid>,
+}
+
+impl CgroupRates {
+    /// How people call it: the unit, else the path.
+    pub fn name(&self) -> &str {
+        self.unit.as_deref().unwrap_or(&self.path)
+    }
+}

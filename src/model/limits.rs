@@ -1,0 +1,86 @@
+//! Tables of the whole system that can fill up, and file systems that can.
+
+use crate::model::reading::Reading;
+use crate::model::task::Pid;
+
+/// Sizes and limits of the kernel's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tables {
+    /// Open files (`/proc/sys/fs/file-nr`, first number).
+    pub files_count: Option<u64>,
+    /// Their limit (third number).
+    pub files_max: Option<u64>,
+    /// `/proc/sys/kernel/pid_max`.
+    pub pid_max: Option<u64>,
+    /// `/proc/sys/kernel/threads-max`.
+    pub threads_max: Option<u64>,
+}
+
+/// A mounted file system.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mount {
+    /// Where.
+    pub path: String,
+    /// Device, as the mount table names it.
+    pub source: String,
+    /// Type.
+    pub kind: String,
+    /// Device number, `254:0`.
+    pub device: String,
+    /// Room; a mount that does not answer is evidence by itself.
+    pub room: Reading<Room>,
+    /// Processes that hold a file on it open for writing, as far as was looked; on full ones only.
+    pub writers: Vec<Pid>,
+}
+
+/// Room of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Size.
+    pub total_bytes: u64,
+    /// Free, the part kept for root included.
+    pub free_bytes: u64,
+    /// Free for everybody.
+    pub available_bytes: u64,
+    /// Inodes; 0 where they are made as needed.
+    pub inodes_count: u64,
+    /// Free inodes.
+    pub free_inodes_count: u64,
+}
+
+impl Room {
+    /// Share in use, of what everybody may use.
+    pub fn used_ratio(&self) -> Option<f64> {
+        let used = self.total_bytes.saturating_sub(self.free_bytes) as f64;
+        let all = used + self.available_bytes as f64;
+        (all > 0.0).then_some(used / all)
+    }
+
+    /// Share of the inodes in use.
+    pub fn inodes_used_ratio(&self) -> Option<f64> {
+        let free = self.free_inodes_count as f64;
+        (self.inodes_count > 0).then_some(1.0 - free / self.inodes_count as f64)
+    }
+}
+
+/// Open files of one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// Process.
+    pub pid: Pid,
+    /// Open files.
+    pub count: u64,
+    /// Soft limit.
+    pub limit: Option<u64>,
+}
+
+/// A line of the kernel log that a rule reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KernelMessage {
+    /// Since boot.
+    pub at_seconds: f64,
+    /// Severity, 0 emergency to 7 debug.
+    pub level: u8,
+    /// Text; hostile, as names of processes are in it.
+    pub text: String,
+}

@@ -1,0 +1,53 @@
+//! Counters of the network stack and the sockets that matter.
+
+use crate::model::task::Pid;
+use std::collections::BTreeMap;
+
+/// Counters of `/proc/net/snmp` and `/proc/net/netstat` by `Protocol.Name`, and those of the packet queues.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NetCounters {
+    /// `Tcp.RetransSegs`, `TcpExt.ListenOverflows`, `Udp.RcvbufErrors`.
+    pub named: BTreeMap<String, u64>,
+    /// Packets dropped because a CPU's backlog was full (`/proc/net/softnet_stat`, second column).
+    pub backlog_dropped_count: Option<u64>,
+    /// Times that a CPU stopped with packets left (third column).
+    pub squeezed_count: Option<u64>,
+    /// Entries of the connection tracking table.
+    pub conntrack_count: Option<u64>,
+    /// Their limit.
+    pub conntrack_max: Option<u64>,
+    /// Packets dropped because that table was full.
+    pub conntrack_dropped_count: Option<u64>,
+    /// Ports that an outgoing connection may take.
+    pub local_ports_count: Option<u64>,
+}
+
+/// A socket that a rule must name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Protocol: `tcp`, `udp`.
+    pub protocol: &'static str,
+    /// Local port.
+    pub port: u16,
+    /// Whether it listens.
+    pub listening: bool,
+    /// Bytes received and not read; of a listening socket, connections that wait to be accepted.
+    pub receive_queue: u64,
+    /// Segments sent again without an answer so far.
+    pub retransmits: u64,
+    /// Datagrams dropped for want of room.
+    pub drops_count: u64,
+    /// Number that the owner's file descriptor shows.
+    pub inode: u64,
+    /// Owner, where it could be found.
+    pub pid: Option<Pid>,
+}
+
+/// Sockets at the end, read only when a counter says that one of them is in trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sockets {
+    /// Those with a queue, drops or retransmits.
+    pub noted: Vec<Socket>,
+    /// TCP sockets that hold a local port, by destination address and port; the largest number.
+    pub busiest_destination_count: u64,
+}
