@@ -142,7 +142,7 @@ pub fn parse_stat(bytes: &[u8]) -> Result<TaskStat, &'static str> {
     let rss_pages = fields.signed().ok_or("no resident size")?;
     fields.skip(14);
     let processor = fields.unsigned().and_then(|value| u32::try_from(value).ok());
-    fields.skip(1);
+    let realtime_priority = fields.unsigned().and_then(|value| u8::try_from(value).ok());
     let policy = fields.unsigned().and_then(|value| u32::try_from(value).ok());
     Ok(TaskStat {
         pid: Pid::try_from(pid).map_err(|_| "process id out of range")?,
@@ -161,6 +161,7 @@ pub fn parse_stat(bytes: &[u8]) -> Result<TaskStat, &'static str> {
         start_ticks,
         rss_pages: u64::try_from(rss_pages).unwrap_or(0),
         processor,
+        realtime_priority,
         policy,
     })
 }

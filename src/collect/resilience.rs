@@ -2,11 +2,12 @@
 //! files and runs ahead of the crowd while it samples. All of it ends with the process and none of it is
 //! needed: where the rights do not suffice, the run goes on without.
 
+use crate::model::task::{ProcessReading, State};
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
 use thread_priority::{
-    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
+    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue,
+    ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
 
 /// Memory that a run may come to need.
@@ -14,6 +15,14 @@ const MEMORY_BYTES: u64 = 64 << 20;
 
 /// CPU time that a run at real-time priority may take without sleeping: a safety belt, far above any scan.
 const REALTIME_MICROSECONDS: u64 = 10_000_000;
+
+/// Policies of sched(7) in which a thread runs until it sleeps.
+const FIFO: u32 = 1;
+/// The other one: those of one priority take turns.
+const ROUND_ROBIN: u32 = 2;
+
+/// Below the kernel's own watchdogs.
+const PRIORITY_MAX: u8 = 98;
 
 /// Best priority of the fair scheduler.
 const NICE_MIN: i32 = -20;
@@ -34,7 +43,8 @@ pub fn prepare() {
 ///
 /// A sampler that must queue with the crowd it watches sleeps through the window: among threads that switch
 /// a hundred thousand times a second, a fair scheduler lets a sleeper wait for seconds. What runs ahead is one
-/// percent of a CPU.
+/// percent of a CPU. Real-time threads that burn must be outrun as well: on their CPUs the kernel leaves
+/// nothing to lower real-time priorities, less than to ordinary threads.
 #[derive(Debug)]
 pub struct Ahead {
     nice_before: Option<i32>,
@@ -42,10 +52,14 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// Raises the priority as far as the rights go.
-    pub fn of_the_crowd() -> Self {
+    /// Raises the priority as far as the rights go, above those of `processes` that are running.
+    pub fn of_the_crowd(processes: &[ProcessReading]) -> Self {
+        let running =
+            processes.iter().filter(|p| !p.stat.is_kernel_thread() && p.stat.state == State::Running);
+        let realtime = running.filter(|process| matches!(process.stat.policy, Some(FIFO | ROUND_ROBIN)));
+        let highest = realtime.filter_map(|process| process.stat.realtime_priority).max().unwrap_or(0);
         let belt = Rlimit { current: Some(REALTIME_MICROSECONDS), maximum: Some(REALTIME_MICROSECONDS) };
-        if setrlimit(Resource::Rttime, belt).is_ok() && set_policy(true) {
+        if setrlimit(Resource::Rttime, belt).is_ok() && set_policy(Some((highest + 1).min(PRIORITY_MAX))) {
             return Self { nice_before: None, realtime: true };
         }
         let nice_before = getpriority_process(None).ok();
@@ -57,7 +71,7 @@ impl Ahead {
 impl Drop for Ahead {
     fn drop(&mut self) {
         if self.realtime {
-            set_policy(false);
+            set_policy(None);
         }
         if let Some(nice) = self.nice_before {
             let _ = setpriority_process(None, nice);
@@ -65,13 +79,15 @@ impl Drop for Ahead {
     }
 }
 
-/// Lowest real-time priority, or back to the ordinary policy.
-fn set_policy(realtime: bool) -> bool {
-    let (priority, policy) = if realtime {
-        (ThreadPriority::Min, ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin))
-    } else {
-        let normal = thread_priority::NormalThreadSchedulePolicy::Other;
-        (ThreadPriority::Min, ThreadSchedulePolicy::Normal(normal))
+/// A real-time priority, or back to the ordinary policy.
+fn set_policy(realtime: Option<u8>) -> bool {
+    let (priority, policy) = match realtime.map(ThreadPriorityValue::try_from) {
+        Some(Ok(value)) => (
+            ThreadPriority::Crossplatform(value),
+            ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin),
+        ),
+        Some(Err(_)) => return false,
+        None => (ThreadPriority::Min, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other)),
     };
     set_thread_priority_and_policy(thread_native_id(), priority, policy).is_ok()
 }

@@ -72,11 +72,11 @@ pub fn live(
         progress(Progress::Load(load));
     }
     let mut host = host::gather(root);
-    let ahead = Ahead::of_the_crowd();
     let started_at = jiff::Timestamp::now();
     let clock = Instant::now();
     root.begin_frame(FrameKind::Start, Duration::ZERO);
     let before = full(root, Duration::ZERO, &mut scratch)?;
+    let ahead = Ahead::of_the_crowd(&before.processes);
     let mut sampler = Sampler::new(root, host.own_pid, &before.processes, &mut scratch);
     let mut slices = Vec::new();
     let mut pace = Pace::new(clock.elapsed());

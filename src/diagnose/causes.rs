@@ -5,6 +5,7 @@
 
 use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Rule, Who};
+use crate::model::finding::Severity;
 
 /// "`cause` explains `effect`", when it does.
 #[derive(Debug)]
@@ -41,13 +42,9 @@ pub const EDGES: &[Edge] = &[
     edge("memory-swap", "disk-latency", swap_makes_the_io),
     edge("memory-swap", "io-blocked", always),
     edge("memory-swap", "cpu-system", memory_makes_system_time),
-    edge("memory-swap", "kthread-hog", always),
-    edge("memory-swap", "thp-compaction", always),
     edge("memory-reclaim", "disk-saturated", refaults_make_the_io),
     edge("memory-reclaim", "disk-latency", refaults_make_the_io),
     edge("memory-reclaim", "cpu-system", memory_makes_system_time),
-    edge("memory-reclaim", "kthread-hog", always),
-    edge("memory-reclaim", "thp-compaction", always),
     edge("cpu-steal", "cpu-user", steal_makes_them_wait),
     edge("cpu-steal", "cpu-system", steal_makes_them_wait),
     edge("cpu-steal", "short-lived-processes", steal_makes_them_wait),
@@ -78,9 +75,7 @@ pub const EDGES: &[Edge] = &[
     edge("fd-exhaustion", "listen-overflow", same_culprit),
     edge("cpu-interrupts", "cpu-system", interrupts_dominate),
     edge("cpu-interrupts", "net-drops", always),
-    edge("cpu-interrupts", "kthread-hog", always),
     edge("clocksource", "cpu-system", always),
-    edge("thp-compaction", "cpu-system", always),
     edge("cpu-user", "listen-overflow", same_culprit),
     edge("cpu-system", "listen-overflow", same_culprit),
     edge("cpu-single-thread", "listen-overflow", same_culprit),
@@ -187,7 +182,7 @@ pub fn explain(facts: &Facts<'_>, hits: Vec<(&'static Rule, Hit)>) -> Vec<Judged
                     hits.iter().any(|(cause, hit)| {
                         // What is only worth knowing explains nothing that is worth a page.
                         cause.id == edge.cause
-                            && hit.severity >= effect.severity.min(crate::model::finding::Severity::Warning)
+                            && hit.severity >= effect.severity.min(Severity::Warning)
                             && (edge.when)(facts, hit, effect)
                     })
                 })
@@ -196,7 +191,13 @@ pub fn explain(facts: &Facts<'_>, hits: Vec<(&'static Rule, Hit)>) -> Vec<Judged
         .collect();
     hits.into_iter()
         .zip(explained)
-        .map(|((rule, hit), explained_by)| Judged { rule, hit, explained_by })
+        .map(|((rule, mut hit), explained_by)| {
+            // A symptom is not to page anybody beside its cause.
+            if explained_by.is_some() {
+                hit.severity = hit.severity.min(Severity::Warning);
+            }
+            Judged { rule, hit, explained_by }
+        })
         .collect()
 }
 

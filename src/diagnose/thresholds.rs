@@ -246,9 +246,3 @@ pub const REALTIME_CPU: Limit = limit(
     Some(0.80),
     "kernel sched_rt_runtime_us: 95 %; house value",
 );
-/// CPU time of a kernel thread.
-pub const KERNEL_THREAD_CPU: Limit =
-    limit("kernel_thread_cpu_ratio", "ratio", 0.30, Some(0.80), "house value");
-/// Times a second that a thread had to move memory together for a large page.
-pub const COMPACTION_STALLS: Limit =
-    limit("compaction_stalls_per_second", "per_second", 10.0, None, "house value");

@@ -173,8 +173,6 @@ pub struct PagingRates {
     pub refault_file_per_second: Option<f64>,
     /// Pages scanned for want of memory in some cgroup, not in the box.
     pub cgroup_scan_per_second: Option<f64>,
-    /// Times a thread waited while memory was moved together.
-    pub compaction_stalls_per_second: Option<f64>,
     /// Kills for want of memory within the window.
     pub oom_kills_count: Option<u64>,
 }

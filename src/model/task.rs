@@ -130,6 +130,8 @@ pub struct TaskStat {
     pub rss_pages: u64,
     /// CPU it last ran on (2.2.8).
     pub processor: Option<u32>,
+    /// Real-time priority (2.5.19): 1 to 99 under a real-time policy, else 0.
+    pub realtime_priority: Option<u8>,
     /// Scheduling policy (2.5.19): 0 other, 1 FIFO, 2 RR, 3 batch, 5 idle, 6 deadline.
     pub policy: Option<u32>,
 }

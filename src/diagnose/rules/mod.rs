@@ -24,7 +24,6 @@ pub mod hw_error;
 pub mod inodes_full;
 pub mod io_blocked;
 pub mod io_throttled;
-pub mod kthread_hog;
 pub mod listen_overflow;
 pub mod lock_contention;
 pub mod memory_cgroup_limit;
@@ -38,7 +37,6 @@ pub mod pid_exhaustion;
 pub mod port_exhaustion;
 pub mod rt_hog;
 pub mod short_lived_processes;
-pub mod thp_compaction;
 pub mod writeback_stall;
 pub mod zombies;
 
@@ -64,11 +62,9 @@ pub const RULES: &[&Rule] = &[
     &writeback_stall::RULE,
     &disk_latency::RULE,
     &rt_hog::RULE,
-    &kthread_hog::RULE,
     &short_lived_processes::RULE,
     &lock_contention::RULE,
     &clocksource::RULE,
-    &thp_compaction::RULE,
     &cpu_system::RULE,
     &cpu_user::RULE,
     &cpu_single_thread::RULE,
