@@ -23,6 +23,9 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
         counters.backlog_dropped_count = columns.map(|columns| columns.0);
         counters.squeezed_count = columns.map(|columns| columns.1);
     }
+    if root.read_once(&format!("{base}/sockstat"), buffer).is_ok() {
+        counters.tcp_sockets_count = parse_sockstat(&String::from_utf8_lossy(buffer));
+    }
     let mut single = |path: &str| {
         root.read_once(path, buffer).ok()?;
         crate::collect::processes::number(buffer.trim_ascii())
@@ -77,6 +80,17 @@ fn parse_softnet(text: &str) -> Option<(u64, u64)> {
     sums
 }
 
+/// `TCP: inuse 5 orphan 0 tw 300 alloc 7 mem 1`: those in use and those in TIME_WAIT.
+fn parse_sockstat(text: &str) -> Option<u64> {
+    let fields: Vec<&str> =
+        text.lines().find_map(|line| line.strip_prefix("TCP:"))?.split_whitespace().collect();
+    let value = |name: &str| {
+        let position = fields.iter().position(|field| *field == name)?;
+        fields.get(position + 1)?.parse::<u64>().ok()
+    };
+    Some(value("inuse")? + value("tw")?)
+}
+
 /// The `drop` column, hexadecimal, summed over the CPUs.
 fn parse_conntrack(text: &str) -> Option<u64> {
     let mut lines = text.lines();
@@ -105,6 +119,15 @@ mod tests {
         assert_eq!(parse_softnet(text), Some((3, 16)));
         assert_eq!(parse_softnet("zz\n"), None);
         assert_eq!(parse_softnet(""), None);
+    }
+
+    #[test]
+    fn sockets_in_time_wait_count() {
+        assert_eq!(
+            parse_sockstat("sockets: used 9\nTCP: inuse 5 orphan 0 tw 300 alloc 7 mem 1\n"),
+            Some(305)
+        );
+        assert_eq!(parse_sockstat("UDP: inuse 1\n"), None);
     }
 
     #[test]

@@ -35,6 +35,9 @@ const SLICE_EVERY: Duration = Duration::from_secs(1);
 /// What one look at a thread costs until it has been measured.
 const LOOK_SECONDS: f64 = 6e-6;
 
+/// A snapshot may wait so long for its CPU before it is taken again.
+const HELD_UP: Duration = Duration::from_millis(100);
+
 /// Processes that are searched for the owner of a socket or file.
 const OWNERS_MAX: usize = 2000;
 
@@ -72,11 +75,19 @@ pub fn live(
         progress(Progress::Load(load));
     }
     let mut host = host::gather(root);
-    let started_at = jiff::Timestamp::now();
-    let clock = Instant::now();
+    let mut started_at = jiff::Timestamp::now();
+    let mut clock = Instant::now();
     root.begin_frame(FrameKind::Start, Duration::ZERO);
-    let before = full(root, Duration::ZERO, &mut scratch)?;
+    let spent = CpuClock::start();
+    let mut before = full(root, Duration::ZERO, &mut scratch)?;
     let ahead = Ahead::of_the_crowd(&before.processes);
+    // A first snapshot that was held up for long is none of one moment: the window begins anew, ahead now.
+    if clock.elapsed().as_secs_f64() > spent.seconds() * 2.0 + HELD_UP.as_secs_f64() {
+        started_at = jiff::Timestamp::now();
+        clock = Instant::now();
+        root.begin_frame(FrameKind::Start, Duration::ZERO);
+        before = full(root, Duration::ZERO, &mut scratch)?;
+    }
     let mut sampler = Sampler::new(root, host.own_pid, &before.processes, &mut scratch);
     let mut slices = Vec::new();
     let mut pace = Pace::new(clock.elapsed());
@@ -234,7 +245,9 @@ fn sockets_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> bool {
     const ASKING: [&str; 4] =
         ["TcpExt.ListenOverflows", "Udp.RcvbufErrors", "Udp6.RcvbufErrors", "Tcp.RetransSegs"];
     let (Ok(then), Ok(now)) = (&before.net, &after.net) else { return false };
-    ASKING.iter().any(|name| now.named.get(*name) > then.named.get(*name))
+    let crowded =
+        now.tcp_sockets_count.zip(now.local_ports_count).is_some_and(|(tcp, ports)| 5 * tcp >= 4 * ports);
+    crowded || ASKING.iter().any(|name| now.named.get(*name) > then.named.get(*name))
 }
 
 /// Whether pages went to or came from swap between two snapshots.

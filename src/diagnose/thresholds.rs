@@ -233,7 +233,7 @@ pub const CONNTRACK: Limit =
 /// Connections to one destination by local ports.
 pub const PORTS: Limit = limit("local_ports_ratio", "ratio", 0.80, Some(0.95), "house value");
 /// Mean number of a process's threads that queue for one lock.
-pub const LOCK_WAITERS: Limit = limit("lock_waiters_mean", "count", 2.0, None, "house value");
+pub const LOCK_WAITERS: Limit = limit("lock_waiters_mean", "count", 1.0, None, "house value");
 /// Turns on a CPU by second from which a thread in a futex is not just idle.
 pub const LOCK_TURNS_PER_SECOND: f64 = 10.0;
 /// Mean number of threads that are held because too much is dirty.

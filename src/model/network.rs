@@ -18,6 +18,8 @@ pub struct NetCounters {
     pub conntrack_max: Option<u64>,
     /// Packets dropped because that table was full.
     pub conntrack_dropped_count: Option<u64>,
+    /// TCP sockets in use or in TIME_WAIT.
+    pub tcp_sockets_count: Option<u64>,
     /// Ports that an outgoing connection may take.
     pub local_ports_count: Option<u64>,
 }

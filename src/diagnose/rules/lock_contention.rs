@@ -113,9 +113,19 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
     let serial = |process: &ProcessRates| (0.6..1.35).contains(&process.cpu_ratio());
     queues
         .into_values()
-        .filter(|queue| queue.threads >= 3 && queue.waiters >= LOCK_WAITERS.warning)
-        .filter(|queue| facts.rates.process(queue.pid).is_some_and(serial))
+        .filter(|queue| queue.threads >= 2 && queue.waiters >= LOCK_WAITERS.warning)
+        .filter(|queue| {
+            facts.rates.process(queue.pid).is_some_and(|process| serial(process) && shared(facts, process))
+        })
         .max_by(|a, b| a.waiters.total_cmp(&b.waiters))
+}
+
+/// Whether the work of a process changes hands: one thread that does nearly all of it is just that, however
+/// often its helpers wake.
+fn shared(facts: &Facts<'_>, process: &ProcessRates) -> bool {
+    let threads = facts.user_threads().filter(|thread| thread.pid == process.pid);
+    let most = threads.map(|thread| thread.cpu_ratio() * thread.followed_ratio).fold(0.0, f64::max);
+    process.threads_count >= 3 && most < 0.85 * process.cpu_ratio()
 }
 
 /// Whether a thread gets a CPU again and again.

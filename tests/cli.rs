@@ -1,0 +1,756 @@
+//! The real program from its command line to its exit code, on this machine and on boxes made by hand.
+//!
+//! Nothing here depends on how busy this machine is: what needs a certain verdict replays a capture.
+
+#![allow(clippy::disallowed_methods, reason = "a test runs the program and reads files")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, as in the tests themselves")]
+
+mod support;
+
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use support::{
+    AS_NOBODY, BURN, BURNER, Box2, Burner, DIAG, PATIENCE, SLEEPER, assert_harmless, assert_sound,
+    can_become_nobody, diag, file_of, good, has, one_line, public_copy, raw, replayed, report, run, stderr,
+    stdout, wait_until,
+};
+
+/// One live run as JSON, for all who only look at it.
+fn live() -> &'static Value {
+    static LIVE: OnceLock<Value> = OnceLock::new();
+    LIVE.get_or_init(|| report(&run(["--interval", "1s", "--format", "json"])))
+}
+
+fn replay(file: &Path, more: &[&str]) -> Output {
+    diag(["replay"]).arg(file).args(more).output().unwrap()
+}
+
+// What a report is.
+
+#[test]
+fn a_live_report_is_sound_and_about_this_machine() {
+    // Schema, order of the steps and the sum of the load are part of being sound.
+    let report = live();
+    assert_sound(report);
+    assert_eq!(report["schema_version"], 1);
+    assert_eq!(report["window"]["source"], "live");
+    assert_eq!(report["window"]["interrupted"], false);
+    let seconds = report["window"]["seconds"].as_f64().unwrap();
+    assert!((1.0..60.0).contains(&seconds), "{seconds}");
+    assert!(report["window"]["samples_count"].as_u64().unwrap() >= 1);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    assert_eq!(report["host"]["kernel"].as_str(), Some(kernel.trim()));
+    assert!(report["diag"]["cpu_seconds"].as_f64().unwrap() > 0.0);
+    assert!(!report["processes"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn the_schema_version_comes_first() {
+    let (_folder, file) = Box2::idle().file();
+    let text = good(&replay(&file, &["--format", "json"]));
+    assert!(text.starts_with("{\n  \"schema_version\": 1,\n"), "{}", &text[..60]);
+}
+
+#[test]
+fn the_boxes_of_these_tests_are_what_they_claim() {
+    for (made, id, severity, steps) in [
+        (Box2::critical(), "cpu-user", "critical", 4),
+        (Box2::warning(), "cpu-user", "warning", 4),
+        (Box2::idle(), "none", "ok", 4),
+        (Box2::hostile(), "cpu-user", "critical", 4),
+    ] {
+        let (_folder, file) = made.file();
+        let report = replayed(&file);
+        assert_eq!(report["verdict"]["bottleneck"], id);
+        assert_eq!(report["verdict"]["severity"], severity);
+        assert_eq!(report["steps"].as_array().unwrap().len(), steps);
+        assert_eq!(report["window"]["seconds"], 5.0);
+    }
+}
+
+#[test]
+fn the_verdict_comes_before_the_steps_and_names_the_culprit() {
+    let (_folder, file) = Box2::critical().file();
+    let text = good(&replay(&file, &[]));
+    let first = text.lines().next().unwrap();
+    assert!(first.starts_with("CRITICAL") && first.contains("cpu-user"), "{first}");
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
+    assert!(at("burner") < at("1. Is more work waiting"));
+    let steps = ["  1. ", "  2. ", "  3. ", "  4. "].map(at);
+    assert!(steps.is_sorted(), "{steps:?}");
+}
+
+#[test]
+fn top_sort_and_pid_choose_the_processes() {
+    let (_folder, file) = Box2::critical().file();
+    let sleeper = SLEEPER.to_string();
+    let pids = |more: &[&str]| -> Vec<i64> {
+        let report = report(&replay(&file, &[&["--format", "json"], more].concat()));
+        report["processes"].as_array().unwrap().iter().map(|row| row["pid"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(pids(&["--top", "1"]), [i64::from(BURNER)]);
+    assert_eq!(pids(&["--top", "1", "--pid", &sleeper]), [i64::from(SLEEPER)]);
+    for sort in ["cpu", "memory", "io", "wait"] {
+        let found = pids(&["--sort", sort]);
+        assert!(
+            found.contains(&i64::from(BURNER)) && found.contains(&i64::from(SLEEPER)),
+            "{sort}: {found:?}"
+        );
+    }
+    assert_eq!(pids(&["--sort", "cpu"])[0], i64::from(BURNER));
+}
+
+// Exit codes.
+
+#[test]
+fn exit_codes_tell_what_was_found_only_when_asked() {
+    let critical = Box2::critical().file();
+    let warning = Box2::warning().file();
+    let idle = Box2::idle().file();
+    let stopped = file_of(&Box2::default().stopped_capture());
+    for (name, file, plain, at_warning, at_critical) in [
+        ("critical", &critical.1, 0, 10, 10),
+        ("warning", &warning.1, 0, 10, 0),
+        ("idle", &idle.1, 0, 0, 0),
+        ("unknown", &stopped.1, 0, 11, 11),
+    ] {
+        for (more, code) in [
+            (&[][..], plain),
+            (&["--fail-on", "warning"], at_warning),
+            (&["--fail-on", "critical"], at_critical),
+        ] {
+            for format in ["text", "json"] {
+                let output = replay(file, &[more, &["--format", format]].concat());
+                assert_eq!(output.status.code(), Some(code), "{name} {more:?} {format}: {}", stderr(&output));
+                assert_eq!(stderr(&output), "", "{name} {more:?}");
+                assert!(!output.stdout.is_empty(), "the report is printed whatever the code");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_exit_code_stands_when_the_report_goes_to_a_file() {
+    let (folder, file) = Box2::critical().file();
+    let written = folder.path().join("report.json");
+    let output =
+        replay(&file, &["--fail-on", "warning", "--format", "json", "--output", written.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(10), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "");
+    assert_sound(&serde_json::from_slice(&fs::read(written).unwrap()).unwrap());
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for argument in ["--help", "-h", "--version", "schema"] {
+        assert!(good(&run([argument])).len() > 5, "{argument}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(good(&run(["completions", shell])).contains("diag"), "{shell}");
+    }
+    let help = good(&run(["--help"]));
+    for word in ["0 ", "1 ", "2 ", "10", "11", "--fail-on", "record", "replay"] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+/// A usage error: one line that says what is wrong, and clap's pointer to the help.
+fn usage_error(arguments: &[&str], says: &str) {
+    let output = run(arguments);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+    assert_eq!(stdout(&output), "");
+    assert_harmless(&text);
+    let first = text.lines().next().unwrap();
+    assert!(first.starts_with("error: ") && first.contains(says), "{arguments:?}: {text}");
+    let more =
+        text.lines().skip(1).filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    assert_eq!(more.collect::<Vec<_>>(), Vec::<&str>::new(), "{arguments:?}");
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_usage_errors() {
+    for interval in ["0", "1e9", "-1", "0.5", "2h", "999ms", "1e300"] {
+        usage_error(&["--interval", interval], "from 1s to 1h");
+        usage_error(&["record", "/nowhere/x", "--interval", interval], "from 1s to 1h");
+    }
+    for interval in ["abc", "", "5x", "NaN", "inf", "s", "1m30", "5 s", "١s"] {
+        usage_error(&["--interval", interval], "not a duration");
+    }
+    for pid in ["0", "-1", "abc", "99999999999999999999", ""] {
+        usage_error(&["--pid", pid], "not a process id");
+    }
+    for top in ["0", "-3", "many"] {
+        usage_error(&["--top", top], "from 1 up");
+    }
+}
+
+#[test]
+fn words_that_make_no_sense_are_usage_errors() {
+    for arguments in [
+        &["--format", "xml"][..],
+        &["--bogus"],
+        &["replay"],
+        &["record"],
+        &["nonsense"],
+        &["completions", "tcsh"],
+        &["--fail-on", "ok"],
+        &["--interval", "-1s"],
+        &["schema", "--output", ""],
+        &["--interval", "5s", "schema"],
+        &["--root", "/", "replay", "x"],
+        &["--color", "\x1b[31m"],
+        &["--\x1b[2J"],
+    ] {
+        let output = run(arguments);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.starts_with("error: ") && !text.contains("internal error"), "{text}");
+        assert_harmless(&text);
+        assert_eq!(stdout(&output), "");
+    }
+    let raw_bytes = diag([OsStr::from_bytes(b"\xff\xfe\x1b")]).output().unwrap();
+    assert_eq!(raw_bytes.status.code(), Some(2));
+    assert_harmless(&stderr(&raw_bytes));
+}
+
+// Bad input.
+
+#[test]
+fn what_is_no_capture_is_one_line() {
+    let good_bytes = Box2::critical().capture();
+    let cut = |length: usize| good_bytes[..length].to_vec();
+    let mut flipped = good_bytes.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0x55;
+    for (name, bytes) in [
+        ("empty", Vec::new()),
+        ("one byte", vec![0x1f]),
+        ("magic only", vec![0x1f, 0x8b]),
+        ("garbage", b"\x1b[31mnot a capture\n".repeat(50)),
+        ("cut in the header", cut(8)),
+        ("cut in the middle", cut(good_bytes.len() / 2)),
+        ("cut at the end", cut(good_bytes.len() - 1)),
+        ("a flipped byte", flipped),
+    ] {
+        let (_folder, file) = file_of(&bytes);
+        let line = one_line(&replay(&file, &[]), 1);
+        assert!(line.contains("window.diag"), "{name}: {line}");
+    }
+}
+
+#[test]
+fn a_capture_that_is_not_there_or_no_file_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = OsStr::from_bytes(b"no\n\x1b[31m\xff.diag");
+    assert!(one_line(&replay(&folder.path().join(name), &[]), 1).contains("No such file"));
+    assert!(one_line(&replay(folder.path(), &[]), 1).contains("is not a capture"));
+    // Not a capture of diag, and far too much to read before that is said.
+    let big = folder.path().join("big");
+    File::create(&big).unwrap().set_len(80 << 20).unwrap();
+    let line = one_line(&replay(folder.path(), &[]), 1);
+    assert!(line.contains("is not a capture"), "{line}");
+    assert!(one_line(&replay(&big, &[]), 1).contains("is not a capture"));
+    one_line(&replay(Path::new("/dev/null"), &[]), 1);
+}
+
+#[test]
+fn a_capture_without_the_rights_to_read_it_is_one_line() {
+    if !can_become_nobody() {
+        return;
+    }
+    let (folder, program) = public_copy();
+    let file = folder.path().join("secret.diag");
+    fs::write(&file, Box2::idle().capture()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = as_nobody(&program, &["replay", file.to_str().unwrap()]);
+    assert!(one_line(&output, 1).contains("ermission denied"));
+    let output = as_nobody(&program, &["schema", "--output", folder.path().join("x").to_str().unwrap()]);
+    assert!(one_line(&output, 1).contains("ermission denied"));
+}
+
+#[test]
+fn a_root_without_kernel_files_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = |path: &Path| diag(["--interval", "1s", "--root"]).arg(path).output().unwrap();
+    assert!(one_line(&root(folder.path()), 1).contains("proc"));
+    fs::create_dir(folder.path().join("proc")).unwrap();
+    assert!(one_line(&root(folder.path()), 1).contains("/proc/stat"));
+    fs::write(folder.path().join("proc/stat"), "garbage\n").unwrap();
+    assert!(one_line(&root(folder.path()), 1).contains("/proc/stat"));
+    fs::remove_file(folder.path().join("proc/stat")).unwrap();
+    fs::create_dir(folder.path().join("proc/stat")).unwrap();
+    assert!(one_line(&root(folder.path()), 1).contains("/proc/stat"));
+    one_line(&root(&folder.path().join("nowhere\n")), 1);
+    one_line(&root(Path::new("/dev/null")), 1);
+}
+
+#[test]
+fn an_unknown_process_is_one_line() {
+    // Above the largest id that any kernel gives.
+    assert!(one_line(&run(["--interval", "1s", "--pid", "2147483647"]), 1).contains("2147483647"));
+    let (_folder, file) = Box2::idle().file();
+    assert!(one_line(&replay(&file, &["--pid", "2147483647"]), 1).contains("2147483647"));
+}
+
+#[test]
+fn another_root_is_read_and_nothing_of_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = Box2::critical().frame(diag::collect::capture::FrameKind::End, 5);
+    for (path, bytes) in &frame.files {
+        let file = folder.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, bytes).unwrap();
+    }
+    let ask = |more: &[&str]| {
+        diag(["--interval", "1s", "--format", "json", "--root"])
+            .arg(folder.path())
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    // Files that do not change: the counters stand still.
+    let report = report(&ask(&[]));
+    assert_eq!(report["verdict"]["bottleneck"], "unknown");
+    assert_eq!(report["host"]["hostname"], Value::Null);
+    assert_eq!(report["host"]["cpus_online"], 2);
+    assert_eq!(report["host"]["memory_total_bytes"], 4_000_000_u64 * 1024);
+    let comms: Vec<&str> =
+        report["processes"].as_array().unwrap().iter().filter_map(|row| row["comm"].as_str()).collect();
+    assert!(comms.iter().all(|comm| ["burner", "sleeper"].contains(comm)) && comms.len() == 2, "{comms:?}");
+    assert_eq!(ask(&["--fail-on", "critical"]).status.code(), Some(11));
+}
+
+// Where the answer goes.
+
+#[test]
+fn a_reader_that_went_away_is_a_quiet_success() {
+    let (_folder, file) = Box2::critical().file();
+    let file = file.to_str().unwrap();
+    for arguments in [
+        &["replay", file][..],
+        &["replay", file, "--format", "json"],
+        &["schema"],
+        &["--help"],
+        &["completions", "zsh"],
+    ] {
+        // Closed before the program starts, so that its first write already fails.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = raw(DIAG).args(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_error_that_nobody_reads_keeps_its_code() {
+    for (arguments, code) in [(&["replay", "/nowhere"][..], 1), (&["--bogus"], 2)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = raw(DIAG).args(arguments).stderr(writer).stdout(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_one_line() {
+    let (_folder, file) = Box2::critical().file();
+    let file = file.to_str().unwrap();
+    for arguments in [
+        &["replay", file][..],
+        &["replay", file, "--format", "json"],
+        &["schema"],
+        &["completions", "bash"],
+        &["--version"],
+        &["--help"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let child = raw(DIAG).args(arguments).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let line = one_line(&child.wait_with_output().unwrap(), 1);
+        assert!(line.contains("No space left"), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn an_output_file_is_there_whole_or_not_at_all() {
+    let (folder, file) = Box2::critical().file();
+    let out = folder.path().join("report.json");
+    let write = |capture: &Path| replay(capture, &["--format", "json", "--output", out.to_str().unwrap()]);
+    assert_eq!(good(&write(&file)), "");
+    let first: Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
+    assert_sound(&first);
+    // One that fails leaves the old report alone.
+    let (_garbage, garbage) = file_of(b"garbage");
+    one_line(&write(&garbage), 1);
+    assert_eq!(first, serde_json::from_slice::<Value>(&fs::read(&out).unwrap()).unwrap());
+    // A reader never sees half of one.
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads_count = 0;
+            while !done.load(Ordering::Relaxed) {
+                let bytes = fs::read(&out).unwrap();
+                serde_json::from_slice::<Value>(&bytes).unwrap();
+                reads_count += 1;
+            }
+            reads_count
+        });
+        for _ in 0..5 {
+            good(&write(&file));
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(reader.join().unwrap() > 0);
+    });
+    let mut names: Vec<OsString> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["report.json", "window.diag"], "nothing is left behind");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_one_line() {
+    let (folder, file) = Box2::critical().file();
+    let folder = folder.path();
+    for out in [folder.join("none/report"), folder.to_owned(), "/proc/report".into(), "/dev/null".into()] {
+        let line = one_line(&replay(&file, &["--output", out.to_str().unwrap()]), 1);
+        assert!(line.contains("cannot write"), "{line}");
+    }
+    // A recording says so too; better before its window than after it.
+    let output = diag(["record", "--interval", "1s"]).arg(folder.join("none/x.diag")).output().unwrap();
+    assert!(one_line(&output, 1).contains("cannot write"));
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[test]
+fn a_recording_is_for_its_owner_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.diag");
+    good(&diag(["record", "--interval", "1s"]).arg(&file).output().unwrap());
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+// How the text looks.
+
+/// `text` without the escapes that set colours; any other escape stays.
+fn without_colour(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("\x1b[") {
+        let (before, escape) = rest.split_at(start);
+        plain.push_str(before);
+        let parameters = escape[2..].find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(0);
+        match escape[2 + parameters..].strip_prefix('m') {
+            Some(after) => rest = after,
+            None => {
+                plain.push('\x1b');
+                rest = &escape[1..];
+            }
+        }
+    }
+    plain + rest
+}
+
+/// The lines of `text` that are wider than `width`, but for those that are a single word.
+fn too_wide(text: &str, width: usize) -> Vec<&str> {
+    // A bullet or an arrow before the word is none.
+    let is_word = |word: &&str| word.chars().any(char::is_alphanumeric);
+    let single = |line: &str| line.split_whitespace().filter(is_word).count() <= 1;
+    text.lines().filter(|line| line.chars().count() > width && !single(line)).collect()
+}
+
+#[test]
+fn no_line_is_wider_than_the_screen() {
+    let boxes = [Box2::critical(), Box2::warning(), Box2::idle(), Box2::hostile()].map(|made| made.file());
+    let stopped = file_of(&Box2::hostile().stopped_capture());
+    for (_folder, file) in boxes.iter().chain([&stopped]) {
+        for width in [40, 41, 60, 80, 133] {
+            for color in ["never", "always"] {
+                let columns = width.to_string();
+                let mut command = diag(["replay", "--color", color]);
+                let text = good(&command.arg(file).env("COLUMNS", &columns).output().unwrap());
+                let plain = without_colour(&text);
+                assert_eq!(too_wide(&plain, width), Vec::<&str>::new(), "{width} columns");
+                assert_harmless(&plain);
+            }
+        }
+    }
+    let mut command = diag(["--interval", "1s"]);
+    let text = good(&command.env("COLUMNS", "40").output().unwrap());
+    assert_eq!(too_wide(&text, 40), Vec::<&str>::new());
+    assert_eq!(too_wide("a b\nlonglonglong\n- longlong\n", 2), ["a b"]);
+}
+
+#[test]
+fn a_screen_that_is_no_number_is_no_reason_to_stop() {
+    let (_folder, file) = Box2::critical().file();
+    for columns in ["0", "1", "abc", "", "-5", "99999999999999999999999"] {
+        let output = diag(["replay"]).arg(&file).env("COLUMNS", columns).output().unwrap();
+        assert!(good(&output).starts_with("CRITICAL"), "COLUMNS={columns}");
+    }
+    let wide = good(&diag(["replay"]).arg(&file).env("COLUMNS", "100000").output().unwrap());
+    assert!(wide.len() < 100_000, "a wide screen must not be filled with blanks");
+}
+
+#[test]
+fn colour_is_for_those_who_want_it() {
+    let (folder, file) = Box2::critical().file();
+    let text = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = diag(["replay"]);
+        good(&command.arg(&file).args(arguments).envs(environment.iter().copied()).output().unwrap())
+    };
+    let coloured =
+        |arguments: &[&str], environment: &[(&str, &str)]| text(arguments, environment).contains('\x1b');
+    // Standard output is a pipe here.
+    assert!(!coloured(&[], &[]));
+    assert!(!coloured(&["--color", "auto"], &[("TERM", "xterm-256color")]));
+    assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(!coloured(&[], &[("CLICOLOR", "1")]));
+    assert!(coloured(&["--color", "always"], &[]));
+    assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(!coloured(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(&["--color", "always", "--format", "json"], &[("CLICOLOR_FORCE", "1")]));
+    // But for colour the two are the same; the last lines say what the run cost.
+    let body = |text: String| text.split("\nbox, ").next().unwrap().to_owned();
+    let always = without_colour(&text(&["--color", "always"], &[]));
+    assert_eq!(body(always), body(text(&["--color", "never"], &[])));
+    let out = folder.path().join("report.txt");
+    let environment = [("CLICOLOR_FORCE", "1")];
+    assert_eq!(text(&["--output", out.to_str().unwrap()], &environment), "");
+    assert!(!fs::read_to_string(out).unwrap().contains('\x1b'), "a file is no terminal");
+}
+
+#[test]
+fn a_terminal_gets_colour_and_its_own_width() {
+    if !has("script") {
+        return;
+    }
+    let (_folder, file) = Box2::critical().file();
+    let program = format!("stty cols 50 rows 24; '{DIAG}' replay '{}'", file.display());
+    let output = raw("script")
+        .args(["-qec", &program, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output();
+    let text = stdout(&output.unwrap()).replace('\r', "");
+    assert!(text.contains("\x1b[") && text.contains("cpu-user"), "{text}");
+    assert_eq!(too_wide(&without_colour(&text), 50), Vec::<&str>::new());
+    // Progress is for a terminal; through a pipe there is none of it.
+    let program = format!("'{DIAG}' --interval 1s");
+    let output = raw("script")
+        .args(["-qec", &program, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output();
+    assert!(stdout(&output.unwrap()).contains("load average"));
+}
+
+// Names from outside.
+
+#[test]
+fn hostile_names_in_a_capture_are_shown_and_not_obeyed() {
+    let (_folder, file) = Box2::hostile().file();
+    let report = report(&replay(&file, &["--format", "json"]));
+    let culprit = &report["verdict"]["culprit"];
+    assert_eq!(culprit["comm"], "\\x1b[31m)\\n\u{fffd}\\u{9b}(R");
+    assert_eq!(report["host"]["hostname"], "box\\n\\x1b[31m\\u{202e}");
+    for format in ["text", "json"] {
+        let text = good(&replay(&file, &["--format", format, "--color", "never"]));
+        assert_harmless(&text);
+        assert!(text.contains("[31m"), "the name is shown");
+    }
+}
+
+#[test]
+fn a_hostile_process_is_shown_and_not_obeyed() {
+    let arguments: [&[u8]; 3] = [b"\x1b]0;owned\x07", b"\xff\xfe\n\r", "\u{202e}gpj.exe".as_bytes()];
+    let burner = Burner::start(b"\x1b[31mx\n\xff\xc2\x9by", BURN, &arguments);
+    let pid = burner.pid().to_string();
+    let ask = |more: &[&str]| {
+        diag(["--interval", "1s", "--pid", &pid, "--color", "never"]).args(more).output().unwrap()
+    };
+    let report = report(&ask(&["--format", "json"]));
+    let row = &report["processes"][0];
+    assert_eq!(row["pid"].to_string(), pid);
+    assert_eq!(row["comm"], "\\x1b[31mx\\n\u{fffd}\\u{9b}y");
+    let command_line = row["cmdline"].as_str().unwrap();
+    assert!(
+        command_line.contains("\\x1b]0;owned\\x07 \u{fffd}\u{fffd}\\n\\r \\u{202e}gpj.exe"),
+        "{command_line}"
+    );
+    let text = good(&ask(&[]));
+    assert_harmless(&text);
+    assert!(text.contains("\\x1b[31mx\\n"), "{text}");
+}
+
+// Signals.
+
+/// Starts a long window and waits until it has installed its handlers and looked for a second.
+fn long_window(command: &[&OsStr], out: &Path) -> Child {
+    let child = raw(DIAG)
+        .args(command)
+        .args(["--interval", "30s", "--format", "json"])
+        .stdin(Stdio::null())
+        .stdout(File::create(out).unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    wait_until("the window listens to Ctrl-C", || {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = caught.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+        // Signals 2 and 15.
+        mask & 0x2 != 0 && mask & 0x4000 != 0
+    });
+    std::thread::sleep(Duration::from_millis(1100));
+    child
+}
+
+fn finish(mut child: Child) -> Output {
+    let end = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_signal_ends_the_window_and_not_the_report() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let child = long_window(&[], &path);
+        let asked = Instant::now();
+        kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        let output = finish(child);
+        assert!(asked.elapsed() < Duration::from_secs(20), "the window went on");
+        assert_eq!(output.status.code(), Some(0), "{signal:?}: {}", stderr(&output));
+        assert_eq!(stderr(&output), "");
+        let report: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_sound(&report);
+        assert_eq!(report["window"]["interrupted"], true);
+        let seconds = report["window"]["seconds"].as_f64().unwrap();
+        assert!((1.0..29.0).contains(&seconds), "{seconds}");
+    }
+}
+
+#[test]
+fn an_interrupted_recording_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("x.diag"), folder.path().join("out"));
+    let child = long_window(&["record".as_ref(), file.as_os_str()], &out);
+    kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
+    let output = finish(child);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(replayed(&file)["window"]["interrupted"], true);
+}
+
+// Limits.
+
+/// Runs a copy of the program as nobody.
+fn as_nobody(program: &Path, arguments: &[&str]) -> Output {
+    limited(&[&AS_NOBODY[..], &[program.to_str().unwrap()], arguments].concat())
+}
+
+/// Runs a whole command line.
+fn limited(words: &[&str]) -> Output {
+    let mut command = assert_cmd::Command::from_std(raw(words[0]));
+    command.args(&words[1..]).current_dir("/").timeout(PATIENCE).output().unwrap()
+}
+
+/// That a run under a limit answered, or said in one line why it could not.
+fn answered(output: &Output) -> bool {
+    if output.status.code() == Some(0) {
+        report(output);
+        return true;
+    }
+    let line = one_line(output, 1);
+    assert!(line.len() > 20, "{line}");
+    false
+}
+
+const LIVE: [&str; 4] = ["--interval", "1s", "--format", "json"];
+
+#[test]
+fn few_file_descriptors_are_enough() {
+    if !has("prlimit") {
+        return;
+    }
+    let output = limited(&[&["prlimit", "--nofile=12:12", DIAG][..], &LIVE].concat());
+    assert!(answered(&output), "{}", stderr(&output));
+    // Below this the dynamic loader has no room for the libraries.
+    for count in 5..12 {
+        answered(&limited(&[&["prlimit", &format!("--nofile={count}:{count}"), DIAG][..], &LIVE].concat()));
+    }
+}
+
+#[test]
+fn little_memory_is_enough() {
+    if !has("prlimit") {
+        return;
+    }
+    let output = limited(&[&["prlimit", "--as=268435456", DIAG][..], &LIVE].concat());
+    assert!(answered(&output), "{}", stderr(&output));
+    // Memory that may not be locked, and a small stack.
+    answered(&limited(&[&["prlimit", "--memlock=0", "--stack=1048576", DIAG][..], &LIVE].concat()));
+}
+
+#[test]
+fn an_output_beyond_the_limit_of_a_file_is_one_line() {
+    if !has("prlimit") {
+        return;
+    }
+    let (folder, file) = Box2::critical().file();
+    let out = folder.path().join("report.json");
+    let words = ["prlimit", "--fsize=1000", DIAG, "replay", file.to_str().unwrap(), "--format", "json"];
+    let output = limited(&[&words[..], &["--output", out.to_str().unwrap()]].concat());
+    assert!(one_line(&output, 1).contains("cannot write"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[test]
+fn nobody_gets_an_answer_that_says_what_it_lacks() {
+    if !can_become_nobody() {
+        return;
+    }
+    let (_folder, program) = public_copy();
+    let burner = Burner::start(b"of-root", BURN, &[]);
+    let pid = burner.pid().to_string();
+    let output = as_nobody(&program, &[&LIVE[..], &["--pid", &pid]].concat());
+    let report = report(&output);
+    assert_eq!(report["processes"][0]["pid"].to_string(), pid);
+    let not_checked = report["not_checked"].as_array().unwrap();
+    let denied = |item: &&Value| item["reason"].as_str().is_some_and(|reason| reason.contains("denied"));
+    let denied: Vec<&Value> = not_checked.iter().filter(denied).collect();
+    assert!(!denied.is_empty() && denied.iter().all(|item| item["unlock"].is_string()), "{not_checked:?}");
+}
+
+#[test]
+fn nobody_without_room_for_a_thread_gets_an_answer() {
+    if !can_become_nobody() || !has("prlimit") {
+        return;
+    }
+    let (_folder, program) = public_copy();
+    let program = program.to_str().unwrap();
+    for count in 1..4 {
+        let limit = format!("--nproc={count}:{count}");
+        // The limit is for the user, so it holds only once it is nobody.
+        let output = limited(&[&AS_NOBODY[..], &["prlimit", &limit, program], &LIVE].concat());
+        assert!(answered(&output), "{limit}: {}", stderr(&output));
+    }
+}
