@@ -5,29 +5,13 @@
 //! root process may write to the log, but its facility tells.
 
 use crate::collect::root::{KERNEL_LOG, Root};
-use crate::model::limits::KernelMessage;
+use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
 use crate::model::reading::Reading;
 
-/// Parts of messages that are evidence.
-const KINDS: [&str; 22] = [
-    "Out of memory: Killed process",
-    "Memory cgroup out of memory: Killed process",
+/// Parts of other messages that are evidence.
+const KINDS: [&str; 6] = [
+    "Killed process",
     "oom-kill:",
-    "I/O error",
-    "blk_update_request",
-    "critical medium error",
-    "critical target error",
-    "failed command",
-    "link is slow to respond",
-    "hard resetting link",
-    "nvme nvme",
-    "EXT4-fs error",
-    "XFS (",
-    "Remounting filesystem read-only",
-    "EDAC",
-    "Machine check",
-    "Hardware Error",
-    "md/raid",
     "blocked for more than",
     "table full, dropping packet",
     "Marking clocksource",
@@ -51,7 +35,8 @@ fn parse(line: &str) -> Option<KernelMessage> {
     let priority: u32 = fields.next()?.parse().ok()?;
     let microseconds: f64 = fields.nth(1)?.parse().ok()?;
     let of_kernel = priority >> 3 == 0;
-    (of_kernel && KINDS.iter().any(|kind| text.contains(kind))).then(|| KernelMessage {
+    let evidence = KINDS.iter().chain(&HARDWARE_ERRORS).any(|kind| text.contains(kind));
+    (of_kernel && evidence).then(|| KernelMessage {
         at_seconds: microseconds / 1e6,
         level: (priority & 7) as u8,
         text: text.to_owned(),

@@ -84,3 +84,20 @@ pub struct KernelMessage {
     /// Text; hostile, as names of processes are in it.
     pub text: String,
 }
+
+/// Parts of kernel messages that report failing hardware.
+pub const HARDWARE_ERRORS: [&str; 13] = [
+    "I/O error",
+    "blk_update_request",
+    "critical medium error",
+    "critical target error",
+    "failed command",
+    "link is slow to respond",
+    "hard resetting link",
+    "EXT4-fs error",
+    "Remounting filesystem read-only",
+    "EDAC",
+    "Machine check",
+    "Hardware Error",
+    "md/raid",
+];

@@ -6,7 +6,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -24,34 +24,24 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["proc_stat(5)", "kernel Documentation/networking/scaling.rst"],
     advice: &[
-        AdviceTemplate {
-            action: "See which line and which CPU it is.",
-            command: Some("cat /proc/softirqs; cat /proc/interrupts; mpstat -I SCPU -P ALL 1 3"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Spread the packets over more CPUs: more queues, or receive packet steering.",
-            command: Some("ethtool -L {device} combined $(nproc)"),
-            risk: Some("the link may blink"),
-            undo: Some("ethtool -L {device} combined 1"),
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Shorten the packet filter (sets instead of long rule lists), drop floods at the edge.",
-            command: Some("nft list ruleset | wc -l"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Spread the traffic over more hosts behind a balancer.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+        look(
+            "See which line and which CPU it is.",
+            "cat /proc/softirqs; cat /proc/interrupts; mpstat -I SCPU -P ALL 1 3",
+            Remedy::Tune,
+        ),
+        change(
+            "Spread the packets over more CPUs: more queues, or receive packet steering.",
+            "ethtool -L {device} combined $(nproc)",
+            "the link may blink",
+            "ethtool -L {device} combined 1",
+            Remedy::Tune,
+        ),
+        look(
+            "Shorten the packet filter (sets instead of long rule lists), drop floods at the edge.",
+            "nft list ruleset | wc -l",
+            Remedy::FixProgram,
+        ),
+        advise("Spread the traffic over more hosts behind a balancer.", Remedy::Distribute),
     ],
     check,
 };

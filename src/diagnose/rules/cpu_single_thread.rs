@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
 use crate::diagnose::step4_rank::{Ranked, suspects};
 use crate::diagnose::thresholds::{ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -25,28 +25,17 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["proc_pid_stat(5)", "kernel Documentation/scheduler/sched-stats.rst"],
     advice: &[
-        AdviceTemplate {
-            action: "Look at its threads, then at where the hot one spends its time.",
-            command: Some("top -H -p {pid}"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Let it work in parallel: more workers, more threads, work moved off the event loop, a \
+        look(
+            "Look at its threads, then at where the hot one spends its time.",
+            "top -H -p {pid}",
+            Remedy::FixProgram,
+        ),
+        advise(
+            "Let it work in parallel: more workers, more threads, work moved off the event loop, a \
                      query split up.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Run several instances behind a balancer.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+            Remedy::FixProgram,
+        ),
+        advise("Run several instances behind a balancer.", Remedy::Distribute),
     ],
     check,
 };

@@ -6,7 +6,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::STEAL;
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -23,13 +23,11 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["proc_stat(5)", "netdata 20min_steal_cpu"],
     advice: &[
-        AdviceTemplate {
-            action: "Ask the provider, or look at the host: who shares the CPUs, are burst credits used up?",
-            command: Some("vmstat 1 10"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::AddResource,
-        },
+        look(
+            "Ask the provider, or look at the host: who shares the CPUs, are burst credits used up?",
+            "vmstat 1 10",
+            Remedy::AddResource,
+        ),
         AdviceTemplate {
             action: "Move the guest to a less crowded host, or to dedicated CPUs.",
             command: None,
@@ -37,13 +35,7 @@ pub const RULE: Rule = Rule {
             undo: None,
             remedy: Remedy::AddResource,
         },
-        AdviceTemplate {
-            action: "Spread the work over more guests on other hosts.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+        advise("Spread the work over more guests on other hosts.", Remedy::Distribute),
     ],
     check,
 };

@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, trace};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -24,35 +24,30 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["proc_stat(5)", "Gregg, 60-second checklist", "pmie cpu.syscall"],
     advice: &[
-        AdviceTemplate {
-            action: "Count its system calls, then do fewer and larger ones: buffer small reads and writes, \
+        trace(
+            "Count its system calls, then do fewer and larger ones: buffer small reads and writes, \
                      reuse connections, drop needless stat and open calls.",
-            command: Some("perf trace -s -p {pid} -- sleep 3"),
-            risk: Some("slows a process that makes many calls while it runs"),
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "See which kernel function takes the time.",
-            command: Some("perf record -F 99 -g -p {pid} -- sleep 10 && perf report --no-children"),
-            risk: Some("about 1 % slower meanwhile"),
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Give its unit a smaller share, so that the other services keep running.",
-            command: Some("systemctl set-property --runtime {unit} CPUWeight=50"),
-            risk: Some("that unit gets slower"),
-            undo: Some("systemctl set-property --runtime {unit} CPUWeight=100"),
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Split the role: let a reverse proxy serve static files and hold slow clients.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+            "perf trace -s -p {pid} -- sleep 3",
+            "slows a process that makes many calls while it runs",
+            Remedy::FixProgram,
+        ),
+        trace(
+            "See which kernel function takes the time.",
+            "perf record -F 99 -g -p {pid} -- sleep 10 && perf report --no-children",
+            "about 1 % slower meanwhile",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Give its unit a smaller share, so that the other services keep running.",
+            "systemctl set-property --runtime {unit} CPUWeight=50",
+            "that unit gets slower",
+            "systemctl set-property --runtime {unit} CPUWeight=100",
+            Remedy::Tune,
+        ),
+        advise(
+            "Split the role: let a reverse proxy serve static files and hold slow clients.",
+            Remedy::Distribute,
+        ),
     ],
     check,
 };

@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, trace};
 use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, MAIN_CAUSE, USER_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -24,43 +24,33 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["proc_stat(5)", "kernel Documentation/accounting/psi.rst", "Gregg, USE method"],
     advice: &[
-        AdviceTemplate {
-            action: "See which function burns the time, then mend it: a hot loop, a regular expression, \
+        trace(
+            "See which function burns the time, then mend it: a hot loop, a regular expression, \
                      parsing, a query without an index.",
-            command: Some("perf record -F 99 -g -p {pid} -- sleep 10 && perf report"),
-            risk: Some("about 1 % slower meanwhile"),
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Give its unit a smaller share, so that the other services keep running.",
-            command: Some("systemctl set-property --runtime {unit} CPUWeight=50"),
-            risk: Some("that unit gets slower"),
-            undo: Some("systemctl set-property --runtime {unit} CPUWeight=100"),
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Lower its priority within its group.",
-            command: Some("renice -n 10 -p {pid}"),
-            risk: Some("it gets slower; no effect across cgroups and autogroups"),
-            undo: Some("renice -n 0 -p {pid}"),
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Add CPUs, or faster ones.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::AddResource,
-        },
-        AdviceTemplate {
-            action: "Spread the work: more application servers behind a balancer, a cache in front, replicas \
+            "perf record -F 99 -g -p {pid} -- sleep 10 && perf report",
+            "about 1 % slower meanwhile",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Give its unit a smaller share, so that the other services keep running.",
+            "systemctl set-property --runtime {unit} CPUWeight=50",
+            "that unit gets slower",
+            "systemctl set-property --runtime {unit} CPUWeight=100",
+            Remedy::Tune,
+        ),
+        change(
+            "Lower its priority within its group.",
+            "renice -n 10 -p {pid}",
+            "it gets slower; no effect across cgroups and autogroups",
+            "renice -n 0 -p {pid}",
+            Remedy::Tune,
+        ),
+        advise("Add CPUs, or faster ones.", Remedy::AddResource),
+        advise(
+            "Spread the work: more application servers behind a balancer, a cache in front, replicas \
                      for the reads.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+            Remedy::Distribute,
+        ),
     ],
     check,
 };

@@ -6,7 +6,7 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::disk_load::{describe, numbers, users};
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule};
+use crate::diagnose::rules::{Hit, Outcome, Rule, advise, look, trace};
 use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::DiskRates;
@@ -25,35 +25,24 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "HPE LinuxKI", "iostat(1)"],
     advice: &[
-        AdviceTemplate {
-            action: "Look for a failing or throttled device: errors, remapped sectors, a volume out of burst \
+        look(
+            "Look for a failing or throttled device: errors, remapped sectors, a volume out of burst \
                      credits.",
-            command: Some("smartctl -a /dev/{device}; dmesg -T | tail -50"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Ask less often: more reads in flight, read-ahead, fewer and larger writes, fewer fsyncs.",
-            command: Some("strace -f -e trace=fsync,fdatasync,pread64,read -T -p {pid}"),
-            risk: Some("slows the process while it runs"),
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Look at the scheduler of the device; `none` or `mq-deadline` suit fast ones.",
-            command: Some("cat /sys/block/{device}/queue/scheduler"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "A faster device or volume class.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::AddResource,
-        },
+            "smartctl -a /dev/{device}; dmesg -T | tail -50",
+            Remedy::Tune,
+        ),
+        trace(
+            "Ask less often: more reads in flight, read-ahead, fewer and larger writes, fewer fsyncs.",
+            "strace -f -e trace=fsync,fdatasync,pread64,read -T -p {pid}",
+            "slows the process while it runs",
+            Remedy::FixProgram,
+        ),
+        look(
+            "Look at the scheduler of the device; `none` or `mq-deadline` suit fast ones.",
+            "cat /sys/block/{device}/queue/scheduler",
+            Remedy::Tune,
+        ),
+        advise("A faster device or volume class.", Remedy::AddResource),
     ],
     check,
 };

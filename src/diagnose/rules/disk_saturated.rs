@@ -7,7 +7,7 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::disk_load::{describe, numbers, users};
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule};
+use crate::diagnose::rules::{Hit, Outcome, Rule, advise, change, look};
 use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::rates::DiskRates;
@@ -25,42 +25,26 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "iostat(1)", "Gregg, USE method"],
     advice: &[
-        AdviceTemplate {
-            action: "Read less: an index, a cache, a larger page; write less: batches, group commit, a lower \
+        look(
+            "Read less: an index, a cache, a larger page; write less: batches, group commit, a lower \
                      log level.",
-            command: Some("pidstat -d -p {pid} 1 5"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Let it yield to others, where the disk's scheduler knows priorities (bfq).",
-            command: Some("ionice -c 3 -p {pid}"),
-            risk: Some("it gets slower; no effect with other schedulers"),
-            undo: Some("ionice -c 2 -n 4 -p {pid}"),
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Pause what can wait: backups, scrubs, a RAID resync.",
-            command: Some("cat /proc/mdstat; sysctl dev.raid.speed_limit_max"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "A faster disk, more disks, or the log on a disk of its own.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::AddResource,
-        },
-        AdviceTemplate {
-            action: "Spread the reads over replicas, or put a cache in front.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+            "pidstat -d -p {pid} 1 5",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Let it yield to others, where the disk's scheduler knows priorities (bfq).",
+            "ionice -c 3 -p {pid}",
+            "it gets slower; no effect with other schedulers",
+            "ionice -c 2 -n 4 -p {pid}",
+            Remedy::Tune,
+        ),
+        look(
+            "Pause what can wait: backups, scrubs, a RAID resync.",
+            "cat /proc/mdstat; sysctl dev.raid.speed_limit_max",
+            Remedy::Tune,
+        ),
+        advise("A faster disk, more disks, or the log on a disk of its own.", Remedy::AddResource),
+        advise("Spread the reads over replicas, or put a cache in front.", Remedy::Distribute),
     ],
     check,
 };

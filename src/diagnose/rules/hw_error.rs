@@ -6,7 +6,7 @@
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
 use crate::model::finding::{NotChecked, Remedy, Severity};
-use crate::model::limits::KernelMessage;
+use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
 use crate::model::units::human_seconds;
 
 /// The rule.
@@ -27,23 +27,6 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Messages of failing hardware.
-const ERRORS: [&str; 13] = [
-    "I/O error",
-    "blk_update_request",
-    "critical medium error",
-    "critical target error",
-    "failed command",
-    "link is slow to respond",
-    "hard resetting link",
-    "EXT4-fs error",
-    "Remounting filesystem read-only",
-    "EDAC",
-    "Machine check",
-    "Hardware Error",
-    "md/raid",
-];
-
 /// An older message is still worth knowing.
 const RECENT_SECONDS: f64 = 3600.0;
 
@@ -62,7 +45,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     // Loop devices and ram are files of somebody, not hardware.
     let real = |message: &&KernelMessage| {
         message.level <= 4
-            && ERRORS.iter().any(|error| message.text.contains(error))
+            && HARDWARE_ERRORS.iter().any(|error| message.text.contains(error))
             && !["dev loop", "dev ram", "dev fd0", "dev sr", "(loop", "EDAC MC: Ver"]
                 .iter()
                 .any(|other| message.text.contains(other))

@@ -7,7 +7,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain, reason};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look, trace};
 use crate::diagnose::step4_rank::{Ranked, label, suspects};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -33,37 +33,27 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/admin-guide/sysctl/kernel.rst hung_task_timeout_secs",
     ],
     advice: &[
-        AdviceTemplate {
-            action: "See where it hangs and on which file.",
-            command: Some("cat /proc/{pid}/stack; ls -l /proc/{pid}/fd"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Look at the mount behind it: is the server up, does the user-space file system answer, is \
+        look(
+            "See where it hangs and on which file.",
+            "cat /proc/{pid}/stack; ls -l /proc/{pid}/fd",
+            Remedy::Tune,
+        ),
+        look(
+            "Look at the mount behind it: is the server up, does the user-space file system answer, is \
                      the file system frozen?",
-            command: Some(
-                "cat /proc/{pid}/mountinfo; dmesg -T | grep -iE 'blocked for more|not responding|timeout' | tail",
-            ),
-            risk: None,
-            undo: None,
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Write the stacks of all blocked threads into the kernel log.",
-            command: Some("echo w > /proc/sysrq-trigger; dmesg | tail -200"),
-            risk: Some("a long kernel log"),
-            undo: None,
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Keep remote file systems out of the path of requests; mount with time-outs.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+            "cat /proc/{pid}/mountinfo; dmesg -T | grep -iE 'blocked for more|not responding|timeout' | tail",
+            Remedy::Tune,
+        ),
+        trace(
+            "Write the stacks of all blocked threads into the kernel log.",
+            "echo w > /proc/sysrq-trigger; dmesg | tail -200",
+            "a long kernel log",
+            Remedy::Tune,
+        ),
+        advise(
+            "Keep remote file systems out of the path of requests; mount with time-outs.",
+            Remedy::Distribute,
+        ),
     ],
     check,
 };

@@ -7,7 +7,7 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
 use crate::diagnose::memory_blame::{Blame, Demand};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{
     ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE, REFAULT_SHARE,
@@ -33,34 +33,20 @@ pub const RULE: Rule = Rule {
         "Android lmkd; nohang; coroot",
     ],
     advice: &[
-        AdviceTemplate {
-            action: "Find who holds the memory; mend a leak, shrink heaps that starve the page cache.",
-            command: Some("grep -E 'VmRSS|VmSwap|RssAnon|RssFile' /proc/{pid}/status"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Let the kernel start to free memory earlier, before threads have to wait.",
-            command: Some("sysctl vm.watermark_scale_factor=100"),
-            risk: Some("about 1 % of memory is kept free"),
-            undo: Some("sysctl vm.watermark_scale_factor=10"),
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Add memory until the files in use fit into it.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::AddResource,
-        },
-        AdviceTemplate {
-            action: "Spread the reads over replicas, or put a cache server in front.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+        look(
+            "Find who holds the memory; mend a leak, shrink heaps that starve the page cache.",
+            "grep -E 'VmRSS|VmSwap|RssAnon|RssFile' /proc/{pid}/status",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Let the kernel start to free memory earlier, before threads have to wait.",
+            "sysctl vm.watermark_scale_factor=100",
+            "about 1 % of memory is kept free",
+            "sysctl vm.watermark_scale_factor=10",
+            Remedy::Tune,
+        ),
+        advise("Add memory until the files in use fit into it.", Remedy::AddResource),
+        advise("Spread the reads over replicas, or put a cache server in front.", Remedy::Distribute),
     ],
     check,
 };

@@ -6,7 +6,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -30,41 +30,25 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/accounting/psi.rst",
     ],
     advice: &[
-        AdviceTemplate {
-            action: "Look whether the program is at fault: a leak, too many workers, a cache set too large.",
-            command: Some("grep -E 'VmRSS|VmSwap|RssAnon' /proc/{pid}/status"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Cap its unit now, so that the rest of the box gets its memory back.",
-            command: Some("systemctl set-property --runtime {unit} MemoryHigh=50%"),
-            risk: Some("that unit gets slow, or is killed at MemoryMax"),
-            undo: Some("systemctl set-property --runtime {unit} MemoryHigh=infinity"),
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Fewer workers: their number times their proportional size must fit into memory.",
-            command: Some("grep ^Pss: /proc/{pid}/smaps_rollup"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::Tune,
-        },
-        AdviceTemplate {
-            action: "Add memory. Do not switch swap off while the box thrashes.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::AddResource,
-        },
-        AdviceTemplate {
-            action: "If no more memory can be added, spread the service over more servers.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::Distribute,
-        },
+        look(
+            "Look whether the program is at fault: a leak, too many workers, a cache set too large.",
+            "grep -E 'VmRSS|VmSwap|RssAnon' /proc/{pid}/status",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Cap its unit now, so that the rest of the box gets its memory back.",
+            "systemctl set-property --runtime {unit} MemoryHigh=50%",
+            "that unit gets slow, or is killed at MemoryMax",
+            "systemctl set-property --runtime {unit} MemoryHigh=infinity",
+            Remedy::Tune,
+        ),
+        look(
+            "Fewer workers: their number times their proportional size must fit into memory.",
+            "grep ^Pss: /proc/{pid}/smaps_rollup",
+            Remedy::Tune,
+        ),
+        advise("Add memory. Do not switch swap off while the box thrashes.", Remedy::AddResource),
+        advise("If no more memory can be added, spread the service over more servers.", Remedy::Distribute),
     ],
     check,
 };

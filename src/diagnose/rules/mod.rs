@@ -207,6 +207,16 @@ pub const fn look(action: &'static str, command: &'static str, remedy: Remedy) -
     AdviceTemplate { action, command: Some(command), risk: None, undo: None, remedy }
 }
 
+/// Advice with a command that only looks, at some cost.
+pub const fn trace(
+    action: &'static str,
+    command: &'static str,
+    risk: &'static str,
+    remedy: Remedy,
+) -> AdviceTemplate {
+    AdviceTemplate { action, command: Some(command), risk: Some(risk), undo: None, remedy }
+}
+
 /// Advice with a command that changes something, its risk and how to take it back.
 pub const fn change(
     action: &'static str,

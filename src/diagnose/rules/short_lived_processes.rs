@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look, trace};
 use crate::diagnose::step4_rank::{Group, rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -25,28 +25,22 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["proc_stat(5) processes", "proc_pid_stat(5) cutime, cstime"],
     advice: &[
-        AdviceTemplate {
-            action: "See what is started, and by whom.",
-            command: Some("perf trace -e sched:sched_process_exec -a -- sleep 3"),
-            risk: Some("some cost at each start while it runs"),
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Do the work inside the program instead of starting one for each piece: a library instead \
+        trace(
+            "See what is started, and by whom.",
+            "perf trace -e sched:sched_process_exec -a -- sleep 3",
+            "some cost at each start while it runs",
+            Remedy::FixProgram,
+        ),
+        advise(
+            "Do the work inside the program instead of starting one for each piece: a library instead \
                      of a shell command, FastCGI or pre-forked workers instead of CGI.",
-            command: None,
-            risk: None,
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
-        AdviceTemplate {
-            action: "Look for a service that crashes and is started again, or jobs that overlap.",
-            command: Some("systemctl list-units --failed; systemctl status {pid}"),
-            risk: None,
-            undo: None,
-            remedy: Remedy::FixProgram,
-        },
+            Remedy::FixProgram,
+        ),
+        look(
+            "Look for a service that crashes and is started again, or jobs that overlap.",
+            "systemctl list-units --failed; systemctl status {pid}",
+            Remedy::FixProgram,
+        ),
     ],
     check,
 };
