@@ -24,7 +24,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
-use support::{Box2, assert_harmless, sound};
+use support::{MadeBox, assert_harmless, sound};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() }
@@ -684,10 +684,20 @@ fn recorded() -> &'static [u8] {
     })
 }
 
-/// The same, read.
-fn opened() -> &'static Capture {
-    static OPENED: OnceLock<Capture> = OnceLock::new();
-    OPENED.get_or_init(|| Capture::from_reader(recorded(), Path::new("window.diag")).unwrap())
+/// The same and the captures of real faults, read.
+fn opened() -> &'static [Capture] {
+    static OPENED: OnceLock<Vec<Capture>> = OnceLock::new();
+    OPENED.get_or_init(|| {
+        let mut captures = vec![Capture::from_reader(recorded(), Path::new("window.diag")).unwrap()];
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().join("window.diag"))
+            .collect();
+        files.sort();
+        captures.extend(files.iter().filter(|file| file.exists()).map(|file| Capture::open(file).unwrap()));
+        captures
+    })
 }
 
 fn unpacked(bytes: &[u8]) -> Vec<u8> {
@@ -720,7 +730,7 @@ fn error_or_report(bytes: &[u8]) -> Result<bool, String> {
 fn the_recorded_capture_is_good() {
     assert_eq!(error_or_report(recorded()), Ok(true));
     assert_eq!(error_or_report(&packed(&unpacked(recorded()))), Ok(true));
-    assert_eq!(error_or_report(&Box2::hostile().capture()), Ok(true));
+    assert_eq!(error_or_report(&MadeBox::hostile().capture()), Ok(true));
 }
 
 proptest! {
@@ -746,7 +756,7 @@ proptest! {
     #[test]
     fn flipped_bytes_below_the_compression(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
-        let mut tar = unpacked(&Box2::hostile().capture());
+        let mut tar = unpacked(&MadeBox::hostile().capture());
         for _ in 0..=dice.below(12) {
             let index = dice.below(tar.len() as u64) as usize;
             tar[index] = if dice.one_in(2) { dice.next() as u8 } else { dice.pick(b"0159-. \n/") };
@@ -755,9 +765,10 @@ proptest! {
     }
 
     #[test]
-    fn files_of_a_real_capture_with_other_words(seed in any::<u64>()) {
+    fn files_of_real_captures_with_other_words(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
-        let mut capture = opened().clone();
+        let captures = opened();
+        let mut capture = captures[dice.below(captures.len() as u64) as usize].clone();
         let one_in = dice.pick(&[2, 10, 100]);
         for frame in &mut capture.frames {
             for bytes in frame.files.values_mut() {
@@ -777,7 +788,7 @@ proptest! {
     fn what_a_capture_says_of_itself_with_other_words(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
         let mut writer = CaptureWriter::new(true);
-        let made = Box2::hostile();
+        let made = MadeBox::hostile();
         writer.add(made.frame(FrameKind::Start, 0));
         writer.add(made.frame(FrameKind::End, 5));
         let capture = Capture::from_reader(&made.capture()[..], Path::new("x")).unwrap();

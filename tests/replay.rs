@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use support::{BURN, Box2, Burner, diag, good, replayed, report};
+use support::{BURN, Burner, MadeBox, diag, good, replayed, report};
 use tempfile::TempDir;
 
 /// The report without what names the run: its cost and where the numbers came from.
@@ -55,9 +55,9 @@ fn first_difference<'a>(a: &'a str, b: &'a str) -> String {
 
 #[test]
 fn a_replay_says_what_the_recording_run_said() {
-    // Something to see: a burner, children that come and go, and a name that is no text.
+    // Something to see: a burner, children that come and go while the sampling looks, and a name that is no text.
     let _burner = Burner::start(b"replay-burner", BURN, &[]);
-    let _forks = Burner::start(b"f\xff\x1b[1m\nx", "while :; do /bin/true; done", &[]);
+    let _forks = Burner::start(b"f\xff\x1b[1m\nx", "while :; do /bin/true; sleep 0.05; done", &[]);
     let (live, folder, file) = record(&[]);
     let archived = replay(&file);
     assert!(live.contains("\"source\": \"live\"") && archived.contains("\"source\": \"capture\""));
@@ -71,7 +71,7 @@ fn a_replay_says_what_the_recording_run_said() {
 
 #[test]
 fn a_replay_gives_the_same_text_twice() {
-    let (_folder, file) = Box2::critical().file();
+    let (_folder, file) = MadeBox::critical().file();
     let text = |_| good(&diag(["replay"]).arg(&file).output().unwrap());
     let [once, twice] = [0, 1].map(text);
     // The last lines say what the run cost.
@@ -207,7 +207,7 @@ fn the_check_of_captures_can_fail() {
     let folder = top.path().join("cpu-user");
     fs::create_dir(&folder).unwrap();
     assert_eq!(count(), 1, "no capture");
-    fs::write(folder.join("window.diag"), Box2::critical().capture()).unwrap();
+    fs::write(folder.join("window.diag"), MadeBox::critical().capture()).unwrap();
     assert_eq!(count(), 1, "no expectation");
     for (expected, wrong) in [
         (r#"{"bottleneck": "cpu-user", "severity": ["critical"], "culprit_comm": "burner"}"#, 0),

@@ -248,12 +248,19 @@ fn advice(facts: &Facts<'_>, judged: &Judged) -> Vec<Advice> {
     advice.sort_by_key(|template| template.remedy != judged.hit.remedy);
     advice
         .into_iter()
-        .map(|template| Advice {
-            action: template.action.to_owned(),
-            command: template.command.and_then(|command| names.fill(command)),
-            risk: template.risk.map(str::to_owned),
-            undo: template.undo.and_then(|undo| names.fill(undo)),
-            remedy: template.remedy,
+        .filter_map(|template| {
+            // Advice about a unit is of no use where the culprit has none.
+            let command = match template.command {
+                Some(command) => Some(names.fill(command)?),
+                None => None,
+            };
+            Some(Advice {
+                action: template.action.to_owned(),
+                command,
+                risk: template.risk.map(str::to_owned),
+                undo: template.undo.and_then(|undo| names.fill(undo)),
+                remedy: template.remedy,
+            })
         })
         .collect()
 }

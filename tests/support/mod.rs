@@ -204,7 +204,7 @@ fn steps_are_in_order(report: &Value) -> Result<(), String> {
             ["load-average", "cpu-or-io"].into_iter().chain(middle.iter().copied()).chain(["who"]).collect();
         steps == expected
     };
-    if !middle.iter().any(|middle| fits(middle)) {
+    if !middle.iter().any(fits) {
         return Err(format!("steps {steps:?}"));
     }
     let next = |index: usize| report["steps"][index]["next"].as_str();
@@ -214,7 +214,7 @@ fn steps_are_in_order(report: &Value) -> Result<(), String> {
 
 /// A box that is described by a few numbers, for captures with a verdict that is known beforehand.
 #[derive(Debug, Clone)]
-pub(crate) struct Box2 {
+pub(crate) struct MadeBox {
     /// Busy share of the two CPUs.
     pub(crate) busy: f64,
     /// Share of the time in which some thread waits for a CPU.
@@ -229,13 +229,13 @@ pub(crate) struct Box2 {
     pub(crate) hostname: String,
 }
 
-/// Process that burns in a [`Box2`].
+/// Process that burns in a [`MadeBox`].
 pub(crate) const BURNER: i32 = 4242;
 
 /// Process that does nothing there.
 pub(crate) const SLEEPER: i32 = 77;
 
-impl Default for Box2 {
+impl Default for MadeBox {
     fn default() -> Self {
         Self {
             busy: 0.99,
@@ -248,7 +248,7 @@ impl Default for Box2 {
     }
 }
 
-impl Box2 {
+impl MadeBox {
     /// Two CPUs that are full and threads that queue for them.
     pub(crate) fn critical() -> Self {
         Self::default()
