@@ -39,6 +39,10 @@ const MIN_WIDTH: usize = 40;
 ///
 /// Whatever keeps a run from its answer, with the words for one line on standard error.
 pub fn run(cli: &Cli) -> Result<u8> {
+    // A limit on the size of files is then an error of the write, and not the end of the process.
+    let ignored = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), ignored)
+        .context("cannot ignore SIGXFSZ")?;
     match &cli.command {
         None => {
             let recording = watch(cli, None)?;

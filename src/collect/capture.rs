@@ -213,7 +213,8 @@ impl Frame {
             let is_id = |name: &&str| id(name.as_bytes()).is_some();
             let follows =
                 || self.children(path).into_iter().filter(is_id).eq(names.iter().map(String::as_str));
-            !processes(path) || !sample && !follows()
+            // Within a sample the threads are listed of a process that is new, and only of that.
+            !processes(path) || if sample { path != "proc" } else { !follows() }
         });
         self.listings = listings;
     }
@@ -439,6 +440,10 @@ impl Capture {
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
         let unreadable = |error| CaptureError::Unreadable(path.to_owned(), error);
         if fs::metadata(path).map_err(unreadable)?.is_dir() {
+            // Any other directory may hold gigabytes that would be read before that is said.
+            if fs::symlink_metadata(path.join(META)).is_err() {
+                return Err(CaptureError::NotACapture(path.to_owned(), format!("it has no {META}")));
+            }
             return Self::assemble(read_directory(path)?, path);
         }
         Self::from_reader(fs::File::open(path).map_err(unreadable)?, path)
@@ -735,6 +740,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(Capture::open(folder.path()), Err(CaptureError::NotACapture(..))));
         assert!(matches!(Capture::open(&folder.path().join("x")), Err(CaptureError::Unreadable(..))));
+        fs::write(folder.path().join(META), "{}").unwrap();
         std::os::unix::fs::symlink("/etc", folder.path().join("x")).unwrap();
         assert!(matches!(Capture::open(folder.path()), Err(CaptureError::Unsafe(_))));
     }

@@ -78,10 +78,12 @@ pub fn add_limits(root: &Root, before: &[CgroupReading], after: &mut [CgroupRead
 fn moved(then: Option<&CgroupReading>, now: &CgroupReading) -> bool {
     let throttled = |group: &CgroupReading| group.cpu.map_or(0, |cpu| cpu.throttled_count);
     let failures = |group: &CgroupReading| {
-        group.memory.map_or(0, |m| m.failures_count.unwrap_or(0) + m.oom_kills_count.unwrap_or(0))
+        group
+            .memory
+            .map_or(0, |m| m.failures_count.unwrap_or(0).saturating_add(m.oom_kills_count.unwrap_or(0)))
     };
     let refused = |group: &CgroupReading| group.pids.map_or(0, |pids| pids.refused_count.unwrap_or(0));
-    let io = |group: &CgroupReading| group.io.map_or(0, |io| io.read_bytes + io.write_bytes);
+    let io = |group: &CgroupReading| group.io.map_or(0, |io| io.read_bytes.saturating_add(io.write_bytes));
     let grew = |of: &dyn Fn(&CgroupReading) -> u64| of(now) > then.map_or(0, of);
     grew(&throttled) || grew(&failures) || grew(&refused) || grew(&io)
 }
@@ -150,7 +152,11 @@ fn counters(root: &Root, hierarchy: &Hierarchy, path: &str, buffer: &mut Vec<u8>
         _ => {
             group.cpu = keys("cpu.stat").as_ref().and_then(bandwidth);
             if let Some(events) = keys("memory.events") {
-                let hits = ["max", "high"].iter().filter_map(|key| events.get(*key)).sum();
+                let hits = ["max", "high"]
+                    .iter()
+                    .filter_map(|key| events.get(*key))
+                    .copied()
+                    .fold(0, u64::saturating_add);
                 group.memory = Some(MemoryLimit {
                     failures_count: Some(hits),
                     oom_kills_count: events.get("oom_kill").copied(),

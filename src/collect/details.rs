@@ -64,17 +64,16 @@ pub fn select(
         let stat = &process.stat;
         let start = earlier.get(&(stat.pid, stat.start_ticks)).copied();
         let since = |value: u64, of: fn(&ProcessReading) -> u64| value.saturating_sub(start.map_or(0, of));
+        let children =
+            |p: &ProcessReading| p.stat.children_user_ticks.saturating_add(p.stat.children_system_ticks);
+        let bytes = |p: &ProcessReading| p.io.map_or(0, |io| io.read_bytes.saturating_add(io.write_bytes));
         let cpu = since(stat.cpu_ticks(), |p| p.stat.cpu_ticks())
-            + since(stat.children_user_ticks + stat.children_system_ticks, |p| {
-                p.stat.children_user_ticks + p.stat.children_system_ticks
-            });
-        let io = since(process.io.map_or(0, |io| io.read_bytes + io.write_bytes), |p| {
-            p.io.map_or(0, |io| io.read_bytes + io.write_bytes)
-        });
+            .saturating_add(since(children(process), children));
+        let io = since(bytes(process), bytes);
         by_cpu.push((cpu, stat.pid));
         by_io.push((io, stat.pid));
         by_faults.push((since(stat.major_faults_count, |p| p.stat.major_faults_count), stat.pid));
-        by_memory.push((stat.rss_pages * page_bytes, stat.pid));
+        by_memory.push((stat.rss_pages.saturating_mul(page_bytes), stat.pid));
     }
     let mut selection = Selection::default();
     let lists = [&mut by_cpu, &mut by_io, &mut by_faults];
@@ -86,9 +85,9 @@ pub fn select(
     }
     sort_descending(&mut by_memory);
     selection.candidates.extend(by_memory.iter().take(CANDIDATES_EACH / 2).map(|(_, pid)| *pid));
-    let mut walked = 0;
+    let mut walked = 0_u64;
     for &(rss, pid) in by_memory.iter().take(CANDIDATES_EACH / 2) {
-        walked += rss;
+        walked = walked.saturating_add(rss);
         if rss > 0 && walked <= ROLLUP_BUDGET_BYTES {
             selection.largest.insert(pid);
         }
@@ -221,7 +220,7 @@ pub fn parse_status(bytes: &[u8]) -> Result<ProcessStatus, String> {
         let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
         let value = String::from_utf8_lossy(line[colon + 1..].trim_ascii());
         let first = value.split_ascii_whitespace().next().unwrap_or("");
-        let bytes_of = || first.parse::<u64>().ok().map(|kib| kib * 1024);
+        let bytes_of = || first.parse::<u64>().ok().and_then(|kib| kib.checked_mul(1024));
         match &line[..colon] {
             b"Uid" => uid = first.parse().ok(),
             b"RssAnon" => status.rss_anon_bytes = bytes_of(),
@@ -241,7 +240,7 @@ pub fn parse_rollup(bytes: &[u8]) -> Result<MemoryRollup, String> {
     let field = |name: &str| {
         let line =
             text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))?;
-        line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+        line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().and_then(|kib| kib.checked_mul(1024))
     };
     Ok(MemoryRollup {
         pss_bytes: field("Pss").ok_or("no Pss line")?,

@@ -42,7 +42,7 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
             .next()
             .flatten()
             .zip(ports.next().flatten())
-            .and_then(|(low, high)| (high + 1).checked_sub(low));
+            .and_then(|(low, high)| high.checked_add(1)?.checked_sub(low));
     }
     Ok(counters)
 }
@@ -88,14 +88,16 @@ fn parse_sockstat(text: &str) -> Option<u64> {
         let position = fields.iter().position(|field| *field == name)?;
         fields.get(position + 1)?.parse::<u64>().ok()
     };
-    Some(value("inuse")? + value("tw")?)
+    value("inuse")?.checked_add(value("tw")?)
 }
 
 /// The `drop` column, hexadecimal, summed over the CPUs.
 fn parse_conntrack(text: &str) -> Option<u64> {
     let mut lines = text.lines();
     let column = lines.next()?.split_whitespace().position(|name| name == "drop")?;
-    lines.map(|line| u64::from_str_radix(line.split_whitespace().nth(column)?, 16).ok()).sum()
+    lines
+        .map(|line| u64::from_str_radix(line.split_whitespace().nth(column)?, 16).ok())
+        .try_fold(0_u64, |sum, value| sum.checked_add(value?))
 }
 
 #[cfg(test)]

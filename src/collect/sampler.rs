@@ -55,6 +55,8 @@ pub struct Sampler {
     hidden: bool,
     seen_function: bool,
     born_pids: HashSet<Pid>,
+    /// Found in this very sample: looked at already, and no turn of the rotation.
+    fresh_pids: HashSet<Pid>,
 }
 
 /// What a live sample should look at besides the hot threads.
@@ -81,6 +83,7 @@ impl Sampler {
             hidden: false,
             seen_function: false,
             born_pids: HashSet::new(),
+            fresh_pids: HashSet::new(),
         };
         for process in processes {
             sampler.add_process(root, &process.stat, scratch);
@@ -144,21 +147,16 @@ impl Sampler {
     /// One recorded sample: looks at what the recorded run looked at.
     pub fn replay(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
         self.begin(root, scratch);
+        self.discover(root, at, scratch);
         let mut tasks = Vec::new();
         let mut pids = Vec::new();
         if root.pids(&mut pids).is_ok() {
-            for &pid in &pids {
+            for &pid in pids.iter().filter(|pid| !self.fresh_pids.contains(pid)) {
                 let mut tids = Vec::new();
                 if root.tids(pid, &mut tids).is_ok() {
+                    tids.retain(|tid| root.holds(&format!("proc/{pid}/task/{tid}/stat")));
                     tasks.extend(tids.into_iter().map(|tid| TaskRef { pid, tid }));
                 }
-            }
-        }
-        for &task in &tasks {
-            if self.known_pids.insert(task.pid) {
-                self.born_pids.insert(task.pid);
-                self.known.push(task);
-                self.look(root, task, at, 1.0, scratch);
             }
         }
         let hot: HashSet<TaskRef> = self.hot.iter().copied().collect();
@@ -175,6 +173,7 @@ impl Sampler {
 
     fn begin(&mut self, root: &Root, scratch: &mut Scratch) {
         self.ticks_count += 1;
+        self.fresh_pids.clear();
         if let Ok(load) = crate::collect::loadavg::read(root, &mut scratch.bytes) {
             // The reader itself is running while it reads.
             self.runnable_counts.push(load.runnable_count.saturating_sub(1));
@@ -195,6 +194,7 @@ impl Sampler {
             set_path(&mut scratch.path, format_args!("proc/{pid}/task/{pid}/stat"));
             let Ok(stat) = read_stat(root, scratch) else { continue };
             self.born_pids.insert(pid);
+            self.fresh_pids.insert(pid);
             self.add_process(root, &stat, scratch);
             let task = TaskRef { pid, tid: pid };
             if is_load(stat.state) {
@@ -212,7 +212,8 @@ impl Sampler {
             }
             self.cursor = (self.cursor + 1) % self.known.len();
             let task = self.known[self.cursor];
-            if !self.followed.get(&task).is_some_and(|followed| followed.hot) {
+            let fresh = self.fresh_pids.contains(&task.pid);
+            if !fresh && !self.followed.get(&task).is_some_and(|followed| followed.hot) {
                 turns.push(task);
             }
         }

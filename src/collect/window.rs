@@ -245,8 +245,10 @@ fn sockets_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> bool {
     const ASKING: [&str; 4] =
         ["TcpExt.ListenOverflows", "Udp.RcvbufErrors", "Udp6.RcvbufErrors", "Tcp.RetransSegs"];
     let (Ok(then), Ok(now)) = (&before.net, &after.net) else { return false };
-    let crowded =
-        now.tcp_sockets_count.zip(now.local_ports_count).is_some_and(|(tcp, ports)| 5 * tcp >= 4 * ports);
+    let crowded = now
+        .tcp_sockets_count
+        .zip(now.local_ports_count)
+        .is_some_and(|(tcp, ports)| tcp.saturating_mul(5) >= ports.saturating_mul(4));
     crowded || ASKING.iter().any(|name| now.named.get(*name) > then.named.get(*name))
 }
 

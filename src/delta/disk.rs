@@ -68,7 +68,7 @@ fn between(then: &DiskStat, now: &DiskStat, device: BlockDevice, seconds: f64) -
         write_await_seconds: mean(grown(|disk| disk.write_milliseconds), Some(writes)).map(seconds_of),
         flush_await_seconds: mean(flush_time.and_then(|(then, now)| difference(then, now)), flushes)
             .map(seconds_of),
-        completed_count: reads + writes,
+        completed_count: reads.saturating_add(writes),
         in_flight_count: now.in_flight_count,
         read_await_since_boot_seconds: None,
         stuck_seconds: 0.0,

@@ -33,7 +33,8 @@ pub fn makeup(recording: &Recording, threads: &[ThreadRates], processes: &[Proce
         |state: State| parts.iter().filter(|(key, _)| key.0 == state).fold(0.0, |sum, (_, mean)| sum + mean);
     let (running, uninterruptible_mean) = (sum(State::Running), sum(State::Uninterruptible));
     let counts = &recording.samples.runnable_counts;
-    let by_kernel = (!counts.is_empty()).then(|| counts.iter().sum::<u64>() as f64 / counts.len() as f64);
+    let by_kernel = (!counts.is_empty())
+        .then(|| counts.iter().map(|count| *count as f64).sum::<f64>() / counts.len() as f64);
     let running_mean = by_kernel.map_or(running, |mean| mean.max(running));
     let mut groups = Vec::new();
     let mut nameless =

@@ -95,7 +95,7 @@ fn lines(before: &Lines, after: &Lines, seconds: f64) -> Vec<(String, f64)> {
         .iter()
         .filter_map(|line| {
             let earlier = before.iter().find(|earlier| earlier.name == line.name)?;
-            let per_second = rate(earlier.counts.iter().sum(), line.counts.iter().sum(), seconds)?;
+            let per_second = rate(total(earlier), total(line), seconds)?;
             let name = if line.description.is_empty() {
                 line.name.clone()
             } else {
@@ -106,6 +106,10 @@ fn lines(before: &Lines, after: &Lines, seconds: f64) -> Vec<(String, f64)> {
         .collect();
     rates.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     rates
+}
+
+fn total(line: &InterruptLine) -> u64 {
+    line.counts.iter().copied().fold(0, u64::saturating_add)
 }
 
 type Interfaces = Option<Reading<Vec<Interface>>>;

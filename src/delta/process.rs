@@ -79,8 +79,10 @@ fn reaped_before(recording: &Recording) -> HashMap<Pid, u64> {
     let mut lumps: HashMap<Pid, u64> = HashMap::new();
     for process in recording.before.processes.iter().filter(|process| !alive.contains_key(&key(process))) {
         let stat = &process.stat;
-        *lumps.entry(stat.ppid).or_default() +=
-            stat.cpu_ticks() + stat.children_user_ticks + stat.children_system_ticks;
+        let lump = lumps.entry(stat.ppid).or_default();
+        *lump = [stat.cpu_ticks(), stat.children_user_ticks, stat.children_system_ticks]
+            .into_iter()
+            .fold(*lump, u64::saturating_add);
     }
     lumps
 }
@@ -103,8 +105,8 @@ fn counters(
         };
         rate(start, field(now)?, seconds)
     };
-    let rss_bytes = stat.rss_pages * host.page_bytes;
-    let rss_before = then.map_or(0, |then| then.stat.rss_pages * host.page_bytes);
+    let rss_bytes = stat.rss_pages.saturating_mul(host.page_bytes);
+    let rss_before = then.map_or(0, |then| then.stat.rss_pages.saturating_mul(host.page_bytes));
     ProcessRates {
         pid: stat.pid,
         ppid: stat.ppid,
@@ -118,7 +120,8 @@ fn counters(
         nice: stat.nice,
         user_ratio: count(|process| process.stat.user_ticks) / ticks,
         system_ratio: count(|process| process.stat.system_ticks) / ticks,
-        children_ratio: count(|p| p.stat.children_user_ticks + p.stat.children_system_ticks) / ticks,
+        children_ratio: count(|p| p.stat.children_user_ticks.saturating_add(p.stat.children_system_ticks))
+            / ticks,
         run_delay_ratio: None,
         rss_bytes,
         rss_growth_bytes: i64::try_from(rss_bytes).unwrap_or(i64::MAX)
@@ -146,7 +149,7 @@ fn describe(rates: &mut ProcessRates, details: Option<&ProcessDetails>, recordin
     if let Some(Ok(status)) = &details.status {
         rates.swap_bytes = status.swap_bytes;
         rates.rss_unevictable_bytes = match (status.rss_anon_bytes, status.rss_shmem_bytes) {
-            (Some(anonymous), Some(shared)) => Some(anonymous + shared),
+            (Some(anonymous), Some(shared)) => Some(anonymous.saturating_add(shared)),
             _ => None,
         };
         let name = recording.host.users.get(&status.uid).cloned();
@@ -183,7 +186,9 @@ fn command_line(bytes: &[u8]) -> Option<String> {
 pub fn vanished_cpus(recording: &Recording, seconds: f64) -> Option<f64> {
     let (before, after) = (&recording.before, &recording.after);
     let (then, now) = (&before.system.stat.as_ref().ok()?.cpu, &after.system.stat.as_ref().ok()?.cpu);
-    let used = |ticks: &crate::model::snapshot::CpuTicks| ticks.user + ticks.nice + ticks.system;
+    let used = |ticks: &crate::model::snapshot::CpuTicks| {
+        ticks.user.saturating_add(ticks.nice).saturating_add(ticks.system)
+    };
     let all = difference(used(then), used(now))?;
     let earlier = by_key(&before.processes);
     let survivors: u64 = after
@@ -193,7 +198,7 @@ pub fn vanished_cpus(recording: &Recording, seconds: f64) -> Option<f64> {
             let start = earlier.get(&key(process)).map_or(0, |then| then.stat.cpu_ticks());
             process.stat.cpu_ticks().saturating_sub(start)
         })
-        .sum();
+        .fold(0, u64::saturating_add);
     let ticks = recording.host.ticks_per_second.max(1) as f64;
     (seconds > 0.0).then(|| all.saturating_sub(survivors) as f64 / ticks / seconds)
 }
@@ -308,8 +313,8 @@ fn hot_seconds(clocks: &[ThreadClock], ticks: f64) -> f64 {
         .filter_map(|pair| {
             let span = (pair[1].at.saturating_sub(pair[0].at)).as_secs_f64();
             let used = difference(
-                pair[0].user_ticks + pair[0].system_ticks,
-                pair[1].user_ticks + pair[1].system_ticks,
+                pair[0].user_ticks.saturating_add(pair[0].system_ticks),
+                pair[1].user_ticks.saturating_add(pair[1].system_ticks),
             )?;
             (span >= 2.0 * SPAN_MIN_SECONDS).then(|| used as f64 / ticks / span >= HOT_SECOND_RATIO)
         })

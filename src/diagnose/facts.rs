@@ -106,7 +106,8 @@ impl<'a> Facts<'a> {
             .threads
             .iter()
             .filter_map(|thread| thread.run_delay_ratio.map(|delay| delay * thread.followed_ratio));
-        delays.filter(|delay| *delay >= DELAY_MIN).sum()
+        // The sum of nothing is minus zero.
+        delays.filter(|delay| *delay >= DELAY_MIN).fold(0.0, |sum, delay| sum + delay)
     }
 
     /// Whether threads queue for the CPUs: for a warning, and for critical.

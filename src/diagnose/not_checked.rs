@@ -25,6 +25,13 @@ pub fn inputs(rates: &Rates) -> Vec<NotChecked> {
             unlock: Some("run as root, or with CAP_SYS_PTRACE".to_owned()),
         });
     }
+    let silent =
+        rates.limits.mounts.iter().flatten().filter_map(|mount| Some((mount, mount.room.as_ref().err()?)));
+    list.extend(silent.map(|(mount, absence)| NotChecked {
+        what: format!("room in file system {}", mount.path),
+        reason: absence.kind.to_string(),
+        unlock: (absence.kind == AbsenceKind::TimedOut).then(|| "is its server up?".to_owned()),
+    }));
     if rates.seconds < 2.5 {
         list.push(NotChecked {
             what: "whether it lasts".to_owned(),

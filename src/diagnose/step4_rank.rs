@@ -93,8 +93,8 @@ impl<'a> Group<'a> {
         let mut largest_rss = 0.0_f64;
         for process in &self.members {
             match (process.pss_bytes, process.rss_unevictable_bytes) {
-                (_, Some(bytes)) => sum += (bytes + process.swap_bytes.unwrap_or(0)) as f64,
-                (Some(bytes), None) => sum += (bytes + process.swap_bytes.unwrap_or(0)) as f64,
+                (_, Some(bytes)) => sum += bytes as f64 + process.swap_bytes.unwrap_or(0) as f64,
+                (Some(bytes), None) => sum += bytes as f64 + process.swap_bytes.unwrap_or(0) as f64,
                 (None, None) => largest_rss = largest_rss.max(process.rss_bytes as f64),
             }
         }

@@ -330,7 +330,7 @@ impl ProcessRates {
     /// Memory that it takes from others: anonymous and shared pages, resident or swapped; the resident
     /// size where nothing better is known.
     pub fn memory_bytes(&self) -> u64 {
-        self.rss_unevictable_bytes.unwrap_or(self.rss_bytes) + self.swap_bytes.unwrap_or(0)
+        self.rss_unevictable_bytes.unwrap_or(self.rss_bytes).saturating_add(self.swap_bytes.unwrap_or(0))
     }
 }
 

@@ -144,7 +144,7 @@ impl TaskStat {
 
     /// Own CPU time, user and kernel.
     pub fn cpu_ticks(&self) -> u64 {
-        self.user_ticks + self.system_ticks
+        self.user_ticks.saturating_add(self.system_ticks)
     }
 }
 

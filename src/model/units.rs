@@ -26,9 +26,14 @@ pub fn human_bytes(bytes: f64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
+/// Without a minus before a zero: what is left of a difference of equal numbers is often a little below it.
+fn visible(value: f64) -> f64 {
+    if value.abs() < 0.05 { value.abs() } else { value }
+}
+
 /// A ratio of 0 to 1 as a percentage without decimals unless it is small: `97 %`, `3.4 %`.
 pub fn percent(ratio: f64) -> String {
-    let value = ratio * 100.0;
+    let value = visible(ratio * 100.0);
     if value != 0.0 && value.abs() < 10.0 { format!("{value:.1} %") } else { format!("{value:.0} %") }
 }
 
@@ -47,6 +52,7 @@ pub fn human_seconds(seconds: f64) -> String {
 
 /// A rate without needless digits: `0.4`, `12`, `14678`.
 pub fn human_count(value: f64) -> String {
+    let value = visible(value);
     if value != 0.0 && value.abs() < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") }
 }
 

@@ -39,7 +39,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if waiters < WRITEBACK_WAITERS.warning {
         return Outcome::Clear;
     }
-    let dirty = facts.rates.memory.as_ref().map_or(0, |memory| memory.dirty_bytes + memory.writeback_bytes);
+    let dirty = facts
+        .rates
+        .memory
+        .as_ref()
+        .map_or(0, |memory| memory.dirty_bytes.saturating_add(memory.writeback_bytes));
     let written = |process: &crate::model::rates::ProcessRates| process.write_bytes_per_second.unwrap_or(0.0);
     let busiest =
         facts.disks().iter().max_by(|a, b| a.write_bytes_per_second.total_cmp(&b.write_bytes_per_second));
