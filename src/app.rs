@@ -63,6 +63,13 @@ pub fn run(cli: &Cli) -> Result<u8> {
 
 /// Takes a live window; keeps its raw bytes when a capture is wanted.
 fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
+    // To say after the window that its answer has no place to go would be late.
+    for file in record.map(|arguments| &arguments.file).into_iter().chain(&cli.report.output) {
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        rustix::fs::access(parent, rustix::fs::Access::WRITE_OK).with_context(|| {
+            format!("cannot write {}; choose a directory that exists and is yours", file.display())
+        })?;
+    }
     let directory = cli.root();
     let root = Root::live(directory).map_err(|absence| no_root(directory, &absence))?;
     if let Some(pid) = cli.report.pid {
@@ -112,6 +119,11 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
     let shown = directory.display();
     match (&absence.kind, directory == Path::new("/")) {
         (AbsenceKind::Missing, true) => anyhow!("{} is not there: mount proc -t proc /proc", absence.path),
+        (AbsenceKind::Missing, false) if Path::new(&absence.path) == directory => {
+            anyhow!(
+                "there is no {shown}: --root takes a directory that holds proc, such as a mounted host root"
+            )
+        }
         (AbsenceKind::Missing, false) => anyhow!(
             "{shown} has no {}: --root takes a directory that holds proc, such as / or a mounted host root",
             absence.path

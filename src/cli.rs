@@ -76,7 +76,7 @@ pub struct WindowArgs {
     /// How long to watch, from 1s to 1h [default: 5s]
     ///
     /// Written as 5s, 1500ms, 1m30s or plain seconds. A longer window tells rare events and slow growth from noise.
-    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval, allow_hyphen_values = true)]
     pub interval: Option<Duration>,
     /// Read the kernel's files below DIR instead of /
     ///

@@ -36,12 +36,24 @@ fn fail(error: &anyhow::Error) -> u8 {
 /// Prints help, the version or a usage error, whichever clap made of the words.
 fn answer(error: clap::Error) -> u8 {
     let usage = error.use_stderr();
-    match visible(error).print() {
-        // Nobody is left to tell when standard error itself fails.
-        _ if usage => exit::USAGE,
+    let error = visible(error);
+    if usage {
+        say(&one_line(&error.render().to_string()));
+        return exit::USAGE;
+    }
+    match error.print() {
         Ok(()) => exit::RAN,
         Err(error) => fail(&anyhow::Error::new(error).context("writing to standard output")),
     }
+}
+
+/// What is wrong and where to look it up, without the usage that fills a log with lines.
+fn one_line(rendered: &str) -> String {
+    let told =
+        rendered.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<&str> = told.flat_map(str::split_whitespace).collect();
+    let text = words.join(" ");
+    format!("{}; try 'diag --help'", text.strip_prefix("error: ").unwrap_or(&text))
 }
 
 /// The same error, with what the user typed made safe for a terminal: the words may come from a script that was
