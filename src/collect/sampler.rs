@@ -39,7 +39,20 @@ struct Followed {
     quiet_looks: u32,
     hot: bool,
     last_ticks: u64,
+    /// Clock of the last look: all that is left of a thread that ends before its next second.
+    last_clock: ThreadClock,
     gone: bool,
+}
+
+impl Followed {
+    /// The observation with its last clock.
+    fn ended(mut self) -> ThreadObservation {
+        let clocks = &mut self.observation.clocks;
+        if clocks.last().is_none_or(|last| last.at < self.last_clock.at) {
+            clocks.push(self.last_clock);
+        }
+        self.observation
+    }
 }
 
 /// The state of the sampling.
@@ -273,8 +286,14 @@ impl Sampler {
             states: Vec::new(),
             looks_count: 0,
         };
-        let followed =
-            Followed { observation, quiet_looks: 0, hot: true, last_ticks: stat.cpu_ticks(), gone: false };
+        let followed = Followed {
+            observation,
+            quiet_looks: 0,
+            hot: true,
+            last_ticks: stat.cpu_ticks(),
+            last_clock: clock,
+            gone: false,
+        };
         if self.followed.insert(task, followed).is_none() || !self.hot.contains(&task) {
             self.hot.push(task);
         }
@@ -310,6 +329,8 @@ impl Sampler {
         }
         let progressed = stat.cpu_ticks() > followed.last_ticks;
         followed.last_ticks = stat.cpu_ticks();
+        followed.last_clock =
+            ThreadClock { at, user_ticks: stat.user_ticks, system_ticks: stat.system_ticks, sched: None };
         followed.quiet_looks =
             if is_load(stat.state) || progressed { 0 } else { followed.quiet_looks.saturating_add(1) };
         let due = observation.clocks.last().is_none_or(|clock| at >= clock.at + CLOCK_EVERY);
@@ -349,8 +370,7 @@ impl Sampler {
 
     /// The observations, in the order of process and thread.
     pub fn into_samples(self, alive_at_end: &HashSet<Pid>) -> StateSamples {
-        let mut threads: Vec<ThreadObservation> =
-            self.followed.into_values().map(|followed| followed.observation).collect();
+        let mut threads: Vec<ThreadObservation> = self.followed.into_values().map(Followed::ended).collect();
         threads.sort_by_key(|thread| (thread.pid, thread.tid));
         StateSamples {
             ticks_count: self.ticks_count,

@@ -26,8 +26,9 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 /// Longest time between samples: a window of one second still gets one.
 const SAMPLE_EVERY_MAX: Duration = Duration::from_secs(1);
 
-/// Share of one CPU that the sampling may use.
-const SAMPLING_BUDGET_RATIO: f64 = 0.01;
+/// Share of one CPU that the samples may use. The limit for all of the window is one percent: the rest of it is
+/// for waking up and for the slices.
+const SAMPLING_BUDGET_RATIO: f64 = 0.007;
 
 /// Time between slices.
 const SLICE_EVERY: Duration = Duration::from_secs(1);

@@ -255,7 +255,14 @@ fn thread_rates(
             .and_then(|(first, last)| rate(field(first), field(last), span))
             .map_or(0.0, |rate| rate / ticks)
     };
-    let sched = usable.and_then(|(first, last)| Some((first.sched?, last.sched?)));
+    // The last look at a thread that has ended has no such account; the one before it may.
+    let accounts: Vec<_> = thread.clocks.iter().filter_map(|clock| Some((clock.at, clock.sched?))).collect();
+    let sched = match accounts.as_slice() {
+        [(start, first), .., (end, last)] if (*end - *start).as_secs_f64() >= SPAN_MIN_SECONDS => {
+            Some(((*end - *start).as_secs_f64(), *first, *last))
+        }
+        _ => None,
+    };
     let total: f64 = thread.states.iter().map(|share| share.weight).sum();
     // Turns of the rotation may count a thread a little more often than there were samples.
     let scale = if total > samples { samples / total } else { 1.0 } / samples;
@@ -277,17 +284,17 @@ fn thread_rates(
         user_ratio: share(|clock| clock.user_ticks),
         system_ratio: share(|clock| clock.system_ticks),
         hot_seconds_ratio: hot_seconds(&thread.clocks, ticks),
-        run_delay_ratio: sched.and_then(|(first, last)| {
+        run_delay_ratio: sched.and_then(|(span, first, last)| {
             rate(first.run_delay_nanoseconds, last.run_delay_nanoseconds, span)
                 .map(|delay| delay / NANOSECONDS_PER_SECOND)
         }),
-        ran: sched.and_then(|(first, last)| {
+        ran: sched.and_then(|(_, first, last)| {
             difference(first.timeslices_count, last.timeslices_count).map(|count| count > 0)
         }),
         running_mean: mean(State::Running),
         uninterruptible_mean,
         timeslices_per_second: sched
-            .and_then(|(first, last)| rate(first.timeslices_count, last.timeslices_count, span)),
+            .and_then(|(span, first, last)| rate(first.timeslices_count, last.timeslices_count, span)),
         uninterruptible_looks_ratio: if total > 0.0 { uninterruptible_mean / (total * scale) } else { 0.0 },
         looks_count: thread.looks_count,
         waits: thread

@@ -5,6 +5,7 @@
 
 use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Rule, Who};
+use crate::diagnose::thresholds::VANISHED_SHARE;
 use crate::model::finding::Severity;
 
 /// "`cause` explains `effect`", when it does.
@@ -64,9 +65,9 @@ pub const EDGES: &[Edge] = &[
     edge("rt-hog", "cpu-user", always),
     edge("rt-hog", "cpu-system", always),
     edge("rt-hog", "cpu-single-thread", always),
-    edge("short-lived-processes", "cpu-system", always),
-    edge("short-lived-processes", "cpu-user", always),
-    edge("short-lived-processes", "cpu-single-thread", always),
+    edge("short-lived-processes", "cpu-system", storm_dominates),
+    edge("short-lived-processes", "cpu-user", storm_dominates),
+    edge("short-lived-processes", "cpu-single-thread", storm_dominates),
     edge("lock-contention", "cpu-single-thread", same_culprit),
     edge("lock-contention", "cpu-system", same_culprit),
     edge("lock-contention", "listen-overflow", same_culprit),
@@ -148,6 +149,12 @@ fn memory_makes_system_time(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
 
 fn steal_makes_them_wait(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     facts.steal_decides()
+}
+
+/// A storm explains busy CPUs when it makes most of what is busy.
+fn storm_dominates(facts: &Facts<'_>, storm: &Hit, _: &Hit) -> bool {
+    let share = storm.evidence.iter().find(|evidence| evidence.metric == VANISHED_SHARE.metric);
+    facts.cpu().is_some() && share.and_then(|evidence| evidence.value).is_some_and(|share| share >= 0.5)
 }
 
 /// A saturated disk explains threads in D that get on, not those that hang.

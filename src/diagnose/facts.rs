@@ -208,6 +208,14 @@ impl<'a> Facts<'a> {
         self.cpu().map_or(0.0, |cpu| cpu.busy_ratio() * f64::from(self.rates.cpus_online_count))
     }
 
+    /// CPU time, in CPUs, of processes that lived too shortly to be watched: what no living process accounts
+    /// for, less what ended ones were seen to use.
+    pub fn short_lived_cpus(&self) -> Option<f64> {
+        let ended = self.rates.threads.iter().filter(|thread| !thread.alive);
+        let watched: f64 = ended.map(|thread| thread.cpu_ratio() * thread.followed_ratio).sum();
+        Some((self.rates.vanished_cpus? - watched).max(0.0))
+    }
+
     /// Share of the bytes read by leaf devices that had been in memory shortly before.
     pub fn refault_share(&self) -> Option<f64> {
         let refaulted = self.paging()?.refault_file_per_second? * self.rates.host.page_bytes as f64;

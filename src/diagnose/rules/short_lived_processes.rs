@@ -1,7 +1,7 @@
 //! A storm of processes that live too shortly for any process list to show them.
 //!
-//! Evidence: the kernel's count of forks, and CPU time that no living process accounts for. The culprit is
-//! the parent that starts them: it gets the time of the children that it waits for (`cutime`, `cstime`).
+//! Evidence: the kernel's count of forks, and CPU time that no living process accounts for, less that of ended
+//! processes that lived long enough to be watched. The culprit is the parent that starts them: it gets the time of the children that it waits for (`cutime`, `cstime`).
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
@@ -46,7 +46,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let (Some(forks), Some(vanished)) = (facts.rates.forks_per_second, facts.rates.vanished_cpus) else {
+    let (Some(forks), Some(vanished)) = (facts.rates.forks_per_second, facts.short_lived_cpus()) else {
         return Outcome::Clear;
     };
     if forks < FORKS.warning {
