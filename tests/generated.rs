@@ -152,3 +152,14 @@ fn fish_loads_its_file() {
         assert!(stdout(&output).contains(option), "{option} in {}{}", stdout(&output), stderr(&output));
     }
 }
+
+#[test]
+fn the_table_of_bottlenecks_in_the_readme_is_that_of_the_rules() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("<!-- bottlenecks -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- /bottlenecks -->").unwrap();
+    let rows =
+        diag::diagnose::rules::RULES.iter().map(|rule| format!("| `{}` | {} |\n", rule.id, rule.title));
+    let expected = "| id | bottleneck |\n|---|---|\n".to_owned() + &rows.collect::<String>();
+    assert_eq!(table, expected);
+}
