@@ -1,7 +1,8 @@
 //! A storm of processes that live too shortly for any process list to show them.
 //!
 //! Evidence: the kernel's count of forks, and CPU time that no living process accounts for, less that of ended
-//! processes that lived long enough to be watched. The culprit is the parent that starts them: it gets the time of the children that it waits for (`cutime`, `cstime`).
+//! processes that lived long enough to be watched. The culprit is the parent that starts them: it gets the
+//! time of the children that it waits for (`cutime`, `cstime`).
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
