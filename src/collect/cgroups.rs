@@ -266,7 +266,7 @@ fn bandwidth(keys: &HashMap<String, u64>) -> Option<CpuBandwidth> {
     let nanoseconds = keys
         .get("throttled_time")
         .copied()
-        .or_else(|| keys.get("throttled_usec").map(|microseconds| microseconds * 1000))?;
+        .or_else(|| keys.get("throttled_usec").map(|microseconds| microseconds.saturating_mul(1000)))?;
     Some(CpuBandwidth {
         periods_count: *keys.get("nr_periods")?,
         throttled_count: *keys.get("nr_throttled")?,

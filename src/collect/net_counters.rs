@@ -75,7 +75,7 @@ fn parse_softnet(text: &str) -> Option<(u64, u64)> {
         let mut columns = line.split_whitespace().map(|column| u64::from_str_radix(column, 16).ok());
         let (dropped, squeezed) = (columns.nth(1)??, columns.next()??);
         let (all_dropped, all_squeezed) = sums.unwrap_or((0_u64, 0_u64));
-        sums = Some((all_dropped + dropped, all_squeezed + squeezed));
+        sums = Some((all_dropped.saturating_add(dropped), all_squeezed.saturating_add(squeezed)));
     }
     sums
 }

@@ -20,8 +20,6 @@ pub struct Scan {
     pub processes: Vec<ProcessReading>,
     /// Processes whose `io` file is not ours to read.
     pub io_denied_count: usize,
-    /// Processes that ended on the way.
-    pub vanished_count: usize,
     /// Processes whose `stat` could not be understood or read for another reason, with the last reason.
     pub unreadable: Option<(usize, String)>,
 }
@@ -64,10 +62,8 @@ fn scan_one(root: &Root, pid: Pid, with_io: bool, scratch: &mut Scratch, scan: &
     set_path(&mut scratch.path, format_args!("proc/{pid}/stat"));
     let stat = match read_stat(root, scratch) {
         Ok(stat) => stat,
-        Err(absence) if absence.kind == AbsenceKind::Vanished => {
-            scan.vanished_count += 1;
-            return;
-        }
+        // It ended on the way.
+        Err(absence) if absence.kind == AbsenceKind::Vanished => return,
         Err(absence) => {
             let count = scan.unreadable.as_ref().map_or(0, |(count, _)| *count);
             scan.unreadable = Some((count + 1, absence.to_string()));

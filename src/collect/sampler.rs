@@ -67,7 +67,6 @@ pub struct Sampler {
     runnable_counts: Vec<u64>,
     hidden: bool,
     seen_function: bool,
-    born_pids: HashSet<Pid>,
     /// Found in this very sample: looked at already, and no turn of the rotation.
     fresh_pids: HashSet<Pid>,
 }
@@ -95,7 +94,6 @@ impl Sampler {
             runnable_counts: Vec::new(),
             hidden: false,
             seen_function: false,
-            born_pids: HashSet::new(),
             fresh_pids: HashSet::new(),
         };
         for process in processes {
@@ -206,7 +204,6 @@ impl Sampler {
             }
             set_path(&mut scratch.path, format_args!("proc/{pid}/task/{pid}/stat"));
             let Ok(stat) = read_stat(root, scratch) else { continue };
-            self.born_pids.insert(pid);
             self.fresh_pids.insert(pid);
             self.add_process(root, &stat, scratch);
             let task = TaskRef { pid, tid: pid };
@@ -369,7 +366,7 @@ impl Sampler {
     }
 
     /// The observations, in the order of process and thread.
-    pub fn into_samples(self, alive_at_end: &HashSet<Pid>) -> StateSamples {
+    pub fn into_samples(self) -> StateSamples {
         let mut threads: Vec<ThreadObservation> = self.followed.into_values().map(Followed::ended).collect();
         threads.sort_by_key(|thread| (thread.pid, thread.tid));
         StateSamples {
@@ -377,7 +374,6 @@ impl Sampler {
             runnable_counts: self.runnable_counts,
             threads,
             wait_channels_hidden: self.hidden && !self.seen_function,
-            transient_pids_count: self.born_pids.iter().filter(|pid| !alive_at_end.contains(pid)).count(),
         }
     }
 }

@@ -124,8 +124,7 @@ pub fn live(
     let mut after = full(root, at, &mut scratch)?;
     sampler.finish(root, at, &mut scratch);
     let ended_at = jiff::Timestamp::now();
-    let alive: HashSet<Pid> = after.processes.iter().map(|process| process.stat.pid).collect();
-    let samples = sampler.into_samples(&alive);
+    let samples = sampler.into_samples();
     let swapping = swapped(&before.system, &after.system);
     let selection = details::select(
         &before.processes,
@@ -183,7 +182,6 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
     };
     let mut after = full(&root, at, &mut scratch)?;
     sampler.finish(&root, at, &mut scratch);
-    let alive: HashSet<Pid> = after.processes.iter().map(|process| process.stat.pid).collect();
     let details = details::read(&root, &details::recorded(&root), &mut scratch);
     let limits = limits(&root, &before, &mut after, &mut scratch);
     Ok(Recording {
@@ -195,7 +193,7 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
         before,
         after,
         slices,
-        samples: sampler.into_samples(&alive),
+        samples: sampler.into_samples(),
         details,
         block_devices: block_devices::read(&root, &mut scratch.bytes),
         interrupted: capture.meta.interrupted,
@@ -208,10 +206,10 @@ fn full(root: &Root, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot
     if let Err(absence) = &system.stat {
         return Err(absence.clone());
     }
-    let Scan { processes, io_denied_count, vanished_count, .. } = scan(root, scratch)?;
+    let Scan { processes, io_denied_count, unreadable } = scan(root, scratch)?;
     let cgroups = cgroups::read(root, &mut scratch.bytes);
     let net = net_counters::read(root, &mut scratch.bytes);
-    Ok(FullSnapshot { system, cgroups, net, processes, io_denied_count, vanished_count })
+    Ok(FullSnapshot { system, cgroups, net, processes, io_denied_count, unreadable })
 }
 
 /// What may be full, and the limits of the control groups that hit one.

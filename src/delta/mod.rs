@@ -67,7 +67,10 @@ pub fn rates(recording: &Recording) -> Rates {
         net: recording.after.net.clone(),
         limits: recording.limits.clone(),
         zombies: process::zombies(recording),
-        absences: absences(after, recording.block_devices.as_ref().err()),
+        absences: absences(after, recording.block_devices.as_ref().err())
+            .into_iter()
+            .chain(unreadable(recording))
+            .collect(),
     }
 }
 
@@ -130,6 +133,12 @@ fn interfaces(before: &Interfaces, after: &Interfaces, seconds: f64) -> Vec<Inte
             })
         })
         .collect()
+}
+
+/// Processes that were there and could not be understood: what they do is in no sum.
+fn unreadable(recording: &Recording) -> Option<Absence> {
+    let (count, last) = recording.after.unreadable.as_ref()?;
+    Some(Absence::malformed("/proc/PID/stat", format!("of {count} processes, the last {last}")))
 }
 
 /// The absences of the last snapshot; the rules name those that they need.

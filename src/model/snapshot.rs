@@ -87,8 +87,8 @@ pub struct FullSnapshot {
     pub processes: Vec<ProcessReading>,
     /// How many processes had an `io` file that could not be read for want of rights.
     pub io_denied_count: usize,
-    /// How many processes ended while the scan was on its way to them.
-    pub vanished_count: usize,
+    /// How many processes could not be read or understood, though they were there, and why not the last.
+    pub unreadable: Option<(usize, String)>,
 }
 
 /// The counters of the whole system at one moment.
@@ -361,6 +361,4 @@ pub struct StateSamples {
     pub threads: Vec<ThreadObservation>,
     /// Whether wait channels of other users could be read.
     pub wait_channels_hidden: bool,
-    /// Processes that came and went within the window and were seen in between.
-    pub transient_pids_count: usize,
 }
