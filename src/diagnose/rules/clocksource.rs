@@ -14,6 +14,9 @@ pub const RULE: Rule = Rule {
               in the kernel.",
     false_positives: &["A slow clock on a box that seldom asks for the time."],
     sources: &["kernel Documentation/timers/timekeeping.rst", "HPE LinuxKI"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[change(
         "Use the CPU's counter where it is stable.",
         "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource",

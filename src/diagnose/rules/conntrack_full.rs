@@ -15,6 +15,9 @@ pub const RULE: Rule = Rule {
     symptom: "The packet filter follows every connection in a table; when it is full, new ones are dropped.",
     false_positives: &["The limit is that of the box, the count that of one network namespace."],
     sources: &["kernel Documentation/networking/nf_conntrack-sysctl.rst", "node-mixin; netdata"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "See what fills it.",

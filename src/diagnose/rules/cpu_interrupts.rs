@@ -23,6 +23,9 @@ pub const RULE: Rule = Rule {
         "A little softirq time with every network load: below a tenth it is its price.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/networking/scaling.rst"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "See which line and which CPU it is.",

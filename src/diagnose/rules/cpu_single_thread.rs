@@ -24,6 +24,9 @@ pub const RULE: Rule = Rule {
         "A thread that is pinned together with others waits for its CPU: that is pinning.",
     ],
     sources: &["proc_pid_stat(5)", "kernel Documentation/scheduler/sched-stats.rst"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "Look at its threads, then at where the hot one spends its time.",

@@ -22,6 +22,9 @@ pub const RULE: Rule = Rule {
         "Steal on a guest that is nearly idle: nobody waits.",
     ],
     sources: &["proc_stat(5)", "netdata 20min_steal_cpu"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "Ask the provider, or look at the host: who shares the CPUs, are burst credits used up?",

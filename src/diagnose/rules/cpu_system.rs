@@ -23,6 +23,9 @@ pub const RULE: Rule = Rule {
         "One thread in a tight loop of system calls while other CPUs idle: that thread is the limit.",
     ],
     sources: &["proc_stat(5)", "Gregg, 60-second checklist", "pmie cpu.syscall"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         trace(
             "Count its system calls, then do fewer and larger ones: buffer small reads and writes, \

@@ -21,6 +21,9 @@ pub const RULE: Rule = Rule {
         "Throttled time above the window's length: it adds up over the CPUs.",
     ],
     sources: &["kernel Documentation/scheduler/sched-bwc.rst", "kubernetes-mixin CPUThrottlingHigh"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         change(
             "Raise the quota of its unit.",

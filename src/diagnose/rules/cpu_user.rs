@@ -23,6 +23,9 @@ pub const RULE: Rule = Rule {
         "Stolen time: the hypervisor gives less than it shows.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/accounting/psi.rst", "Gregg, USE method"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         trace(
             "See which function burns the time, then mend it: a hot loop, a regular expression, \

@@ -20,6 +20,9 @@ pub const RULE: Rule = Rule {
         "A large file system at 95 % may still have hundreds of gigabytes.",
     ],
     sources: &["statvfs(3)", "netdata disk_space_usage; node-mixin"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look("Find what takes the room.", "du -xhd1 {device} 2>/dev/null | sort -h | tail", Remedy::Tune),
         look(

@@ -24,6 +24,9 @@ pub const RULE: Rule = Rule {
         "Too few requests for a mean.",
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "HPE LinuxKI", "iostat(1)"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "Look for a failing or throttled device: errors, remapped sectors, a volume out of burst \

@@ -24,6 +24,9 @@ pub const RULE: Rule = Rule {
         "Swapping or a page cache that is too small: the disk suffers from the want of memory.",
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "iostat(1)", "Gregg, USE method"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "Read less: an index, a cache, a larger page; write less: batches, group commit, a lower \

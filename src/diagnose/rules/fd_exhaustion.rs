@@ -18,6 +18,9 @@ pub const RULE: Rule = Rule {
               fail.",
     false_positives: &["A process that is meant to hold many files and stays below its limit."],
     sources: &["getrlimit(2) RLIMIT_NOFILE", "proc_sys_fs(5) file-nr", "node-mixin; netdata"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "See what it holds: a leak shows many of one kind.",

@@ -19,6 +19,9 @@ pub const RULE: Rule = Rule {
         "An error on a device that nobody uses, such as an empty drive.",
     ],
     sources: &["kernel Documentation/ABI/testing/dev-kmsg", "kernel Documentation/driver-api/edac.rst"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look("Read what it says.", "dmesg -T -l err,crit,alert,emerg | tail -50", Remedy::AddResource),
         look("Ask the disk.", "smartctl -a /dev/DISK", Remedy::AddResource),

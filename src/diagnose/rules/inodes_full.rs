@@ -15,6 +15,9 @@ pub const RULE: Rule = Rule {
     symptom: "New files cannot be made although there is room: there are too many small ones.",
     false_positives: &["File systems without a fixed number of inodes."],
     sources: &["statvfs(3)", "netdata disk_inode_usage; node-mixin"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "Find the folder with the many files.",

@@ -32,6 +32,9 @@ pub const RULE: Rule = Rule {
         "proc_pid_stat(5)",
         "kernel Documentation/admin-guide/sysctl/kernel.rst hung_task_timeout_secs",
     ],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "See where it hangs and on which file.",

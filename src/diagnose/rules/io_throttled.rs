@@ -19,6 +19,9 @@ pub const RULE: Rule = Rule {
               the disk is nearly idle.",
     false_positives: &["A group that is near its limit and whose threads do not wait."],
     sources: &["kernel Documentation/admin-guide/cgroup-v2.rst io.max", "cgroup-v1/blkio-controller.rst"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         change(
             "Raise or lift the limit of its unit.",

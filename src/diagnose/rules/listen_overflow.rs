@@ -21,6 +21,9 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/networking/ip-sysctl.rst somaxconn",
         "netdata tcp_listen_overflow",
     ],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look("See the queue (Recv-Q) and its limit (Send-Q).", "ss -ltnp", Remedy::FixProgram),
         advise(

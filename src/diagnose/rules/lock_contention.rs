@@ -27,6 +27,9 @@ pub const RULE: Rule = Rule {
         "Threads that hand work on to each other wake often and wait for work, not for a lock.",
     ],
     sources: &["futex(2)", "Gregg, off-CPU analysis", "pmie cpu.context_switch"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "See who holds it: the stacks of all threads.",

@@ -27,6 +27,9 @@ pub const RULE: Rule = Rule {
         "cgroup-v1/memory.rst",
         "netdata",
     ],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         change(
             "Raise the limit of its unit.",

@@ -20,6 +20,9 @@ pub const RULE: Rule = Rule {
     symptom: "The kernel kills processes because the box, or a control group, has no memory left.",
     false_positives: &["A kill of long ago: it is listed, and is not the verdict."],
     sources: &["proc_vmstat(5) oom_kill (4.13)", "kernel mm/oom_kill.c", "netdata oom_kill"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "Read what the kernel says of it: who, how large, whose limit.",

@@ -32,6 +32,9 @@ pub const RULE: Rule = Rule {
         "proc_vmstat(5) allocstall, workingset_refault_file",
         "Android lmkd; nohang; coroot",
     ],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "Find who holds the memory; mend a leak, shrink heaps that starve the page cache.",

@@ -29,6 +29,9 @@ pub const RULE: Rule = Rule {
         "pmie",
         "kernel Documentation/accounting/psi.rst",
     ],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "Look whether the program is at fault: a leak, too many workers, a cache set too large.",

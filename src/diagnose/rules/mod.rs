@@ -5,6 +5,7 @@
 
 use crate::diagnose::facts::Facts;
 use crate::diagnose::step4_rank::Ranked;
+use crate::diagnose::thresholds::Limit;
 use crate::model::finding::{Evidence, NotChecked, Remedy, Severity, Suspect};
 use crate::model::task::Pid;
 
@@ -93,6 +94,12 @@ pub struct Rule {
     pub false_positives: &'static [&'static str],
     /// Kernel files, manual pages, documents.
     pub sources: &'static [&'static str],
+    /// Kernel files and fields that it is told from.
+    pub counters: &'static [&'static str],
+    /// Limits that it goes by.
+    pub limits: &'static [&'static Limit],
+    /// How to see it without this program.
+    pub confirm: &'static [Confirm],
     /// What to do.
     pub advice: &'static [AdviceTemplate],
     /// Looks at the facts.
@@ -113,6 +120,20 @@ pub struct AdviceTemplate {
     pub undo: Option<&'static str>,
     /// Which remedy it is.
     pub remedy: Remedy,
+}
+
+/// A look at the box by hand.
+#[derive(Debug)]
+pub struct Confirm {
+    /// Command that only looks.
+    pub command: &'static str,
+    /// What it shows where this is the bottleneck.
+    pub shows: &'static str,
+}
+
+/// A look by hand.
+pub const fn confirm(command: &'static str, shows: &'static str) -> Confirm {
+    Confirm { command, shows }
 }
 
 /// What a rule answers.

@@ -20,6 +20,9 @@ pub const RULE: Rule = Rule {
         "A few drops at the start of a burst.",
     ],
     sources: &["kernel Documentation/networking/snmp_counter.rst", "netdata; net/core/net-procfs.c"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look("See which socket drops.", "ss -uapmn", Remedy::FixProgram),
         advise(

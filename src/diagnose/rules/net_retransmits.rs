@@ -20,6 +20,9 @@ pub const RULE: Rule = Rule {
         "A peer that does not listen: its first packets are repeated.",
     ],
     sources: &["kernel Documentation/networking/snmp_counter.rst", "RFC 6298"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look("See which peers lose.", "ss -tin | grep -B1 retrans:", Remedy::Tune),
         look("Look at the card and the path.", "ip -s link; mtr -rwc 50 PEER", Remedy::Tune),

@@ -17,6 +17,9 @@ pub const RULE: Rule = Rule {
         "Work at lowered priority that fills the CPUs while nobody else waits.",
     ],
     sources: &["proc_loadavg(5)", "kernel Documentation/accounting/psi.rst"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[],
     check: |_: &Facts<'_>| Outcome::Clear,
 };

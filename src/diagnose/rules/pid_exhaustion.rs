@@ -21,6 +21,9 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/admin-guide/cgroup-v1/pids.rst",
         "proc_sys_kernel(5) pid_max, threads-max",
     ],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "See who starts them.",

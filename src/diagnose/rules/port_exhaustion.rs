@@ -16,6 +16,9 @@ pub const RULE: Rule = Rule {
     symptom: "Every outgoing connection needs a local port of its own for its destination, and they are all taken.",
     false_positives: &["Many connections to different destinations: each has the whole range."],
     sources: &["ip(7) ip_local_port_range", "connect(2) EADDRNOTAVAIL"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "See the destination.",

@@ -16,6 +16,9 @@ pub const RULE: Rule = Rule {
     symptom: "A thread with real-time priority never sleeps: ordinary threads on its CPU stand still.",
     false_positives: &["A real-time thread that runs shortly and often."],
     sources: &["sched(7)", "kernel Documentation/scheduler/sched-rt-group.rst"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         change(
             "Take the real-time priority from it.",

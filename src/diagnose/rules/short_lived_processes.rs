@@ -25,6 +25,9 @@ pub const RULE: Rule = Rule {
         "The kernel's count includes new threads: without vanished CPU time it is thread churn.",
     ],
     sources: &["proc_stat(5) processes", "proc_pid_stat(5) cutime, cstime"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         trace(
             "See what is started, and by whom.",

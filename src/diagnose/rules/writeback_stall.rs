@@ -20,6 +20,9 @@ pub const RULE: Rule = Rule {
     symptom: "Programs write faster than the disk takes it; when too much is dirty, the kernel makes them wait.",
     false_positives: &["Much dirty memory with nobody waiting: the kernel writes it in its own time."],
     sources: &["kernel mm/page-writeback.c", "kernel Documentation/admin-guide/sysctl/vm.rst dirty_bytes"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         change(
             "Let the kernel begin earlier and hold less: two to five seconds of what the disk can do.",

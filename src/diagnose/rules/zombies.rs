@@ -15,6 +15,9 @@ pub const RULE: Rule = Rule {
     symptom: "Ended processes stay in the table because their parent never asks for their exit code.",
     false_positives: &["A child that is a zombie for a moment before its parent gets to it."],
     sources: &["wait(2)", "proc_pid_stat(5)"],
+    counters: &[],
+    limits: &[],
+    confirm: &[],
     advice: &[
         look(
             "See the parent; restart it: that frees all of them.",
