@@ -7,9 +7,12 @@
 pub mod causes;
 pub mod confidence;
 pub mod disk_load;
+pub mod earlier;
 pub mod facts;
+pub mod kernel_work;
 pub mod memory_blame;
 pub mod not_checked;
+pub mod notes;
 pub mod rules;
 pub mod step1_load;
 pub mod step2_cpu_or_io;
@@ -19,6 +22,7 @@ pub mod step4_rank;
 pub mod thresholds;
 pub mod verdict;
 
+use crate::diagnose::causes::Judged;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Outcome, RULES};
 use crate::model::finding::Step;
@@ -51,7 +55,9 @@ pub fn diagnose(rates: &Rates, options: &Options) -> Diagnosis {
             Outcome::Unknown(missing) => not_checked.push(missing),
         }
     }
-    let judged = causes::explain(&facts, hits);
+    let mut judged = causes::explain(&facts, hits);
+    let worth_knowing = notes::notes(&facts, &judged).into_iter().chain(earlier::events(&facts));
+    judged.extend(worth_knowing.map(|hit| Judged { rule: &rules::none::RULE, hit, explained_by: None }));
     let (load, branch) = step1_load::step(&facts);
     let resources = step2_cpu_or_io::step(&facts, branch);
     let mut steps: Vec<Step> = vec![load, resources.step];

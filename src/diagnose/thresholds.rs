@@ -246,3 +246,29 @@ pub const REALTIME_CPU: Limit = limit(
     Some(0.80),
     "kernel sched_rt_runtime_us: 95 %; house value",
 );
+/// Traffic of a link, one way, by its speed.
+pub const LINK_USED: Limit = limit(
+    "link_used_ratio",
+    "ratio",
+    0.85,
+    Some(0.95),
+    "netdata 1m_received_traffic_overflow: 85 %; pmie: 85 %; critical is a house value",
+);
+/// Pages that came from another memory node than the one wanted.
+pub const NUMA_MISSES: Limit = limit("numa_miss_ratio", "ratio", 0.10, None, "house value");
+/// Share of time in which a CPU was slowed down for heat.
+pub const HEAT: Limit =
+    limit("cpu_heat_ratio", "ratio", 0.10, Some(0.50), "pmie thermal_throttle; the figures are house values");
+/// Times a second that a thread had to move pages together before it got a large one.
+pub const COMPACTION_STALLS: Limit =
+    limit("compaction_stalls_per_second", "per_second", 10.0, None, "house value");
+/// CPU time of the threads that compact memory in the background.
+pub const COMPACTION_THREADS: Limit = limit("compaction_threads_cpus", "count", 0.30, None, "house value");
+/// Mean number of threads that wait for the few CPUs that they may use.
+pub const PINNED_DELAY: Limit = limit("bound_threads_waiting_mean", "count", 0.3, Some(1.0), "house value");
+/// How busy those CPUs are.
+pub const PINNED_BUSY: Limit = limit("bound_cpus_busy_ratio", "ratio", 0.95, None, "house value");
+/// How idle the others are.
+pub const PINNED_IDLE: Limit = limit("other_cpus_idle_ratio", "ratio", 0.5, None, "house value");
+/// CPU time of a kernel thread, or of all workers of one queue.
+pub const KERNEL_THREAD_CPU: Limit = limit("kernel_thread_cpus", "count", 0.30, Some(0.80), "house value");

@@ -83,7 +83,8 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
     let (io, memory) = (facts.io_stalls().0, facts.memory_stalls().0);
     let note = judged
         .iter()
-        .filter(|judged| judged.explained_by.is_none())
+        // A note without weight says what the summary says already.
+        .filter(|judged| judged.explained_by.is_none() && judged.hit.impact_ratio > 0.0)
         .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
         .map(|judged| format!(" Worth knowing: {}", judged.hit.summary))
         .unwrap_or_default();
