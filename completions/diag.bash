@@ -38,7 +38,7 @@ _diag() {
 
     case "${cmd}" in
         diag)
-            opts="-h -V --interval --root --format --top --sort --pid --fail-on --color --output --help --version record replay schema completions explain"
+            opts="-h -V --interval --root --format --top --sort --pid --fail-on --color --output --help --version record replay explain schema completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

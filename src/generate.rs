@@ -104,7 +104,11 @@ pub fn completion(shell: Shell) -> Vec<u8> {
 fn with_ids(command: Command) -> Command {
     let ids = explain::entries().into_iter().map(|entry| PossibleValue::new(entry.id).help(entry.title));
     let ids = PossibleValuesParser::new(ids);
-    command.mut_subcommand("explain", |explain| explain.mut_arg("id", |id| id.value_parser(ids)))
+    // All of them, since the one that is changed alone would go to the end of the list.
+    command.mut_subcommands(|subcommand| match subcommand.get_name() {
+        "explain" => subcommand.mut_arg("id", |id| id.value_parser(ids.clone())),
+        _ => subcommand,
+    })
 }
 
 /// The JSON Schema (draft 2020-12) of the report.
@@ -189,27 +193,42 @@ fn bottleneck(roff: &mut Roff, told: &Explanation) {
 }
 
 fn write_item(roff: &mut Roff, item: &Item) {
-    roff.control("IP", ["\u{2022}", "2"]);
-    let mut broken = true;
-    for part in &item.0 {
-        // What is not filled breaks the line before and after itself, and can be copied as it stands.
-        let verbatim = matches!(part, Part::Command(_) | Part::Undo(_));
-        match (verbatim, broken) {
-            (true, _) => roff.control("nf", []),
-            (false, false) => roff.control("br", []),
-            (false, true) => roff,
-        };
-        match part {
-            Part::Text(text) => roff.text([roman(text)]),
-            Part::Command(command) => roff.text([bold(command)]),
-            Part::Risk(risk) => roff.text([italic("risk: "), roman(risk)]),
-            Part::Undo(undo) => roff.text([italic("undo: "), bold(undo)]),
-        };
-        if verbatim {
-            roff.control("fi", []);
+    // A command that comes first is the head of its item.
+    let (head, rest) = match item.0.as_slice() {
+        [Part::Command(command), rest @ ..] => (Some(command), rest),
+        parts => (None, parts),
+    };
+    match head {
+        Some(command) => {
+            roff.control("PP", []);
+            verbatim(roff, [bold(command)]);
+            roff.control("RS", ["2"])
         }
-        broken = verbatim;
+        None => roff.control("IP", ["\u{2022}", "2"]),
+    };
+    let mut at_start = true;
+    for part in rest {
+        if !at_start && matches!(part, Part::Text(_) | Part::Risk(_)) {
+            roff.control("br", []);
+        }
+        at_start = matches!(part, Part::Command(_) | Part::Undo(_));
+        match part {
+            Part::Text(text) => drop(roff.text([roman(text)])),
+            Part::Risk(risk) => drop(roff.text([italic("risk: "), roman(risk)])),
+            Part::Command(command) => verbatim(roff, [bold(command)]),
+            Part::Undo(undo) => verbatim(roff, [italic("undo: "), bold(undo)]),
+        }
     }
+    if head.is_some() {
+        roff.control("RE", []);
+    }
+}
+
+/// A line that is neither filled nor stretched, so that it can be copied. It breaks the line before and after it.
+fn verbatim<const N: usize>(roff: &mut Roff, line: [Inline; N]) {
+    roff.control("nf", []);
+    roff.text(line.to_vec());
+    roff.control("fi", []);
 }
 
 /// `text` on one line, with a full stop.
