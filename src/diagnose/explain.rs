@@ -10,7 +10,7 @@ const UNKNOWN: Rule = Rule {
     id: "unknown",
     title: "the inputs allow no answer",
     symptom: "The CPU counters stood still within the window or could not be read, so that the triage has nothing \
-              to begin with. The report lists under \"not checked\" what is missing.",
+              to begin with. Whatever else is missing stands under \"not checked\" in the report.",
     false_positives: &[
         "A single input that is missing: the rules that need it say so, and the others answer.",
     ],
@@ -111,7 +111,7 @@ pub fn nearest(typed: &str) -> Option<&'static str> {
         let whole = strsim::normalized_damerau_levenshtein(&typed, id);
         // `swap` means memory-swap, and `throttle` cpu-throttled.
         let parts = id.split('-').map(|part| strsim::jaro_winkler(&typed, part));
-        parts.fold(0.0, f64::max).mul_add(0.9, 0.0).max(whole)
+        (0.9 * parts.fold(0.0, f64::max)).max(whole)
     };
     let scored = all().map(|rule| (score(rule.id), rule.id));
     // Of equals the first: the rules are in the order of what matters most.
