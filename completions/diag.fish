@@ -44,6 +44,7 @@ complete -c diag -n "__fish_diag_needs_command" -s h -l help -d 'Print help (see
 complete -c diag -n "__fish_diag_needs_command" -s V -l version -d 'Print version'
 complete -c diag -n "__fish_diag_needs_command" -f -a "record" -d 'Diagnose this machine and keep the raw counters in FILE'
 complete -c diag -n "__fish_diag_needs_command" -f -a "replay" -d 'Diagnose a capture of another time or machine'
+complete -c diag -n "__fish_diag_needs_command" -f -a "explain" -d 'Explain a bottleneck: how it is told, what looks like it, how to confirm it by hand, how to fix it'
 complete -c diag -n "__fish_diag_needs_command" -f -a "schema" -d 'Print the JSON Schema of the report'
 complete -c diag -n "__fish_diag_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c diag -n "__fish_diag_using_subcommand record" -l interval -d 'How long to watch, from 1s to 1h [default: 5s]' -r
@@ -79,6 +80,21 @@ always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c diag -n "__fish_diag_using_subcommand explain" -l format -d 'Format of the report' -r -f -a "text\t'For people'
+json\t'For programs: one object, see `diag schema`'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l top -d 'List at most N processes' -r
+complete -c diag -n "__fish_diag_using_subcommand explain" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
+memory\t'Memory, shared pages divided by their users'
+io\t'Bytes from and to devices'
+wait\t'Time spent waiting for a CPU or a device'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand explain" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
+critical\t'The box is slow because of it'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'In no case'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand schema" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l top -d 'List at most N processes' -r

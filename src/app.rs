@@ -5,7 +5,7 @@
     reason = "app looks at the environment and writes the report; the ban holds for the pure stages"
 )]
 
-use crate::cli::{Cli, Color, Command, Format, RecordArgs, ReportArgs, Sort};
+use crate::cli::{Cli, Color, Command, ExplainArgs, Format, RecordArgs, ReportArgs, Sort};
 use crate::collect::capture::{Capture, CaptureWriter, Meta, write_atomically};
 use crate::collect::own;
 use crate::collect::resilience;
@@ -18,7 +18,7 @@ use crate::model::report::{
 };
 use crate::model::snapshot::{Recording, Source};
 use crate::render::text::{SortKey, TextOptions};
-use crate::{delta, diagnose, exit, generate, render};
+use crate::{delta, diagnose, exit, generate, pager, render};
 use anyhow::{Context as _, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal as _, Write as _};
@@ -56,6 +56,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
             let recording = replay(&arguments.file)?;
             answer(&cli.report, recording)
         }
+        Some(Command::Explain(arguments)) => explain(&cli.report, arguments),
         Some(Command::Schema) => print(&cli.report, generate::schema().as_bytes()),
         Some(Command::Completions { shell }) => print(&cli.report, &generate::completion(*shell)),
     }
@@ -151,6 +152,37 @@ fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
     };
     print(options, text.as_bytes())?;
     Ok(exit::of_verdict(&report, options.fail_on))
+}
+
+/// Explains one bottleneck, or lists them all.
+fn explain(options: &ReportArgs, arguments: &ExplainArgs) -> Result<u8> {
+    let (width, color) = (width(options), color(options));
+    let text = match (&arguments.id, options.format) {
+        (None, Format::Json) => render::json::document(&diagnose::explain::entries())?,
+        (None, Format::Text) => render::explain::list(&diagnose::explain::entries(), width, color),
+        (Some(id), format) => {
+            let told = diagnose::explain::by_id(id).ok_or_else(|| no_bottleneck(id))?;
+            match format {
+                Format::Json => render::json::document(&told)?,
+                Format::Text => render::explain::text(&told, width, color),
+            }
+        }
+    };
+    let paged = options.format == Format::Text && options.output.is_none() && std::io::stdout().is_terminal();
+    if let Some(pager) = paged.then(pager::wanted).flatten()
+        && pager::show(&pager, text.as_bytes()).context("cannot write to the pager")?
+    {
+        return Ok(exit::RAN);
+    }
+    print(options, text.as_bytes())
+}
+
+fn no_bottleneck(id: &str) -> exit::UsageError {
+    let meant = diagnose::explain::nearest(id).map(|id| format!(": did you mean {id}?")).unwrap_or_default();
+    exit::UsageError(format!(
+        "there is no bottleneck '{id}'{meant}{} 'diag explain' lists them all",
+        if meant.is_empty() { ";" } else { "" }
+    ))
 }
 
 /// The report: the diagnosis with the run, the host and the window.

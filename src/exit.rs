@@ -49,9 +49,18 @@ pub fn of_verdict(report: &Report, fail_on: Option<Level>) -> u8 {
     }
 }
 
+/// A word of the command line that only the run itself could judge.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
 /// The code for a run that ended in `error`.
 pub fn of_error(error: &anyhow::Error) -> u8 {
-    if is_broken_pipe(error) { RAN } else { COULD_NOT_RUN }
+    match () {
+        () if is_broken_pipe(error) => RAN,
+        () if error.is::<UsageError>() => USAGE,
+        () => COULD_NOT_RUN,
+    }
 }
 
 /// Whether the reader of our output went away.
@@ -102,6 +111,11 @@ mod tests {
         assert_eq!(of_error(&direct), RAN);
         let through_json = anyhow::Error::new(serde_json::Error::io(pipe())).context("writing the report");
         assert_eq!(of_error(&through_json), RAN);
+    }
+
+    #[test]
+    fn a_word_that_makes_no_sense_is_a_usage_error() {
+        assert_eq!(of_error(&anyhow::Error::new(UsageError("no such id".to_owned()))), USAGE);
     }
 
     #[test]

@@ -17,4 +17,5 @@ pub mod diagnose;
 pub mod exit;
 pub mod generate;
 pub mod model;
+pub mod pager;
 pub mod render;

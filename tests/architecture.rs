@@ -224,7 +224,9 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
         "render" => &["render", "model"],
         "cli" => &["cli"],
         "exit" => &["exit", "cli", "model"],
-        "generate" if target == "diagnose" && below == "rules" => return None,
+        "pager" => &["pager"],
+        // The manual says of a bottleneck what `diag explain` says, section by section.
+        "generate" if matches!((target, below), ("diagnose" | "render", "explain")) => return None,
         "generate" => &["generate", "cli", "exit", "model"],
         "app" | "main" => return None,
         "" => &[],
@@ -305,7 +307,8 @@ fn the_reading_of_the_source_finds_what_it_looks_for() {
         (&["delta", "cpu"], "#[cfg(test)]\nmod tests { use crate::collect; }", 0),
         (&["model", "task"], "use crate::delta::{a, b as c, d::{e, f}};", 4),
         (&["cli"], "use crate::model::x;", 1),
-        (&["generate"], "use crate::diagnose::rules::RULES; use crate::diagnose::facts;", 1),
+        (&["generate"], "use crate::diagnose::{explain, facts}; use crate::render::{explain::x, text};", 2),
+        (&["pager"], "use crate::render::text;", 1),
         (&["other"], "use crate::model;", 1),
         (&["diagnose", "rules", "cpu_user"], "use super::cpu_system::x; use super::Rule;", 1),
         (&["diagnose", "rules", "cpu_user"], "use crate::diagnose::{causes, facts, rules::{Hit, RULES}};", 2),
@@ -480,6 +483,49 @@ fn every_limit_says_where_it_comes_from() {
     let found = self::constants(text);
     assert_eq!(found[0], ("A".to_owned(), true, ["a", "ratio", "x; y"].map(str::to_owned).to_vec()));
     assert_eq!(found[1], ("B".to_owned(), false, Vec::new()));
+}
+
+/// The names of the limits in thresholds.rs.
+fn limits() -> BTreeSet<String> {
+    let text = fs::read_to_string(src().join("diagnose/thresholds.rs")).unwrap();
+    let names = text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(": Limit "));
+    let names: BTreeSet<String> = names.map(|(name, _)| name.to_owned()).collect();
+    assert!(names.len() > 40, "found only {names:?}");
+    names
+}
+
+/// What a rule lists under `limits`, and what the rest of its code names.
+fn listed_and_named(source: &Source) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (before, rest) = source.code.split_once("limits: &[").unwrap_or((&source.code, ""));
+    let (list, after) = rest.split_once(']').unwrap_or(("", rest));
+    let words = |text: &str| tokens(text).into_iter().collect::<BTreeSet<String>>();
+    (words(list), words(&format!("{before} {after}")))
+}
+
+#[test]
+fn every_limit_is_explained_where_it_is_used() {
+    let limits = limits();
+    let mut explained: BTreeSet<String> = BTreeSet::new();
+    for source in sources() {
+        match source.module.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["diagnose", "rules", rule] => {
+                let (listed, named) = listed_and_named(&source);
+                let silent: Vec<&String> =
+                    limits.intersection(&named).filter(|limit| !listed.contains(*limit)).collect();
+                assert!(silent.is_empty(), "{rule} goes by {silent:?} and does not list them under `limits`");
+                explained.extend(listed);
+            }
+            // A step shows its limits beside its numbers.
+            ["diagnose", step] if step.starts_with("step") => explained.extend(tokens(&source.code)),
+            _ => {}
+        }
+    }
+    let unused: Vec<&String> = limits.difference(&explained).collect();
+    assert!(unused.is_empty(), "neither a rule nor a step says that it goes by {unused:?}");
+    let text =
+        "use crate::x::{A, B}; const R: Rule = Rule { limits: &[&A], check }; fn check() { B.warning }";
+    let (listed, named) = listed_and_named(&Source::new(&["diagnose", "rules", "x"], text));
+    assert!(listed.contains("A") && !listed.contains("B") && named.contains("B"));
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //!
 //! The triage walks its steps in order: [`step1_load`], [`step2_cpu_or_io`], then [`step3_user_or_system`] or
 //! [`step3_swap_or_disk`], then [`step4_rank`]. The [`rules`] look at the same facts, one file for each
-//! bottleneck; [`causes`] says which finding explains which; [`verdict`] chooses.
+//! bottleneck; [`causes`] says which finding explains which; [`verdict`] chooses. [`explain`] is no part of it: it says
+//! what each rule is about, without a box to look at.
 
 pub mod causes;
 pub mod confidence;
 pub mod disk_load;
 pub mod earlier;
+pub mod explain;
 pub mod facts;
 pub mod kernel_work;
 pub mod memory_blame;

@@ -139,7 +139,7 @@ pub const AWAIT_SPINNING: Limit = limit(
     "seconds",
     0.030,
     Some(0.100),
-    "HPE LinuxKI: 30 ms; awesome-prometheus: 100 ms",
+    "moving heads; HPE LinuxKI: 30 ms; awesome-prometheus: 100 ms",
 );
 /// Time of a request on a disk without, or on a virtual one.
 pub const AWAIT_SOLID: Limit = limit(
@@ -147,7 +147,7 @@ pub const AWAIT_SOLID: Limit = limit(
     "seconds",
     0.004,
     Some(0.050),
-    "house value: ten times what such a disk needs",
+    "no moving heads, or virtual; house value: ten times what such a disk needs",
 );
 /// Requests before a mean time means anything.
 pub const REQUESTS_MIN: u64 = 20;

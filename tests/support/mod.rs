@@ -29,7 +29,8 @@ pub(crate) const DIAG: &str = env!("CARGO_BIN_EXE_diag");
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What of the environment changes the answer; a test sets what it wants to see.
-const ENVIRONMENT: [&str; 6] = ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "TERM"];
+const ENVIRONMENT: [&str; 9] =
+    ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "TERM", "PAGER", "LESS", "LV"];
 
 /// The program with `arguments`, ended when it hangs.
 pub(crate) fn diag<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> assert_cmd::Command {

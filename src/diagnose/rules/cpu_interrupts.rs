@@ -6,7 +6,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -23,9 +23,22 @@ pub const RULE: Rule = Rule {
         "A little softirq time with every network load: below a tenth it is its price.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/networking/scaling.rst"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat irq and softirq, of all CPUs and of the worst one",
+        "/proc/softirqs: which kind runs most often",
+        "/proc/net/dev packets: a busy card; who sends within the box pays for it with CPU time",
+    ],
+    limits: &[&INTERRUPTS, &INTERRUPTS_ONE_CPU],
+    confirm: &[
+        confirm(
+            "mpstat -P ALL 1 3",
+            "%irq and %soft together at 50 or more on one CPU, or at 10 or more on all",
+        ),
+        confirm(
+            "cat /proc/softirqs; sleep 1; cat /proc/softirqs",
+            "the row that grows, NET_RX for packets, and the columns of the CPUs that take it",
+        ),
+    ],
     advice: &[
         look(
             "See which line and which CPU it is.",

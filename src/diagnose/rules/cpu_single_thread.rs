@@ -5,9 +5,9 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::step4_rank::{Ranked, suspects};
-use crate::diagnose::thresholds::{ONE_THREAD, ONE_THREAD_SECONDS};
+use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
@@ -24,9 +24,24 @@ pub const RULE: Rule = Rule {
         "A thread that is pinned together with others waits for its CPU: that is pinning.",
     ],
     sources: &["proc_pid_stat(5)", "kernel Documentation/scheduler/sched-stats.rst"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/stat utime, stime: one thread, in nearly every second of the window; or the \
+         few threads of a process that together never get beyond one CPU",
+        "/proc/PID/task/TID/schedstat run delay: it hardly waits for a CPU itself",
+        "/proc/stat idle, iowait: other CPUs are free",
+        "/proc/pressure/cpu some total: shown beside it; a high one speaks against it",
+    ],
+    limits: &[&ONE_THREAD, &ONE_THREAD_SECONDS, &CPU_PRESSURE],
+    confirm: &[
+        confirm(
+            "top -H -b -d 2 -n 2 | grep -A 12 PID | tail -12",
+            "one thread at 90 or more under %CPU, the next ones far below it",
+        ),
+        confirm(
+            "mpstat -P ALL 1 3",
+            "one CPU full, or several in part where the thread moves; the others idle",
+        ),
+    ],
     advice: &[
         look(
             "Look at its threads, then at where the hot one spends its time.",

@@ -6,9 +6,9 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
-use crate::diagnose::thresholds::STEAL;
+use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};
 
@@ -22,9 +22,19 @@ pub const RULE: Rule = Rule {
         "Steal on a guest that is nearly idle: nobody waits.",
     ],
     sources: &["proc_stat(5)", "netdata 20min_steal_cpu"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat cpu steal: time that a virtual CPU was ready and got none, by all time",
+        "/proc/stat cpu idle and iowait: the guest must want the time, or more threads must be runnable \
+         than there are CPUs",
+        "/proc/PID/task/TID/stat state R, sampled: how many want to run; where even the whole machine \
+         could not serve them, steal does not make it critical",
+        "/proc/pressure/cpu some total: shown beside it",
+    ],
+    limits: &[&STEAL, &CPU_PRESSURE],
+    confirm: &[
+        confirm("vmstat 1 5", "st stays high in the lines after the first, with r above 0"),
+        confirm("mpstat -P ALL 1 3", "%steal by CPU; %idle is low at the same time"),
+    ],
     advice: &[
         look(
             "Ask the provider, or look at the host: who shares the CPUs, are burst credits used up?",

@@ -5,9 +5,9 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, trace};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, trace};
 use crate::diagnose::step4_rank::{rank, suspects};
-use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_SYSTEM, SYSTEM_SHARE};
+use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};
 
@@ -23,9 +23,17 @@ pub const RULE: Rule = Rule {
         "One thread in a tight loop of system calls while other CPUs idle: that thread is the limit.",
     ],
     sources: &["proc_stat(5)", "Gregg, 60-second checklist", "pmie cpu.syscall"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat system: kernel time by all time, and by user, nice and system together",
+        "/proc/stat idle and iowait, /proc/pressure/cpu some total and threads in state R: the CPUs must \
+         be busy or wanted; for critical, threads must queue",
+        "/proc/PID/stat stime: who it is; kernel threads are shown apart",
+    ],
+    limits: &[&CPU_SYSTEM, &SYSTEM_SHARE, &CPU_PRESSURE],
+    confirm: &[
+        confirm("vmstat 1 5", "sy at 20 or more and not far below us, with r above the number of CPUs"),
+        confirm("pidstat -u 1 3", "who has it under %system"),
+    ],
     advice: &[
         trace(
             "Count its system calls, then do fewer and larger ones: buffer small reads and writes, \

@@ -4,7 +4,7 @@
 //! the load looks high and the CPUs idle at the same time. The throttled time adds up over the CPUs.
 
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{NotChecked, Remedy, Severity};
@@ -21,9 +21,24 @@ pub const RULE: Rule = Rule {
         "Throttled time above the window's length: it adds up over the CPUs.",
     ],
     sources: &["kernel Documentation/scheduler/sched-bwc.rst", "kubernetes-mixin CPUThrottlingHigh"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "cpu.stat nr_throttled by nr_periods of each control group: share of the periods in which the \
+         quota ran out; of a few periods there is no share",
+        "cpu.stat throttled_usec, or throttled_time of version 1: time held back, summed over the CPUs, by \
+         wall time",
+        "cpu.max, or cpu.cfs_quota_us by cpu.cfs_period_us: the quota",
+    ],
+    limits: &[&THROTTLED_PERIODS, &THROTTLED_CPUS],
+    confirm: &[
+        confirm(
+            "grep -r nr_throttled --include=cpu.stat /sys/fs/cgroup | grep -v ' 0$'",
+            "a group whose nr_throttled rises from one look to the next",
+        ),
+        confirm(
+            "vmstat 1 3",
+            "id well above 0 although the service is slow: the CPUs are free and may not be used",
+        ),
+    ],
     advice: &[
         change(
             "Raise the quota of its unit.",

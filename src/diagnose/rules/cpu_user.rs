@@ -5,9 +5,9 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, trace};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, trace};
 use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
-use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, MAIN_CAUSE, USER_SHARE};
+use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};
 
@@ -23,9 +23,22 @@ pub const RULE: Rule = Rule {
         "Stolen time: the hypervisor gives less than it shows.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/accounting/psi.rst", "Gregg, USE method"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat cpu: time that is neither idle nor iowait, and the share of user and nice in it",
+        "/proc/pressure/cpu some total: some thread waited for a CPU; without it, schedstat run delay of \
+         the threads",
+        "/proc/PID/task/TID/stat state R, sampled: as many runnable threads as CPUs and one more will do \
+         as well",
+        "/proc/stat nice, and the run delay of threads of normal priority: work at lowered priority that \
+         holds nobody up is no warning",
+        "/proc/PID/stat utime: who it is",
+    ],
+    limits: &[&CPU_BUSY, &USER_SHARE, &CPU_PRESSURE],
+    confirm: &[
+        confirm("vmstat 1 5", "us near 100, id near 0, and r above the number of CPUs"),
+        confirm("cat /proc/pressure/cpu", "avg10 of some above 25"),
+        confirm("pidstat -u 1 3", "who has it under %usr, and who waits under %wait"),
+    ],
     advice: &[
         trace(
             "See which function burns the time, then mend it: a hot loop, a regular expression, \

@@ -4,7 +4,7 @@
 //! use: the part kept for root does not count as room.
 
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{Mount, Room};
@@ -20,9 +20,18 @@ pub const RULE: Rule = Rule {
         "A large file system at 95 % may still have hundreds of gigabytes.",
     ],
     sources: &["statvfs(3)", "netdata disk_space_usage; node-mixin"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "statvfs(3) of each mounted device: what is used, by that and what everybody may still use; tiny \
+         file systems are left out",
+        "statvfs(3) available bytes: with much room left the share alone is not critical, and with very \
+         much it is not reported",
+        "/proc/PID/fd, /proc/PID/fdinfo: who has files open for writing there",
+    ],
+    limits: &[&DISK_USED],
+    confirm: &[
+        confirm("df -h -x tmpfs -x devtmpfs", "Use% at 98 or more, with little under Avail"),
+        confirm("lsof -nP +L1 | head -20", "files that are deleted and still open: du does not see them"),
+    ],
     advice: &[
         look("Find what takes the room.", "du -xhd1 {device} 2>/dev/null | sort -h | tail", Remedy::Tune),
         look(

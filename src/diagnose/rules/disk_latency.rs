@@ -6,8 +6,10 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::disk_load::{describe, numbers, users};
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, advise, look, trace};
-use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
+use crate::diagnose::rules::{Hit, Outcome, Rule, advise, confirm, look, trace};
+use crate::diagnose::thresholds::{
+    AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
+};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::DiskRates;
 use crate::model::units::{human_seconds, percent};
@@ -24,9 +26,19 @@ pub const RULE: Rule = Rule {
         "Too few requests for a mean.",
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "HPE LinuxKI", "iostat(1)"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/diskstats time by read, by write and by flush: the slowest of those that somebody waits \
+         for, above the limit of the kind of disk, or several times the device's own mean since boot",
+        "/proc/diskstats weighted time and time with requests: a full queue would explain it, and then it \
+         is disk-saturated",
+        "/proc/meminfo Dirty, Writeback: with much of it the time by write is left out",
+        "/proc/pressure/io some total, or threads in state D: somebody must wait",
+    ],
+    limits: &[&AWAIT_SPINNING, &AWAIT_SOLID, &DISK_QUEUE, &DISK_BUSY, &IO_PRESSURE],
+    confirm: &[
+        confirm("iostat -dx 1 3", "r_await, w_await or f_await high (milliseconds) while aqu-sz stays small"),
+        confirm("pidstat -d 1 3", "iodelay above 0: who waits, where the kernel accounts for it (as root)"),
+    ],
     advice: &[
         look(
             "Look for a failing or throttled device: errors, remapped sectors, a volume out of burst \

@@ -7,8 +7,10 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::disk_load::{describe, numbers, users};
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, advise, change, look};
-use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
+use crate::diagnose::rules::{Hit, Outcome, Rule, advise, change, confirm, look};
+use crate::diagnose::thresholds::{
+    AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
+};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::rates::DiskRates;
 use crate::model::units::percent;
@@ -24,9 +26,25 @@ pub const RULE: Rule = Rule {
         "Swapping or a page cache that is too small: the disk suffers from the want of memory.",
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "iostat(1)", "Gregg, USE method"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/diskstats time with requests on their way: the device is never idle",
+        "/proc/diskstats weighted time: mean number of requests on their way; half as many are enough for \
+         moving heads",
+        "/proc/diskstats time of a request: above the limit of the kind of disk, or well above the \
+         device's own mean since boot, or a deep queue; of a few requests only there is no mean",
+        "/proc/pressure/io, threads in state D, or reads: somebody must wait; writes out of the page cache \
+         alone do not count",
+        "/proc/PID/io read_bytes, write_bytes: who it is; where they may not be read, who waits",
+    ],
+    limits: &[&DISK_BUSY, &DISK_QUEUE, &AWAIT_SPINNING, &AWAIT_SOLID, &IO_PRESSURE],
+    confirm: &[
+        confirm(
+            "iostat -dx 1 3",
+            "%util near 100, aqu-sz above 4 and r_await or w_await high, in the reports after the first",
+        ),
+        confirm("pidstat -d 1 3", "who reads and writes how much (as root)"),
+        confirm("cat /proc/pressure/io", "avg10 of some above 10, unless the I/O is asynchronous"),
+    ],
     advice: &[
         look(
             "Read less: an index, a cache, a larger page; write less: batches, group commit, a lower \

@@ -93,7 +93,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             Severity::Info,
             format!(
-                "{} of {} threads of {name} wait for an answer from {}: if it is slow, look there.",
+                "{} of {} threads of {name} wait for {}: if it is slow, look there.",
                 wait.waiting_count,
                 wait.threads_count,
                 far_end(wait),

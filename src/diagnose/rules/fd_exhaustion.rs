@@ -4,7 +4,7 @@
 //! exemption from its own limit. A process that is stuck at its limit spins or refuses connections.
 
 use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::OpenFiles;
@@ -18,9 +18,18 @@ pub const RULE: Rule = Rule {
               fail.",
     false_positives: &["A process that is meant to hold many files and stays below its limit."],
     sources: &["getrlimit(2) RLIMIT_NOFILE", "proc_sys_fs(5) file-nr", "node-mixin; netdata"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/fd: number of open files, by \"Max open files\" (soft) of /proc/PID/limits",
+        "/proc/sys/fs/file-nr: open files of the system by their limit; looked at first",
+    ],
+    limits: &[&PROCESS_FILES, &SYSTEM_FILES],
+    confirm: &[
+        confirm(
+            "ls /proc/{pid}/fd | wc -l; grep 'open files' /proc/{pid}/limits",
+            "a count near the soft limit, which is the first of the two numbers",
+        ),
+        confirm("cat /proc/sys/fs/file-nr", "the first number near the third"),
+    ],
     advice: &[
         look(
             "See what it holds: a leak shows many of one kind.",

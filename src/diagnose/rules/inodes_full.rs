@@ -3,7 +3,7 @@
 //! Evidence: statvfs(3). File systems that make inodes as they need them (btrfs, vfat) show none and are left out.
 
 use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::INODES_USED;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
@@ -15,9 +15,12 @@ pub const RULE: Rule = Rule {
     symptom: "New files cannot be made although there is room: there are too many small ones.",
     false_positives: &["File systems without a fixed number of inodes."],
     sources: &["statvfs(3)", "netdata disk_inode_usage; node-mixin"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "statvfs(3) of each mounted device: inodes in use by all of them; file systems that make them as \
+         needed have no such number",
+    ],
+    limits: &[&INODES_USED],
+    confirm: &[confirm("df -i", "IUse% at 98 or more; df -h shows room on the same file system")],
     advice: &[
         look(
             "Find the folder with the many files.",

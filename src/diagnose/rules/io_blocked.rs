@@ -7,7 +7,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain, reason};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look, trace};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::step4_rank::{Ranked, label, suspects};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -32,9 +32,32 @@ pub const RULE: Rule = Rule {
         "proc_pid_stat(5)",
         "kernel Documentation/admin-guide/sysctl/kernel.rst hung_task_timeout_secs",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/stat state D in nearly every look: the thread waits for I/O and nothing else \
+         happens to it",
+        "/proc/PID/task/TID/schedstat timeslices, or its CPU time: it has not run in between",
+        "/proc/PID/task/TID/wchan: what it sleeps in; vfork does not count, nor does a kernel lock that \
+         changes hands",
+        "/proc/diskstats in flight and completed: a device with requests on their way and none coming back",
+        "/proc/diskstats time with requests: threads that do get on count only while no disk is busy",
+        "/proc/stat procs_blocked and /proc/pressure/io: shown beside it; both stay near 0 where a lock, a \
+         server or a frozen file system holds the thread",
+    ],
+    limits: &[&UNINTERRUPTIBLE, &BLOCKED_LOOKS, &STUCK_SECONDS],
+    confirm: &[
+        confirm(
+            "ps -eLo stat,pid,tid,wchan:32,comm | grep '^D'",
+            "the same threads in the same function each time it is run",
+        ),
+        confirm(
+            "cat /proc/{pid}/stack",
+            "the way into the kernel: nfs, fuse, freeze or the block layer (as root)",
+        ),
+        confirm(
+            "grep -H . /sys/block/*/inflight",
+            "a device with requests on their way that do not become fewer",
+        ),
+    ],
     advice: &[
         look(
             "See where it hangs and on which file.",

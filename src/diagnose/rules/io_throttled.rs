@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
@@ -19,9 +19,21 @@ pub const RULE: Rule = Rule {
               the disk is nearly idle.",
     false_positives: &["A group that is near its limit and whose threads do not wait."],
     sources: &["kernel Documentation/admin-guide/cgroup-v2.rst io.max", "cgroup-v1/blkio-controller.rst"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "io.stat rbytes, wbytes, rios, wios by io.max; version 1: blkio.throttle.io_service_bytes and \
+         io_serviced by blkio.throttle.*_device: the direction that is nearest to its limit",
+        "/proc/PID/task/TID/stat state D of the group's threads, sampled, or /proc/pressure/io some total: \
+         its threads must wait",
+        "/proc/diskstats time with requests: a disk that has little to do agrees",
+    ],
+    limits: &[&IO_LIMIT_USED, &IO_PRESSURE],
+    confirm: &[
+        confirm(
+            "grep -r . --include=io.max --include='blkio.throttle.*_device' /sys/fs/cgroup",
+            "a limit for the device in question",
+        ),
+        confirm("iostat -dx 1 3", "a rate just at that limit, with %util and aqu-sz low"),
+    ],
     advice: &[
         change(
             "Raise or lift the limit of its unit.",

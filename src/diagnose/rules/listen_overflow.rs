@@ -4,7 +4,7 @@
 //! process does not accept is in what it does meanwhile: it burns CPU time, sleeps, or waits for a lock.
 
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;
@@ -21,9 +21,17 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/networking/ip-sysctl.rst somaxconn",
         "netdata tcp_listen_overflow",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/net/netstat TcpExt ListenOverflows: connections that found the queue full",
+        "/proc/net/tcp and tcp6, listening sockets: the one with the longest queue; /proc/PID/fd: whose it \
+         is",
+        "/proc/PID/stat and wchan of the owner: what it does instead of accepting",
+    ],
+    limits: &[&LISTEN_OVERFLOWS],
+    confirm: &[
+        confirm("ss -ltn", "a Recv-Q at or above its Send-Q: connections that wait, and how many may"),
+        confirm("nstat -asz TcpExtListenOverflows", "a count that rises from one look to the next"),
+    ],
     advice: &[
         look("See the queue (Recv-Q) and its limit (Send-Q).", "ss -ltnp", Remedy::FixProgram),
         advise(

@@ -7,7 +7,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::{ProcessRates, ThreadRates};
@@ -27,9 +27,28 @@ pub const RULE: Rule = Rule {
         "Threads that hand work on to each other wake often and wait for work, not for a lock.",
     ],
     sources: &["futex(2)", "Gregg, off-CPU analysis", "pmie cpu.context_switch"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/wchan futex in state S, of threads that get a CPU again and again (schedstat \
+         timeslices): they queue for a lock in user space",
+        "/proc/PID/stat utime, stime: the whole process gets about one CPU's work done and its threads \
+         share it, while CPUs idle",
+        "/proc/PID/task/TID/wchan in state D, in functions that take the lock of the address space: they \
+         queue in the kernel, and get on",
+        "/proc/stat ctxt: many switches agree",
+    ],
+    limits: &[&LOCK_WAITERS],
+    confirm: &[
+        confirm(
+            "pidstat -wt -p {pid} 1 3",
+            "cswch/s of many threads in the tens or more: each wakes, finds the lock taken and sleeps again",
+        ),
+        confirm(
+            "ps -L -o tid,stat,wchan:32,pcpu -p {pid}",
+            "most threads in futex_do_wait or futex_wait_queue, run after run; for the address space, \
+             state D in the likes of vm_mmap_pgoff and lock_mm_and_find_vma",
+        ),
+        confirm("mpstat 1 3", "%idle well above 0 while the process is slow"),
+    ],
     advice: &[
         look(
             "See who holds it: the stacks of all threads.",

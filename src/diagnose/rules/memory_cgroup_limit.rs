@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
     CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, MEMORY_PRESSURE,
 };
@@ -27,9 +27,27 @@ pub const RULE: Rule = Rule {
         "cgroup-v1/memory.rst",
         "netdata",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "memory.events max and high, or memory.failcnt of version 1: how often the group was at its limit",
+        "memory.current less inactive_file of memory.stat, by memory.max or memory.high \
+         (memory.usage_in_bytes, memory.limit_in_bytes): what cannot be dropped at once",
+        "/proc/pressure/memory some and full, total: somebody must be waiting, for which a little less \
+         than the limit is enough; where much could be dropped, twice the limit is asked for",
+        "/proc/vmstat pgscan_anon and pgscan_file, less pgscan_kswapd and pgscan_direct: reclaim for a \
+         group, not for the box",
+    ],
+    limits: &[&CGROUP_MEMORY, &CGROUP_MEMORY_HITS, &MEMORY_PRESSURE],
+    confirm: &[
+        confirm(
+            "grep -rE . --include=memory.events --include=memory.failcnt /sys/fs/cgroup | grep -E \
+             'max|high|failcnt' | grep -vE '[ :]0$'",
+            "a group whose count rises from one look to the next",
+        ),
+        confirm(
+            "cat /proc/pressure/memory; grep -E 'MemTotal|MemAvailable' /proc/meminfo",
+            "threads wait for memory although much is available",
+        ),
+    ],
     advice: &[
         change(
             "Raise the limit of its unit.",

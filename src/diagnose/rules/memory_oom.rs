@@ -6,7 +6,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::OOM_KILLS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::KernelMessage;
@@ -20,9 +20,20 @@ pub const RULE: Rule = Rule {
     symptom: "The kernel kills processes because the box, or a control group, has no memory left.",
     false_positives: &["A kill of long ago: it is listed, and is not the verdict."],
     sources: &["proc_vmstat(5) oom_kill (4.13)", "kernel mm/oom_kill.c", "netdata oom_kill"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/vmstat oom_kill: kills within the window, in the box and in control groups",
+        "memory.events oom_kill, or oom_kill in memory.oom_control of version 1: in which group",
+        "/dev/kmsg \"Killed process\": whom, and whether for the limit of a group; those of the last hour \
+         are worth knowing",
+    ],
+    limits: &[&OOM_KILLS],
+    confirm: &[
+        confirm("grep oom_kill /proc/vmstat", "a number that is higher than it was a moment ago"),
+        confirm(
+            "dmesg -T | grep -iE 'oom-kill|killed process' | tail",
+            "each kill with its time, the process, its size and whose limit it was",
+        ),
+    ],
     advice: &[
         look(
             "Read what the kernel says of it: who, how large, whose limit.",

@@ -7,7 +7,7 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
 use crate::diagnose::memory_blame::{Blame, Demand};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{
     ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE, REFAULT_SHARE,
@@ -32,9 +32,28 @@ pub const RULE: Rule = Rule {
         "proc_vmstat(5) allocstall, workingset_refault_file",
         "Android lmkd; nohang; coroot",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/pressure/memory some and full, total: threads waited for memory",
+        "/proc/vmstat allocstall_*: a thread had to free memory itself; counts with at least a little \
+         waiting",
+        "/proc/vmstat workingset_refault_file times the page size, by the bytes that /proc/diskstats says \
+         were read: read again what had just been dropped; counts when somebody waits for I/O or memory",
+        "/proc/vmstat pgmajfault and /proc/meminfo MemAvailable, SUnreclaim, Shmem, HugePages: shown \
+         beside it, they decide nothing",
+    ],
+    limits: &[&MEMORY_PRESSURE, &MEMORY_FULL, &ALLOCATION_STALLS, &REFAULT_SHARE, &MAJOR_FAULTS, &AVAILABLE],
+    confirm: &[
+        confirm("cat /proc/pressure/memory", "avg10 of some above 5"),
+        confirm(
+            "grep -E '^(allocstall|workingset_refault)' /proc/vmstat",
+            "counts that rise from one look to the next",
+        ),
+        confirm(
+            "sar -B 1 3",
+            "pgscand/s above 0: threads reclaim; majflt/s high with a disk that reads: the cache is too \
+             small",
+        ),
+    ],
     advice: &[
         look(
             "Find who holds the memory; mend a leak, shrink heaps that starve the page cache.",

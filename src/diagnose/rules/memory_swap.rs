@@ -6,7 +6,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -29,9 +29,25 @@ pub const RULE: Rule = Rule {
         "pmie",
         "kernel Documentation/accounting/psi.rst",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/vmstat pswpin, pswpout: pages from and to swap, in many seconds of the window and not in a \
+         burst",
+        "/proc/swaps: where all of it is zram, ten times the traffic is allowed",
+        "/proc/pressure/memory some and full, total: half the limit for a warning is enough, swapping must \
+         hurt somebody",
+        "/proc/diskstats sectors: the share of the disk traffic that is swapping, for critical",
+        "/proc/PID/stat rss, majflt; /proc/PID/status RssAnon, VmSwap; smaps_rollup Pss: who grows, who is \
+         largest, who waits",
+    ],
+    limits: &[&SWAP_IN, &SWAP_OUT, &SWAP_SECONDS, &MEMORY_PRESSURE, &MEMORY_FULL],
+    confirm: &[
+        confirm("vmstat 1 5", "si above 0 in most lines after the first; so alone is the kernel making room"),
+        confirm("cat /proc/pressure/memory", "avg10 of some above 5"),
+        confirm(
+            "grep -H VmSwap /proc/[0-9]*/status | sort -k2 -n | tail",
+            "whose pages are in swap; those are the victims as often as the cause",
+        ),
+    ],
     advice: &[
         look(
             "Look whether the program is at fault: a leak, too many workers, a cache set too large.",

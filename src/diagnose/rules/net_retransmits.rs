@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::{human_count, percent};
@@ -20,9 +20,20 @@ pub const RULE: Rule = Rule {
         "A peer that does not listen: its first packets are repeated.",
     ],
     sources: &["kernel Documentation/networking/snmp_counter.rst", "RFC 6298"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/net/snmp Tcp RetransSegs less /proc/net/netstat TcpExt TCPSynRetrans, by that and OutSegs; \
+         of a few segments only there is no share",
+        "/proc/net/netstat TcpExt TCPTimeouts: shown beside it",
+        "/proc/net/tcp and tcp6 retransmits; /proc/PID/fd: whose connection it is",
+    ],
+    limits: &[&RETRANSMITS],
+    confirm: &[
+        confirm(
+            "nstat -asz TcpRetransSegs TcpOutSegs TcpExtTCPSynRetrans",
+            "the first rises by more than a hundredth of what the second does",
+        ),
+        confirm("ss -tin | grep -B1 retrans: | head -20", "the peers that lose packets"),
+    ],
     advice: &[
         look("See which peers lose.", "ss -tin | grep -B1 retrans:", Remedy::Tune),
         look("Look at the card and the path.", "ip -s link; mtr -rwc 50 PEER", Remedy::Tune),

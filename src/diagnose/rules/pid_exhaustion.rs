@@ -4,7 +4,7 @@
 //! `pid_max` and `threads-max`. TasksMax of a systemd unit is the usual one.
 
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::rank;
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
 use crate::model::finding::{Remedy, Severity};
@@ -21,9 +21,23 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/admin-guide/cgroup-v1/pids.rst",
         "proc_sys_kernel(5) pid_max, threads-max",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "pids.events max: forks that a control group refused within the window; pids.max is its limit",
+        "/proc/loadavg, the number after the slash: threads of the system, by the smaller of \
+         /proc/sys/kernel/pid_max and threads-max",
+    ],
+    limits: &[&FORKS_REFUSED, &SYSTEM_THREADS],
+    confirm: &[
+        confirm(
+            "grep -r max --include=pids.events /sys/fs/cgroup | grep -v ' 0$'",
+            "a group whose count rises from one look to the next",
+        ),
+        confirm(
+            "cat /proc/loadavg /proc/sys/kernel/pid_max /proc/sys/kernel/threads-max",
+            "the number after the slash near one of the two limits",
+        ),
+        confirm("ps -e -o nlwp=,pid=,comm= --sort=-nlwp | head", "who has the threads"),
+    ],
     advice: &[
         look(
             "See who starts them.",

@@ -4,7 +4,7 @@
 //! of the time at most.
 
 use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::thresholds::REALTIME_CPU;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
@@ -16,9 +16,18 @@ pub const RULE: Rule = Rule {
     symptom: "A thread with real-time priority never sleeps: ordinary threads on its CPU stand still.",
     false_positives: &["A real-time thread that runs shortly and often."],
     sources: &["sched(7)", "kernel Documentation/scheduler/sched-rt-group.rst"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/stat policy: 1 is FIFO, 2 is RR",
+        "/proc/PID/task/TID/stat utime, stime: its CPU time",
+    ],
+    limits: &[&REALTIME_CPU],
+    confirm: &[
+        confirm(
+            "ps -eLo cls,rtprio,pcpu,pid,tid,comm --sort=-pcpu | grep -E '^ *(FF|RR)' | head -5",
+            "FF or RR with much under %CPU, which is the mean since the thread began",
+        ),
+        confirm("top -H -b -n 1 | head -15", "PR is rt or negative, and %CPU near 95 to 100"),
+    ],
     advice: &[
         change(
             "Take the real-time priority from it.",

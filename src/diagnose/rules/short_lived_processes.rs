@@ -6,9 +6,9 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look, trace};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::step4_rank::{Group, rank, suspects};
-use crate::diagnose::thresholds::{CONTRIBUTOR, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
+use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::task::Pid;
 use crate::model::units::{human_count, human_seconds, percent};
@@ -25,9 +25,20 @@ pub const RULE: Rule = Rule {
         "The kernel's count includes new threads: without vanished CPU time it is thread churn.",
     ],
     sources: &["proc_stat(5) processes", "proc_pid_stat(5) cutime, cstime"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat processes: forks, those of threads included",
+        "/proc/stat user, nice and system, less utime and stime of all /proc/PID/stat: CPU time that no \
+         living process accounts for, by busy time; the work of ended processes that lived long is taken \
+         off",
+        "/proc/PID/stat cutime, cstime, and the parents of the short lives that were met: who starts them",
+        "/proc/pressure/cpu some total: for critical, threads must queue for the CPUs",
+    ],
+    limits: &[&FORKS, &VANISHED_SHARE, &CPU_PRESSURE],
+    confirm: &[
+        confirm("grep processes /proc/stat; sleep 1; grep processes /proc/stat", "a difference of hundreds"),
+        confirm("pidstat -u -l 1 3", "CPUs that are busy, with no process to add up to it"),
+        confirm("pidstat -T CHILD 1 3", "the parent whose children, once ended, had the CPU time"),
+    ],
     advice: &[
         trace(
             "See what is started, and by whom.",

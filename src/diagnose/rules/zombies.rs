@@ -4,7 +4,7 @@
 //! nothing else; the parent is at fault, and killing the zombie is of no use.
 
 use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::ZOMBIES;
 use crate::model::finding::{Remedy, Severity};
 
@@ -15,9 +15,15 @@ pub const RULE: Rule = Rule {
     symptom: "Ended processes stay in the table because their parent never asks for their exit code.",
     false_positives: &["A child that is a zombie for a moment before its parent gets to it."],
     sources: &["wait(2)", "proc_pid_stat(5)"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/stat state Z and ppid: children that were zombies at both ends of the window, by \
+         parent; half as many are enough where they become more",
+    ],
+    limits: &[&ZOMBIES],
+    confirm: &[confirm(
+        "ps -e -o stat=,ppid= | awk '$1 ~ /^Z/ {print $2}' | sort | uniq -c | sort -rn | head",
+        "how many zombies, by parent",
+    )],
     advice: &[
         look(
             "See the parent; restart it: that frees all of them.",
