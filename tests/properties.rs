@@ -11,6 +11,7 @@ use diag::collect::{
     details, diskstats, interrupts, loadavg, meminfo, net_dev, pressure, processes, sampler, stat, swaps,
     uptime, vmstat, window,
 };
+use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::{self, Options, Sort};
 use diag::model::rates::Rates;
 use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
@@ -502,9 +503,14 @@ impl RandomBox {
         Capture { meta, diag_version: "0".to_owned(), frames }
     }
 
-    fn options(&mut self) -> Options {
+    fn options(&mut self) -> Options<'static> {
         let sorts = [None, Some(Sort::Cpu), Some(Sort::Memory), Some(Sort::Io), Some(Sort::Wait)];
-        Options { sort: self.dice.pick(&sorts), top: self.dice.pick(&[1, 10, 100_000]), pid: Some(3) }
+        Options {
+            sort: self.dice.pick(&sorts),
+            top: self.dice.pick(&[1, 10, 100_000]),
+            pid: Some(3),
+            thresholds: BUILT_IN,
+        }
     }
 }
 
@@ -513,7 +519,12 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
     let (host, memory) = (&rates.host, rates.memory.as_ref().ok());
     Report {
         schema_version: SCHEMA_VERSION,
-        diag: Run { version: "0".to_owned(), cpu_seconds: 0.1, max_rss_bytes: None },
+        diag: Run {
+            version: "0".to_owned(),
+            cpu_seconds: 0.1,
+            max_rss_bytes: None,
+            config_files: Vec::new(),
+        },
         host: HostReport {
             hostname: host.hostname.clone(),
             kernel: host.kernel.clone(),
@@ -566,7 +577,7 @@ fn no_number(debug: &str, sentences: bool) -> Option<String> {
 
 /// Everything that follows a recording; what is wrong with the answer. With `sentences` the names in it are none
 /// that could be taken for a number.
-fn judge(recording: &Recording, options: &Options, sentences: bool) -> Result<(), String> {
+fn judge(recording: &Recording, options: &Options<'_>, sentences: bool) -> Result<(), String> {
     let rates = delta::rates(recording);
     let diagnosis = diagnose::diagnose(&rates, options);
     if let Some(place) = no_number(&format!("{diagnosis:?}"), sentences) {
@@ -712,7 +723,7 @@ fn packed(tar: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-const OPTIONS: Options = Options { sort: None, top: 10, pid: None };
+const OPTIONS: Options<'static> = Options { sort: None, top: 10, pid: None, thresholds: BUILT_IN };
 
 /// A sound report, or an error of one line that can be printed.
 fn error_or_report(bytes: &[u8]) -> Result<bool, String> {

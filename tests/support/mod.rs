@@ -44,6 +44,8 @@ pub(crate) fn raw(program: impl AsRef<OsStr>) -> Command {
     for name in ENVIRONMENT {
         command.env_remove(name);
     }
+    // What somebody set on this machine is none of a test's business.
+    command.env("DIAG_NO_CONFIG", "1");
     command
 }
 
