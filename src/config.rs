@@ -127,36 +127,28 @@ fn read(file: &Path) -> Result<Answer> {
 
 /// A file with every limit, its default, its unit and its source, all of it commented out.
 pub fn template() -> String {
+    // Without tables: a number could otherwise be set in the table before it, whose limit is another.
     let mut text = format!(
         "# Limits of diag {}. Read from {SYSTEM_FILE}, then from\n\
          # $XDG_CONFIG_HOME/diag/config.toml (~/.config/diag/config.toml); the later file wins, number by number.\n\
-         # Everything is commented out. To change a limit take the # away from its name in brackets and from its\n\
-         # number. What is left out keeps its default.\n",
+         # Everything is commented out: take away the # before a number to change it. What is left out keeps its\n\
+         # default. This is TOML, so that a table such as [cpu_busy_ratio] with warning = 0.9 does as well. A limit of\n\
+         # 0 is met by anything above 0.\n",
         env!("CARGO_PKG_VERSION")
     );
     for limit in ALL {
-        let built_in = limit.built_in();
-        text += &format!(
-            "\n# {}. Source: {}\n#[{}]\n#warning = {}\n",
-            range(limit.unit, limit.max()),
-            limit.source,
-            limit.key,
-            built_in.warning
-        );
+        let (key, built_in) = (limit.key, limit.built_in());
+        text += &format!("\n# {}. Source: {}\n", range(limit.unit, limit.max()), limit.source);
+        text += &format!("#{key}.warning = {}\n", built_in.warning);
         if let Some(critical) = built_in.critical {
-            text += &format!("#critical = {critical}\n");
+            text += &format!("#{key}.critical = {critical}\n");
         }
     }
     text += "\n# Other numbers that the diagnosis goes by.\n";
     for setting in SETTINGS {
-        text += &format!(
-            "\n# {}.\n# {}. Source: {}\n#[{}]\n#value = {}\n",
-            sentence(setting.meaning),
-            range(setting.unit, setting.max()),
-            setting.source,
-            setting.key,
-            setting.built_in()
-        );
+        let range = range(setting.unit, setting.max());
+        text += &format!("\n# {}.\n# {range}. Source: {}\n", sentence(setting.meaning), setting.source);
+        text += &format!("#{}.value = {}\n", setting.key, setting.built_in());
     }
     text
 }

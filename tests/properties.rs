@@ -12,6 +12,7 @@ use diag::collect::{
     uptime, vmstat, window,
 };
 use diag::diagnose::thresholds::in_force::BUILT_IN;
+use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
 use diag::diagnose::{self, Options, Sort};
 use diag::model::rates::Rates;
 use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
@@ -509,9 +510,30 @@ impl RandomBox {
             sort: self.dice.pick(&sorts),
             top: self.dice.pick(&[1, 10, 100_000]),
             pid: Some(3),
-            thresholds: BUILT_IN,
+            thresholds: self.dice.pick(&thresholds()),
         }
     }
+}
+
+/// The defaults, limits that everything reaches, and limits that nothing does.
+fn thresholds() -> [&'static Thresholds; 3] {
+    static EXTREME: OnceLock<[Thresholds; 2]> = OnceLock::new();
+    let all = |most: bool| {
+        let number = |max: f64| if most { max } else { 0.0 };
+        let mut text = String::new();
+        for limit in ALL {
+            text += &format!("{}.warning = {:?}\n", limit.key, number(limit.max()));
+            if limit.built_in().critical.is_some() {
+                text += &format!("{}.critical = {:?}\n", limit.key, number(limit.max()));
+            }
+        }
+        for setting in SETTINGS {
+            text += &format!("{}.value = {:?}\n", setting.key, number(setting.max()));
+        }
+        Thresholds::default().with_file("f", text.as_bytes()).unwrap()
+    };
+    let [none, most] = EXTREME.get_or_init(|| [false, true].map(all));
+    [BUILT_IN, none, most]
 }
 
 /// The report around a diagnosis, as the program puts it together.

@@ -115,6 +115,8 @@ fn out_of_order<'f, 'a, 'i>(
     critical: Option<Placed<'f, 'a, 'i>>,
 ) -> Option<(&'f Found<'a, 'i>, String)> {
     let least = now.critical.filter(|critical| *critical < now.warning)?;
+    // What stands for a limit of nothing has three hundred zeros.
+    let least = if least <= f64::MIN_POSITIVE { 0.0 } else { least };
     let below = format!("{least} is below the warning of {}", now.warning);
     match (warning, critical) {
         (Some(_), Some((_, found))) => {
@@ -230,6 +232,9 @@ fn as_number(value: &DeValue<'_>) -> Option<f64> {
 }
 
 fn unknown_table(key: &str) -> String {
+    if ["warning", "critical", "value"].contains(&key) {
+        return format!("belongs to a limit; write its name before it, as in cpu_busy_ratio.{key} = ...");
+    }
     const NEAR: f64 = 0.6;
     let known = ALL.iter().map(|limit| limit.key).chain(SETTINGS.iter().map(|setting| setting.key));
     // What is far longer than any key is near to none, and comparing it would take long.
@@ -350,6 +355,10 @@ mod tests {
                 "[cpu_bussy_ratio]\nwarning = 0.9",
                 "2: cpu_bussy_ratio: is no limit; the nearest is cpu_busy_ratio",
             ),
+            (
+                "warning = 0.9",
+                "2: warning: belongs to a limit; write its name before it, as in cpu_busy_ratio.warning",
+            ),
             ("[zzz]\n", "2: zzz: is no limit; `diag config` lists all"),
             (
                 "[cpu_busy_ratio]\nwarn = 0.9",
@@ -373,6 +382,10 @@ mod tests {
                 "4: cpu_busy_ratio.critical: 0.8 is below the warning of 0.9; the",
             ),
             (
+                "[cpu_busy_ratio]\ncritical = 0",
+                "3: cpu_busy_ratio.critical: 0 is below the warning of 0.85, which",
+            ),
+            (
                 "[cpu_busy_ratio]\ncritical = 0.8",
                 "3: cpu_busy_ratio.critical: 0.8 is below the warning of 0.85, which",
             ),
@@ -392,6 +405,14 @@ mod tests {
             Thresholds::default().with_file("f", b"# a\n# b\n\xff\n").unwrap_err().to_string(),
             "3: is not UTF-8; save it as UTF-8"
         );
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_met_by_anything() {
+        let read = read("[cpu_busy_ratio]\nwarning = 0\ncritical = -0.0\n").unwrap();
+        let warning = read.limit(&CPU_BUSY).warning;
+        assert!(warning > 0.0 && 1e-300 >= warning, "{warning}");
+        assert_eq!(read.limit(&CPU_BUSY).critical, Some(warning));
     }
 
     #[test]

@@ -88,7 +88,8 @@ impl Thresholds {
         file: &str,
     ) {
         let change = self.changes.entry(limit.key).or_default();
-        let number = |value| Number { value, file: file.to_owned() };
+        // Who sets a limit of nothing wants to hear of anything: what is not there at all is no finding.
+        let number = |value: f64| Number { value: value.max(f64::MIN_POSITIVE), file: file.to_owned() };
         change.first = warning.map(number).or(change.first.take());
         change.critical = critical.map(number).or(change.critical.take());
         change.source = match (&change.first, &change.critical) {
