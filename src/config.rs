@@ -54,7 +54,7 @@ pub fn load(files: &[PathBuf]) -> Result<Config> {
     let mut config = Config::default();
     for file in files {
         let name = file.display().to_string();
-        match read_in_time(file)? {
+        match read_in_time(file, DEADLINE, read)? {
             Answer::Missing => {}
             Answer::TimedOut => config.not_checked.push(NotChecked {
                 what: format!("limits set in {name}"),
@@ -78,7 +78,7 @@ enum Answer {
     Bytes(Vec<u8>),
 }
 
-fn read_in_time(file: &Path) -> Result<Answer> {
+fn read_in_time(file: &Path, deadline: Duration, read: fn(&Path) -> Result<Answer>) -> Result<Answer> {
     let (sender, receiver) = channel();
     let owned = file.to_owned();
     let work = move || drop(sender.send(read(&owned)));
@@ -87,7 +87,7 @@ fn read_in_time(file: &Path) -> Result<Answer> {
     if reader.is_err() {
         return read(file);
     }
-    match receiver.recv_timeout(DEADLINE) {
+    match receiver.recv_timeout(deadline) {
         Ok(answer) => answer,
         Err(RecvTimeoutError::Timeout) => Ok(Answer::TimedOut),
         Err(RecvTimeoutError::Disconnected) => bail!("{}: the reading thread has ended", file.display()),
@@ -139,6 +139,12 @@ pub fn template() -> String {
     for limit in ALL {
         let (key, built_in) = (limit.key, limit.built_in());
         text += &format!("\n# {}. Source: {}\n", range(limit.unit, limit.max()), limit.source);
+        if !limit.shown_only.is_empty() {
+            text += &format!(
+                "# No rule goes by the {} limit: it marks the number in the report.\n",
+                limit.shown_only
+            );
+        }
         text += &format!("#{key}.warning = {}\n", built_in.warning);
         if let Some(critical) = built_in.critical {
             text += &format!("#{key}.critical = {critical}\n");
@@ -226,6 +232,16 @@ mod tests {
             assert!(told.contains(expected) && told.starts_with(file.to_str().unwrap()), "{told}");
         }
         assert!(load(&[path("full"), path("bad").join("below"), path("none")]).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_does_not_answer_is_not_waited_for() {
+        let never: fn(&Path) -> Result<Answer> = |_| {
+            std::thread::sleep(Duration::from_secs(1));
+            Ok(Answer::Missing)
+        };
+        let answer = read_in_time(Path::new("x"), Duration::from_millis(1), never).unwrap();
+        assert!(matches!(answer, Answer::TimedOut));
     }
 
     #[test]

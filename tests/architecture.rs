@@ -524,7 +524,7 @@ fn past_what_is_in_force(source: &Source) -> Vec<String> {
 #[test]
 fn nothing_goes_by_a_limit_past_what_is_in_force() {
     // That the numbers of a limit are private holds it; this holds that they stay so, and closes the other ways.
-    let text = fs::read_to_string(src().join("diagnose/thresholds.rs")).unwrap();
+    let text = fs::read_to_string(src().join("diagnose/thresholds/in_force.rs")).unwrap();
     for field in ["warning: f64,", "critical: Option<f64>,", "value: f64,"] {
         assert!(text.contains(&format!("\n    {field}")), "{field} is gone or public");
     }

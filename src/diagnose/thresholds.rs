@@ -7,81 +7,8 @@
 pub mod file;
 pub mod in_force;
 
-pub use in_force::{InForce, Thresholds};
-
-/// A pair of limits for one number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limit {
-    /// Name of its table in a configuration file: the metric's, where no other limit has that metric.
-    pub key: &'static str,
-    /// Name of the number, as it stands in the JSON's evidence.
-    pub metric: &'static str,
-    /// Its unit: `ratio`, `per_second`, `seconds`, `count`.
-    pub unit: &'static str,
-    // From here on it is worth a warning. Private, like the next one: see the head of this file.
-    warning: f64,
-    // From here on it is critical, where the number alone can be.
-    critical: Option<f64>,
-    /// Who says so.
-    pub source: &'static str,
-    // A ratio that is no share of a whole.
-    above_one: bool,
-}
-
-const fn limit(
-    metric: &'static str,
-    unit: &'static str,
-    warning: f64,
-    critical: Option<f64>,
-    source: &'static str,
-) -> Limit {
-    Limit { key: metric, metric, unit, warning, critical, source, above_one: false }
-}
-
-impl Limit {
-    /// Under a name of its own in a configuration file: another limit has the same metric.
-    const fn under(self, key: &'static str) -> Self {
-        Self { key, ..self }
-    }
-
-    /// May be more than one although it is a ratio.
-    const fn above_one(self) -> Self {
-        Self { above_one: true, ..self }
-    }
-}
-
-/// A number that the diagnosis goes by beside the limits: a least amount of data, a share that makes a culprit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Setting {
-    /// Name of its table in a configuration file.
-    pub key: &'static str,
-    /// Its unit.
-    pub unit: &'static str,
-    // Private: see the head of this file.
-    value: f64,
-    /// What it decides.
-    pub meaning: &'static str,
-    /// Who says so.
-    pub source: &'static str,
-    above_one: bool,
-}
-
-const fn setting(
-    key: &'static str,
-    unit: &'static str,
-    value: f64,
-    meaning: &'static str,
-    source: &'static str,
-) -> Setting {
-    Setting { key, unit, value, meaning, source, above_one: false }
-}
-
-impl Setting {
-    /// May be more than one although it is a ratio.
-    const fn above_one(self) -> Self {
-        Self { above_one: true, ..self }
-    }
-}
+pub use in_force::{InForce, Limit, Setting, Thresholds};
+use in_force::{limit, setting};
 
 /// Load by CPU: above one, threads queue.
 pub const LOAD_PER_CPU: Limit = limit(
@@ -91,7 +18,8 @@ pub const LOAD_PER_CPU: Limit = limit(
     Some(2.0),
     "node-mixin: load by CPU above 2; glances: careful from 0.7",
 )
-.above_one();
+.above_one()
+.shown_only("critical");
 /// From here on a box is called busy.
 pub const LOAD_BUSY: Setting = setting(
     "load_per_cpu_busy",
@@ -103,7 +31,8 @@ pub const LOAD_BUSY: Setting = setting(
 .above_one();
 /// Mean number of threads in uninterruptible sleep.
 pub const UNINTERRUPTIBLE: Limit =
-    limit("uninterruptible_mean", "count", 0.5, Some(1.0), "house value; Gregg, USE method: blocked threads");
+    limit("uninterruptible_mean", "count", 0.5, Some(1.0), "house value; Gregg, USE method: blocked threads")
+        .shown_only("critical");
 /// Time that the CPUs are not idle.
 pub const CPU_BUSY: Limit =
     limit("cpu_busy_ratio", "ratio", 0.85, Some(0.95), "netdata 10min_cpu_usage: 85/95 %; pmie: 90 %");
@@ -178,7 +107,8 @@ pub const SWAP_SECONDS: Limit = limit("swap_seconds_ratio", "ratio", 0.30, None,
 pub const MEMORY_PRESSURE: Limit =
     limit("psi_memory_some_ratio", "ratio", 0.05, Some(0.20), "lmkd: 70 ms/s; coroot: 2 %");
 /// Time in which all threads waited for memory.
-pub const MEMORY_FULL: Limit = limit("psi_memory_full_ratio", "ratio", 0.03, Some(0.10), "nohang: full 10 %");
+pub const MEMORY_FULL: Limit =
+    limit("psi_memory_full_ratio", "ratio", 0.03, Some(0.10), "nohang: full 10 %").shown_only("warning");
 /// Times a thread had to free memory itself before it got some.
 pub const ALLOCATION_STALLS: Limit = limit(
     "allocation_stalls_per_second",
@@ -194,12 +124,14 @@ pub const MAJOR_FAULTS: Limit = limit(
     500.0,
     Some(1000.0),
     "node-mixin: 500; awesome-prometheus: 1000",
-);
+)
+.shown_only("warning and critical");
 /// Share of the bytes read that were in memory shortly before.
 pub const REFAULT_SHARE: Limit = limit("refault_share_ratio", "ratio", 0.50, None, "house value");
 /// Memory that could still be had.
 pub const AVAILABLE: Limit =
-    limit("memory_available_ratio", "ratio", 0.10, None, "netdata ram_available, node-mixin: 10 %");
+    limit("memory_available_ratio", "ratio", 0.10, None, "netdata ram_available, node-mixin: 10 %")
+        .shown_only("warning");
 /// Time in which some thread waited for I/O.
 pub const IO_PRESSURE: Limit = limit("psi_io_some_ratio", "ratio", 0.10, Some(0.40), "house value");
 /// CPU time that was idle for want of I/O.
@@ -279,7 +211,8 @@ pub const OOM_KILLS: Limit =
     limit("oom_kills_count", "count", 1.0, Some(1.0), "netdata oom_kill; pmie: above 0");
 /// Memory of a control group that could not be dropped at once, by its limit.
 pub const CGROUP_MEMORY: Limit =
-    limit("cgroup_memory_used_ratio", "ratio", 0.80, Some(0.98), "netdata cgroup_ram_in_use: 90/98 %");
+    limit("cgroup_memory_used_ratio", "ratio", 0.80, Some(0.98), "netdata cgroup_ram_in_use: 90/98 %")
+        .shown_only("critical");
 /// Times a second that the limit was hit.
 pub const CGROUP_MEMORY_HITS: Limit =
     limit("cgroup_memory_hits_per_second", "per_second", 1.0, None, "house value");

@@ -41,6 +41,10 @@ impl Thresholds {
         let document = DeTable::parse(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            if message == "duplicate key" {
+                let key = error.span().and_then(|span| text.get(span)).map(shown);
+                return problem(line(bytes, at), key, "is there for the second time; remove one of the two");
+            }
             let what = format!("is not TOML: {message}; `diag config` prints a file to start from");
             problem(line(bytes, at), None, what)
         })?;
@@ -394,7 +398,10 @@ mod tests {
                 "3: cpu_busy_ratio.warning: 0.96 is above the critical limit of 0.95, which",
             ),
             ("[cpu_busy_ratio]\nwarning 0.9", "3: is not TOML:"),
-            ("[cpu_busy_ratio]\nwarning = 0.9\nwarning = 0.9", "4: is not TOML: duplicate key"),
+            (
+                "[cpu_busy_ratio]\nwarning = 0.9\nwarning = 0.9",
+                "4: warning: is there for the second time; remove one",
+            ),
             ("[cpu_busy_ratio\nwarning = 0.9", "2: is not TOML:"),
         ] {
             let told = refused(text);

@@ -1,7 +1,88 @@
-//! What is in force: the defaults, and over them what configuration files say.
+//! What a limit is, and which is in force: the default, or what configuration files say.
 
-use super::{Limit, Setting};
 use std::collections::BTreeMap;
+
+/// A pair of limits for one number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// Name of its table in a configuration file: the metric's, where no other limit has that metric.
+    pub key: &'static str,
+    /// Name of the number, as it stands in the JSON's evidence.
+    pub metric: &'static str,
+    /// Its unit: `ratio`, `per_second`, `seconds`, `count`.
+    pub unit: &'static str,
+    // From here on it is worth a warning. Private, like the next one: a rule that read it would not see what
+    // a user set.
+    warning: f64,
+    // From here on it is critical, where the number alone can be.
+    critical: Option<f64>,
+    /// Who says so.
+    pub source: &'static str,
+    /// What of it only marks the number in the report, and decides nothing; empty where all of it decides.
+    pub shown_only: &'static str,
+    // A ratio that is no share of a whole.
+    above_one: bool,
+}
+
+pub(super) const fn limit(
+    metric: &'static str,
+    unit: &'static str,
+    warning: f64,
+    critical: Option<f64>,
+    source: &'static str,
+) -> Limit {
+    Limit { key: metric, metric, unit, warning, critical, source, shown_only: "", above_one: false }
+}
+
+impl Limit {
+    /// Under a name of its own in a configuration file: another limit has the same metric.
+    pub(super) const fn under(self, key: &'static str) -> Self {
+        Self { key, ..self }
+    }
+
+    /// `what` of it marks the number in the report and decides nothing: no rule goes by it.
+    pub(super) const fn shown_only(self, what: &'static str) -> Self {
+        Self { shown_only: what, ..self }
+    }
+
+    /// May be more than one although it is a ratio.
+    pub(super) const fn above_one(self) -> Self {
+        Self { above_one: true, ..self }
+    }
+}
+
+/// A number that the diagnosis goes by beside the limits: a least amount of data, a share that makes a culprit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// Name of its table in a configuration file.
+    pub key: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    // Private: a rule that read it would not see what a user set.
+    value: f64,
+    /// What it decides.
+    pub meaning: &'static str,
+    /// Who says so.
+    pub source: &'static str,
+    above_one: bool,
+}
+
+pub(super) const fn setting(
+    key: &'static str,
+    unit: &'static str,
+    value: f64,
+    meaning: &'static str,
+    source: &'static str,
+) -> Setting {
+    Setting { key, unit, value, meaning, source, above_one: false }
+}
+
+impl Setting {
+    /// May be more than one although it is a ratio.
+    pub(super) const fn above_one(self) -> Self {
+        Self { above_one: true, ..self }
+    }
+}
 
 /// The defaults of this program.
 pub const BUILT_IN: &Thresholds = &Thresholds { changes: BTreeMap::new() };
