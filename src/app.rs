@@ -11,6 +11,8 @@ use crate::collect::own;
 use crate::collect::resilience;
 use crate::collect::root::Root;
 use crate::collect::window::{self, Progress};
+use crate::config::{self, Config};
+use crate::diagnose::thresholds::Thresholds;
 use crate::model::rates::Rates;
 use crate::model::reading::{Absence, AbsenceKind};
 use crate::model::report::{
@@ -45,21 +47,34 @@ pub fn run(cli: &Cli) -> Result<u8> {
         .context("cannot ignore SIGXFSZ")?;
     match &cli.command {
         None => {
+            let config = config(&cli.report)?;
             let recording = watch(cli, None)?;
-            answer(&cli.report, recording)
+            answer(&cli.report, recording, config)
         }
         Some(Command::Record(arguments)) => {
+            let config = config(&cli.report)?;
             let recording = watch(cli, Some(arguments))?;
-            answer(&cli.report, recording)
+            answer(&cli.report, recording, config)
         }
         Some(Command::Replay(arguments)) => {
+            let config = config(&cli.report)?;
             let recording = replay(&arguments.file)?;
-            answer(&cli.report, recording)
+            answer(&cli.report, recording, config)
         }
         Some(Command::Explain(arguments)) => explain(&cli.report, arguments),
+        Some(Command::Config) => print(&cli.report, config::template().as_bytes()),
         Some(Command::Schema) => print(&cli.report, generate::schema().as_bytes()),
         Some(Command::Completions { shell }) => print(&cli.report, &generate::completion(*shell)),
     }
+}
+
+/// What the configuration files say; read before the window, so that what is wrong with them is said at once.
+fn config(options: &ReportArgs) -> Result<Config> {
+    let off = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if options.no_config || off("DIAG_NO_CONFIG") {
+        return Ok(Config::default());
+    }
+    config::load(&config::files(|name| std::env::var_os(name)))
 }
 
 /// Takes a live window; keeps its raw bytes when a capture is wanted.
@@ -134,7 +149,7 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 }
 
 /// Renders the diagnosis of a recording and writes it; the exit code.
-fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
+fn answer(options: &ReportArgs, recording: Recording, config: Config) -> Result<u8> {
     let rates = delta::rates(&recording);
     // Ten thousand processes are no longer needed in two raw copies.
     drop(recording);
@@ -143,9 +158,15 @@ fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
     {
         anyhow::bail!("there is no process {pid} at the end of the window");
     }
-    let asked = diagnose::Options { sort: options.sort.map(rank_by), top: options.top, pid: options.pid };
-    let diagnosis = diagnose::diagnose(&rates, &asked);
-    let report = report(diagnosis, &rates);
+    let asked = diagnose::Options {
+        sort: options.sort.map(rank_by),
+        top: options.top,
+        pid: options.pid,
+        thresholds: &config.thresholds,
+    };
+    let mut diagnosis = diagnose::diagnose(&rates, &asked);
+    diagnosis.not_checked.extend(config.not_checked);
+    let report = report(diagnosis, &rates, &config.thresholds);
     let text = match options.format {
         Format::Json => render::json::render(&report)?,
         Format::Text => render::text::render(&report, &text_options(options, &report.verdict)),
@@ -186,7 +207,7 @@ fn no_bottleneck(id: &str) -> exit::UsageError {
 }
 
 /// The report: the diagnosis with the run, the host and the window.
-fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
+fn report(diagnosis: Diagnosis, rates: &Rates, thresholds: &Thresholds) -> Report {
     let host = &rates.host;
     let memory = rates.memory.as_ref().ok();
     Report {
@@ -195,6 +216,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cpu_seconds: own::cpu_seconds(),
             max_rss_bytes: own::max_rss_bytes(),
+            config_files: thresholds.files().into_iter().map(str::to_owned).collect(),
         },
         host: HostReport {
             hostname: host.hostname.clone(),

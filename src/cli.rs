@@ -40,10 +40,11 @@ Examples:
   diag record slow.diag                   keep the raw counters of an incident ...
   diag replay slow.diag                   ... and diagnose them on another machine
   diag explain memory-swap                what a verdict means, how to confirm it, what to do
+  diag config > /etc/diag/config.toml     every limit, to be changed there
 
 Exit codes:
   0   ran, whatever it found; also when the reader of a pipe went away
-  1   could not run: no kernel counters, an unreadable capture, a full disk
+  1   could not run: no kernel counters, an unreadable capture, a wrong configuration file, a full disk
   2   usage error
   10  with --fail-on only: the verdict is at that level or above
   11  with --fail-on only: diag could not tell";
@@ -117,6 +118,12 @@ pub struct ReportArgs {
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, global = true)]
     pub color: Color,
+    /// Ignore the configuration files
+    ///
+    /// Every limit then has its default. The files are /etc/diag/config.toml and
+    /// $XDG_CONFIG_HOME/diag/config.toml; see `diag config`.
+    #[arg(long, global = true)]
+    pub no_config: bool,
     /// Write the report to FILE instead of standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, global = true)]
     pub output: Option<PathBuf>,
@@ -142,6 +149,15 @@ pub enum Command {
         override_usage = "diag explain [ID]"
     )]
     Explain(ExplainArgs),
+    /// Print a configuration file with every limit, its default and its source, all commented out
+    ///
+    /// `diag config > /etc/diag/config.toml` is a start. What is set there, and then in
+    /// $XDG_CONFIG_HOME/diag/config.toml (~/.config where that is not set), is what diag goes by.
+    #[command(
+        help_template = "{about-with-newline}\n{usage-heading} {usage}\n",
+        override_usage = "diag config"
+    )]
+    Config,
     /// Print the JSON Schema of the report
     #[command(
         help_template = "{about-with-newline}\n{usage-heading} {usage}\n",
@@ -284,6 +300,7 @@ impl Cli {
             None | Some(Command::Record(_)) => return Ok(()),
             Some(Command::Replay(_)) => "replay",
             Some(Command::Explain(_)) => "explain",
+            Some(Command::Config) => "config",
             Some(Command::Schema) => "schema",
             Some(Command::Completions { .. }) => "completions",
         };

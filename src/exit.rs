@@ -2,7 +2,8 @@
 //!
 //! Without `--fail-on` the codes say whether diag ran, never what it found, so that `diag && ...` in a script does not
 //! break on a busy box. A reader that closes its pipe early (`diag | head -1`) has what it wanted: that is a quiet
-//! success. Ctrl-C ends the window, not the run, and so has no code of its own.
+//! success. A configuration file that makes no sense is a run that could not be, not a usage error: the command line was
+//! fine, and who wrote the file may be somebody else. Ctrl-C ends the window, not the run, and so has no code of its own.
 
 use crate::cli::Level;
 use crate::model::finding::Severity;
@@ -27,7 +28,10 @@ pub const COULD_NOT_TELL: u8 = 11;
 /// Every code with its meaning, for the manual.
 pub const ALL: &[(u8, &str)] = &[
     (RAN, "Ran, whatever it found; also when the reader of a pipe went away."),
-    (COULD_NOT_RUN, "Could not run: no kernel counters, an unreadable capture, a full disk."),
+    (
+        COULD_NOT_RUN,
+        "Could not run: no kernel counters, an unreadable capture, a configuration file that makes no sense, a full disk.",
+    ),
     (USAGE, "Usage error."),
     (AT_OR_ABOVE, "With --fail-on only: the verdict is at that level or above."),
     (COULD_NOT_TELL, "With --fail-on only: diag could not tell."),

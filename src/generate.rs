@@ -18,6 +18,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("CLICOLOR", "When 0, no colour."),
     ("CLICOLOR_FORCE", "When set and not 0, colour also where the output is not a terminal."),
     ("TERM", "When dumb, no colour."),
+    ("XDG_CONFIG_HOME", "Where the user's configuration is; ~/.config where it is not set or not absolute."),
+    (
+        "DIAG_NO_CONFIG",
+        "When set to anything but nothing, the configuration files are ignored, as with --no-config.",
+    ),
     ("COLUMNS", "Width of the report, where it is not that of the terminal."),
     (
         "PAGER",
@@ -39,6 +44,12 @@ const FILES: &[(&str, &str)] = &[
         "Pressure stall information: time lost to waiting. Linux 4.20 and later, where it is on.",
     ),
     ("/proc/PID/", "What each process takes and waits for."),
+    (
+        "/etc/diag/config.toml, then $XDG_CONFIG_HOME/diag/config.toml",
+        "Limits that differ from the defaults, as TOML: a table for each limit, with warning and critical. Both files \
+         may be missing; the later one wins, number by number. Those of the machine that runs diag are read, also for \
+         a replay and with --root. A file that makes no sense is an error. diag config prints one to start from.",
+    ),
     ("/sys/block/, /sys/fs/cgroup/", "Kinds of block devices; control groups and their limits."),
 ];
 
@@ -51,6 +62,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("diag record slow.diag", "Keep the raw counters of an incident."),
     ("diag replay slow.diag", "Diagnose them later, on any machine."),
     ("diag explain memory-swap", "What that verdict means, how to confirm it, what to do."),
+    ("diag config > /etc/diag/config.toml", "A file with every limit, to be changed there."),
 ];
 
 const SEE_ALSO: &[(&str, &str)] = &[

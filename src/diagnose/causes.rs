@@ -6,7 +6,7 @@
 use crate::diagnose::facts::Facts;
 use crate::diagnose::kernel_work::Served;
 use crate::diagnose::rules::{Hit, Rule, Who};
-use crate::diagnose::thresholds::VANISHED_SHARE;
+use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE, VANISHED_SHARE};
 use crate::model::finding::Severity;
 
 /// "`cause` explains `effect`", when it does.
@@ -203,7 +203,7 @@ fn swap_makes_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
 
 /// A page cache that is too small explains the reads that it causes.
 fn refaults_make_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    facts.refault_share().is_some_and(|share| share >= 0.5)
+    facts.refault_share().is_some_and(|share| share >= facts.limit(&REFAULT_SHARE).warning)
 }
 
 /// Freeing memory explains kernel time when the kernel's memory threads take a part of it, or when threads
@@ -227,7 +227,10 @@ fn storm_dominates(facts: &Facts<'_>, storm: &Hit, _: &Hit) -> bool {
 
 /// A saturated disk explains threads in D that get on, not those that hang.
 fn threads_get_on(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    !facts.user_threads().any(|thread| thread.uninterruptible_looks_ratio >= 0.9 && thread.ran == Some(false))
+    let blocked = facts.limit(&BLOCKED_LOOKS).warning;
+    !facts
+        .user_threads()
+        .any(|thread| thread.uninterruptible_looks_ratio >= blocked && thread.ran == Some(false))
 }
 
 fn interrupts_dominate(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {

@@ -65,8 +65,8 @@ fn explain(rule: &Rule) -> Explanation {
             .map(|limit| Threshold {
                 metric: limit.metric.to_owned(),
                 unit: limit.unit.to_owned(),
-                warning: limit.warning,
-                critical: limit.critical,
+                warning: limit.built_in().warning,
+                critical: limit.built_in().critical,
                 source: limit.source.to_owned(),
             })
             .collect(),

@@ -27,6 +27,7 @@ pub mod verdict;
 use crate::diagnose::causes::Judged;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Outcome, RULES};
+use crate::diagnose::thresholds::Thresholds;
 use crate::model::finding::Step;
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
@@ -36,18 +37,20 @@ pub use step4_rank::Sort;
 
 /// What the user asked of the diagnosis.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct Options<'a> {
     /// Order of the processes; by the verdict's own resource when none.
     pub sort: Option<Sort>,
     /// Number of processes.
     pub top: usize,
     /// A process that must be listed.
     pub pid: Option<Pid>,
+    /// The limits to go by.
+    pub thresholds: &'a Thresholds,
 }
 
 /// Walks the triage.
-pub fn diagnose(rates: &Rates, options: &Options) -> Diagnosis {
-    let facts = Facts::new(rates);
+pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
+    let facts = Facts::new(rates, options.thresholds);
     let mut not_checked = not_checked::inputs(rates);
     let mut hits = Vec::new();
     for rule in RULES {

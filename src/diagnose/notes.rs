@@ -41,7 +41,7 @@ fn note(impact_ratio: f64, summary: String, evidence: Vec<Evidence>) -> Hit {
 fn left_over_load(facts: &Facts<'_>) -> Option<Hit> {
     let load = facts.rates.load.as_ref().ok()?;
     let now = facts.rates.makeup.running_mean + facts.rates.makeup.uninterruptible_mean;
-    (load.one >= LOAD_BUSY * facts.cpus && now < 0.5 * load.one).then(|| {
+    (load.one >= facts.setting(&LOAD_BUSY) * facts.cpus && now < 0.5 * load.one).then(|| {
         note(
             0.0,
             format!(
@@ -61,7 +61,7 @@ fn left_over_load(facts: &Facts<'_>) -> Option<Hit> {
 /// iowait is idle time with another name.
 fn iowait(facts: &Facts<'_>) -> Option<Hit> {
     let cpu = facts.cpu()?;
-    if cpu.iowait_ratio < IOWAIT.warning {
+    if cpu.iowait_ratio < facts.limit(&IOWAIT).warning {
         return None;
     }
     let iowait = plain("cpu_iowait_ratio", Some(cpu.iowait_ratio), "ratio", "/proc/stat iowait");
@@ -102,7 +102,8 @@ fn iowait(facts: &Facts<'_>) -> Option<Hit> {
 
 /// A device that serves many requests at once is busy from the first one on.
 fn parallel_device(facts: &Facts<'_>) -> Option<Hit> {
-    let busy = |disk: &&crate::model::rates::DiskRates| disk.utilization_ratio >= DISK_BUSY.warning;
+    let busy =
+        |disk: &&crate::model::rates::DiskRates| disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning;
     let disk = facts.leaves().find(busy).filter(|disk| !Facts::spinning(disk))?;
     let took = disk.await_seconds()?;
     Some(note(

@@ -1,8 +1,8 @@
 //! Counters of the network stack and the sockets that matter.
 
 use crate::model::task::Pid;
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// Counters of `/proc/net/snmp` and `/proc/net/netstat` by `Protocol.Name`, and those of the packet queues.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 //!
 //! Evidence: entries against the limit, packets dropped for want of an entry.
 
-use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::CONNTRACK;
 use crate::model::finding::{Remedy, Severity};
@@ -59,13 +59,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     };
     let share = count as f64 / max as f64;
     let dropped = facts.net("conntrack.dropped").unwrap_or(0.0);
-    if share < CONNTRACK.warning && dropped <= 0.0 {
+    if share < facts.limit(&CONNTRACK).warning && dropped <= 0.0 {
         return Outcome::Clear;
     }
-    let critical = dropped > 0.0 || CONNTRACK.critical.is_some_and(|limit| share >= limit);
+    let critical = dropped > 0.0 || facts.limit(&CONNTRACK).critical.is_some_and(|limit| share >= limit);
     Outcome::hit(Hit {
         impact_ratio: if dropped > 0.0 { 0.9 } else { 0.2 },
-        evidence: vec![evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")],
+        evidence: vec![facts.evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             format!("The connection tracking table is {} full ({count} of {max} entries).", percent(share)),

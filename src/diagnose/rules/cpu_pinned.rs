@@ -4,7 +4,7 @@
 //! and the rest idle. A quota holds threads back on idle CPUs as well; what is bound waits on a full one.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{PINNED_BUSY, PINNED_DELAY, PINNED_IDLE};
 use crate::model::finding::{Remedy, Severity};
@@ -86,9 +86,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
         let threads = facts.user_threads().filter(|thread| thread.cpus_allowed.as_deref() == Some(cpus));
         let bound = Bound { cpus, threads: threads.collect() };
         let (busy, idle) = split(facts, cpus)?;
-        let held = busy >= PINNED_BUSY.warning
-            && idle >= PINNED_IDLE.warning
-            && bound.waiting() >= PINNED_DELAY.warning;
+        let held = busy >= facts.limit(&PINNED_BUSY).warning
+            && idle >= facts.limit(&PINNED_IDLE).warning
+            && bound.waiting() >= facts.limit(&PINNED_DELAY).warning;
         held.then_some((bound, busy, idle))
     });
     let Some((bound, busy, idle)) = bound.max_by(|a, b| a.0.waiting().total_cmp(&b.0.waiting())) else {
@@ -101,17 +101,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
     });
     let named = top.as_ref().map(|top| format!("; {} takes most of it", facts.name(top))).unwrap_or_default();
     let list = words(bound.cpus);
-    let critical = PINNED_DELAY.critical.is_some_and(|limit| waiting >= limit);
+    let critical = facts.limit(&PINNED_DELAY).critical.is_some_and(|limit| waiting >= limit);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .margin(busy, PINNED_BUSY.warning, 0.01)
+            .margin(busy, facts.limit(&PINNED_BUSY).warning, 0.01)
             .agreement(1 + usize::from(bound.threads.len() > 1))
             .ratio(),
         impact_ratio: waiting.min(1.0) * 0.8,
         evidence: vec![
-            evidence(&PINNED_DELAY, Some(waiting), "/proc/PID/task/TID/schedstat of bound threads"),
-            evidence(&PINNED_BUSY, Some(busy), "/proc/stat of the CPUs they may use"),
-            evidence(&PINNED_IDLE, Some(idle), "/proc/stat of the other CPUs"),
+            facts.evidence(&PINNED_DELAY, Some(waiting), "/proc/PID/task/TID/schedstat of bound threads"),
+            facts.evidence(&PINNED_BUSY, Some(busy), "/proc/stat of the CPUs they may use"),
+            facts.evidence(&PINNED_IDLE, Some(idle), "/proc/stat of the other CPUs"),
             plain("bound_threads_count", Some(bound.threads.len() as f64), "count", "Cpus_allowed_list"),
         ],
         why: Some(format!("may run on {list} only")),

@@ -5,7 +5,7 @@
 //! the guest there is no culprit: it sits on the same host, or is the guest's own limit.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
@@ -64,16 +64,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let steal = cpu.steal_ratio;
     let wanted = cpu.busy_ratio() >= 0.5 || facts.rates.makeup.running_mean > facts.cpus;
-    if steal < STEAL.warning || !wanted {
+    if steal < facts.limit(&STEAL).warning || !wanted {
         return Outcome::Clear;
     }
     let decides = facts.steal_decides();
-    let critical = decides && STEAL.critical.is_some_and(|limit| steal >= limit);
+    let critical = decides && facts.limit(&STEAL).critical.is_some_and(|limit| steal >= limit);
     // busy_ratio counts stolen time: it is neither idle nor iowait.
     let used = cpu.busy_ratio() - steal;
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
     let mut evidence = vec![
-        evidence(&STEAL, Some(steal), "/proc/stat steal"),
+        facts.evidence(&STEAL, Some(steal), "/proc/stat steal"),
         plain("cpu_used_ratio", Some(used), "ratio", "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
@@ -85,7 +85,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             (false, false) => Severity::Warning,
         },
         confidence_ratio: Confidence::new()
-            .margin(steal, STEAL.warning, facts.sampling_error(steal))
+            .margin(steal, facts.limit(&STEAL).warning, facts.sampling_error(steal))
             .contradicted_if(virtualization.is_none())
             .ratio(),
         impact_ratio: if decides { steal.max(facts.cpu_wait_ratio().min(steal * 2.0)) } else { steal / 2.0 },

@@ -4,7 +4,7 @@
 //! CPUs are wanted. A virtual machine cannot see it: there it looks like code that got slower.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::HEAT;
 use crate::model::finding::{Remedy, Severity};
@@ -21,7 +21,7 @@ pub const RULE: Rule = Rule {
         "pmie thermal_throttle",
     ],
     counters: &[
-        "/sys/devices/system/cpu/cpuN/thermal_throttle/{core,package}_throttle_total_time_ms",
+        "core_throttle_total_time_ms and package_throttle_total_time_ms below /sys/devices/system/cpu: time that a CPU was slowed down, the worst of them",
         "/proc/stat",
     ],
     limits: &[&HEAT],
@@ -54,15 +54,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let (Some(heat), Some(cpu)) = (facts.rates.heat_ratio, facts.cpu()) else { return Outcome::Clear };
     // One hot CPU of many is enough to slow the one program that runs on it.
     let busiest = facts.rates.cpus.iter().map(|(_, cpu)| cpu.busy_ratio()).fold(cpu.busy_ratio(), f64::max);
-    if heat < HEAT.warning || busiest < BUSY_MIN {
+    if heat < facts.limit(&HEAT).warning || busiest < BUSY_MIN {
         return Outcome::Clear;
     }
-    let critical = HEAT.critical.is_some_and(|limit| heat >= limit) && facts.cpu_queues().0;
+    let critical = facts.limit(&HEAT).critical.is_some_and(|limit| heat >= limit) && facts.cpu_queues().0;
     Outcome::hit(Hit {
-        confidence_ratio: Confidence::new().margin(heat, HEAT.warning, 0.01).ratio(),
+        confidence_ratio: Confidence::new().margin(heat, facts.limit(&HEAT).warning, 0.01).ratio(),
         impact_ratio: heat * cpu.busy_ratio(),
         evidence: vec![
-            evidence(&HEAT, Some(heat), "/sys/devices/system/cpu/cpuN/thermal_throttle"),
+            facts.evidence(&HEAT, Some(heat), "/sys/devices/system/cpu/cpuN/thermal_throttle"),
             plain("cpu_busy_ratio", Some(cpu.busy_ratio()), "ratio", "/proc/stat"),
         ],
         ..Hit::new(

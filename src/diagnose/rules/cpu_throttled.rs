@@ -3,7 +3,7 @@
 //! Evidence: `cpu.stat` of the group. Throttled threads are in state R without being counted as runnable, so
 //! the load looks high and the CPUs idle at the same time. The throttled time adds up over the CPUs.
 
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::cgroup::CgroupRates;
@@ -74,9 +74,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
         }
     };
     let held = |group: &&CgroupRates| {
-        group.periods_count >= THROTTLED_PERIODS_MIN
-            && group.throttled_ratio.is_some_and(|ratio| ratio >= THROTTLED_PERIODS.warning)
-            && group.throttled_cpus.is_some_and(|cpus| cpus >= THROTTLED_CPUS.warning)
+        group.periods_count as f64 >= facts.setting(&THROTTLED_PERIODS_MIN)
+            && group.throttled_ratio.is_some_and(|ratio| ratio >= facts.limit(&THROTTLED_PERIODS).warning)
+            && group.throttled_cpus.is_some_and(|cpus| cpus >= facts.limit(&THROTTLED_CPUS).warning)
     };
     let cost = |group: &&CgroupRates| group.throttled_cpus.unwrap_or(0.0);
     let Some(group) = groups.iter().filter(held).max_by(|a, b| cost(a).total_cmp(&cost(b))) else {
@@ -87,7 +87,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let named =
         top.as_ref().map(|top| format!("; {} is held back in it", facts.name(top))).unwrap_or_default();
     let quota = group.quota_cpus.map_or_else(String::new, |quota| format!(" may use {quota:.2} CPUs and"));
-    let critical = THROTTLED_PERIODS.critical.is_some_and(|limit| ratio >= limit);
+    let critical = facts.limit(&THROTTLED_PERIODS).critical.is_some_and(|limit| ratio >= limit);
     let summary = format!(
         "Control group {}{quota} is held back in {} of its periods, {} CPUs' worth of waiting{named}.",
         group.name(),
@@ -98,8 +98,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact_ratio: (cpus / facts.cpus).min(1.0).max(0.3 * ratio),
         evidence: vec![
-            evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
-            evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
+            facts.evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
+            facts.evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
             plain("quota_cpus", group.quota_cpus, "count", "cpu.max, cpu.cfs_quota_us"),
         ],
         why: Some(format!("held back by the CPU quota of {}", group.name())),

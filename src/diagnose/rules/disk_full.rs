@@ -3,7 +3,7 @@
 //! Evidence: statvfs(3) of every mounted file system, each device once. The share is that of what everybody may
 //! use: the part kept for root does not count as room.
 
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
 use crate::model::finding::{NotChecked, Remedy, Severity};
@@ -65,12 +65,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let fullest = mounts
         .iter()
         .filter_map(|mount| Some((mount, used(mount)?)))
-        .filter(|(_, used)| *used >= DISK_USED.warning)
+        .filter(|(_, used)| *used >= facts.limit(&DISK_USED).warning)
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let Some((mount, used)) = fullest else { return Outcome::Clear };
     let Ok(Room { available_bytes, total_bytes, .. }) = mount.room else { return Outcome::Clear };
-    let critical = DISK_USED.critical.is_some_and(|limit| used >= limit) && available_bytes < DISK_ROOM_BYTES;
-    if !critical && available_bytes >= 10 * DISK_ROOM_BYTES {
+    let critical = facts.limit(&DISK_USED).critical.is_some_and(|limit| used >= limit)
+        && (available_bytes as f64) < facts.setting(&DISK_ROOM_BYTES);
+    if !critical && available_bytes as f64 >= 10.0 * facts.setting(&DISK_ROOM_BYTES) {
         return Outcome::Clear;
     }
     let top = facts.most_among(&mount.writers, |process| {
@@ -80,7 +81,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.6 } else { 0.05 },
         evidence: vec![
-            evidence(&DISK_USED, Some(used), &format!("statvfs {}", mount.path)),
+            facts.evidence(&DISK_USED, Some(used), &format!("statvfs {}", mount.path)),
             plain(
                 "disk_available_bytes",
                 Some(available_bytes as f64),

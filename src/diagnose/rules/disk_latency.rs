@@ -75,15 +75,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let slow = facts.disks().iter().filter_map(|disk| Some((disk, slow_seconds(facts, disk)?)));
     // The slowest by its own limit; a device that stands on others only when none of those is slow.
     let Some((disk, seconds)) = slow.max_by(|a, b| {
-        let weight = |(disk, seconds): &(&DiskRates, f64)| seconds / Facts::await_limit(disk).warning;
+        let weight =
+            |(disk, seconds): &(&DiskRates, f64)| seconds / facts.limit(Facts::await_limit(disk)).warning;
         a.0.slaves.is_empty().cmp(&b.0.slaves.is_empty()).then(weight(a).total_cmp(&weight(b)))
     }) else {
         return Outcome::Clear;
     };
-    let limit = Facts::await_limit(disk);
+    let limit = facts.limit(Facts::await_limit(disk));
     let (some, full) = facts.io_stalls();
-    let waited =
-        some >= IO_PRESSURE.critical.unwrap_or(1.0) || full >= 0.2 || facts.disk_waiters_mean() >= 1.0;
+    let waited = some >= facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0)
+        || full >= 0.2
+        || facts.disk_waiters_mean() >= 1.0;
     let critical = limit.critical.is_some_and(|limit| seconds >= limit) && waited;
     let users = users(facts, disk);
     let normal = disk
@@ -97,7 +99,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .cap_if(!users.seen, 0.8)
             .cap_if(facts.rates.io_pressure.is_err(), 0.75)
             .margin(seconds, limit.warning, limit.warning / 4.0)
-            .agreement(1 + usize::from(some >= IO_PRESSURE.warning))
+            .agreement(1 + usize::from(some >= facts.limit(&IO_PRESSURE).warning))
             .ratio(),
         impact_ratio: some.max(facts.disk_waiters_mean().min(1.0) * 0.8),
         summary: format!(
@@ -120,12 +122,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
 
 /// The time of the requests that somebody waits for, when it is too long and no queue explains it.
 fn slow_seconds(facts: &Facts<'_>, disk: &DiskRates) -> Option<f64> {
-    let queued = disk.queue_mean >= DISK_QUEUE.warning && disk.utilization_ratio >= DISK_BUSY.warning;
-    if queued || disk.completed_count < REQUESTS_MIN {
+    let queued = disk.queue_mean >= facts.limit(&DISK_QUEUE).warning
+        && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning;
+    if queued || (disk.completed_count as f64) < facts.setting(&REQUESTS_MIN) {
         return None;
     }
-    let limit = Facts::await_limit(disk).warning;
-    let reads = f64::from(u32::from(disk.reads_per_second * facts.rates.seconds >= REQUESTS_MIN as f64));
+    let limit = facts.limit(Facts::await_limit(disk)).warning;
+    let reads =
+        f64::from(u32::from(disk.reads_per_second * facts.rates.seconds >= facts.setting(&REQUESTS_MIN)));
     let read = disk.read_await_seconds.filter(|_| reads > 0.0);
     // Writes that come out of the page cache hide those that are waited for.
     let write = disk.write_await_seconds.filter(|_| !facts.writes_are_writeback());

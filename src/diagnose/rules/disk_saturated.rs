@@ -88,14 +88,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let (some, full) = facts.io_stalls();
-    let waited =
-        some >= IO_PRESSURE.critical.unwrap_or(1.0) || full >= 0.1 || facts.disk_waiters_mean() >= 1.0;
-    let deep = DISK_QUEUE.critical.is_some_and(|limit| disk.queue_mean >= limit);
-    let full_time = DISK_BUSY.critical.is_some_and(|limit| disk.utilization_ratio >= limit);
+    let waited = some >= facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0)
+        || full >= 0.1
+        || facts.disk_waiters_mean() >= 1.0;
+    let deep = facts.limit(&DISK_QUEUE).critical.is_some_and(|limit| disk.queue_mean >= limit);
+    let full_time = facts.limit(&DISK_BUSY).critical.is_some_and(|limit| disk.utilization_ratio >= limit);
     let waits_somewhere = waited || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
     let users = users(facts, disk);
     let mut against = Vec::new();
-    if some < IO_PRESSURE.warning && facts.rates.io_pressure.is_ok() {
+    if some < facts.limit(&IO_PRESSURE).warning && facts.rates.io_pressure.is_ok() {
         against.push(format!(
             "No thread sleeps for I/O ({} of the time): the requests are asynchronous.",
             percent(some)
@@ -105,7 +106,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: if deep && full_time && waits_somewhere { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, 0.8)
-            .margin(disk.queue_mean, DISK_QUEUE.warning, 0.5)
+            .margin(disk.queue_mean, facts.limit(&DISK_QUEUE).warning, 0.5)
             .agreement(1 + usize::from(facts.io_waited_for()) + usize::from(deep))
             .ratio(),
         impact_ratio: some.max(if waits_somewhere { 0.5 } else { 0.2 }),
@@ -127,8 +128,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
-    let limit = Facts::await_limit(disk).warning;
-    let deep = DISK_QUEUE.critical.is_some_and(|limit| disk.queue_mean >= limit);
+    let limit = facts.limit(Facts::await_limit(disk)).warning;
+    let deep = facts.limit(&DISK_QUEUE).critical.is_some_and(|limit| disk.queue_mean >= limit);
     let normal = disk.read_await_since_boot_seconds.unwrap_or(f64::MAX);
     // A deep queue makes even a fast device slow; without one only slowness itself counts.
     let slow = disk.await_seconds().is_some_and(|seconds| {
@@ -136,11 +137,12 @@ fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
             || (deep && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
             || (seconds >= 3.0 * normal && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
     });
-    let queued = disk.queue_mean >= if Facts::spinning(disk) { 2.0 } else { DISK_QUEUE.warning };
+    let queued =
+        disk.queue_mean >= if Facts::spinning(disk) { 2.0 } else { facts.limit(&DISK_QUEUE).warning };
     let somebody_waits =
         facts.io_waited_for() || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
-    disk.completed_count >= REQUESTS_MIN
-        && disk.utilization_ratio >= DISK_BUSY.warning
+    disk.completed_count as f64 >= facts.setting(&REQUESTS_MIN)
+        && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning
         && queued
         && slow
         && somebody_waits

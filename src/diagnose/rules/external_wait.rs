@@ -61,9 +61,9 @@ pub const RULE: Rule = Rule {
 fn check(facts: &Facts<'_>) -> Outcome {
     let Some(cpu) = facts.cpu() else { return Outcome::Clear };
     let calm = cpu.busy_ratio() < 0.5
-        && facts.cpu_wait_ratio() < CPU_PRESSURE.warning
-        && facts.io_stalls().0 < IO_PRESSURE.warning
-        && facts.memory_stalls().0 < MEMORY_PRESSURE.warning;
+        && facts.cpu_wait_ratio() < facts.limit(&CPU_PRESSURE).warning
+        && facts.io_stalls().0 < facts.limit(&IO_PRESSURE).warning
+        && facts.memory_stalls().0 < facts.limit(&MEMORY_PRESSURE).warning;
     let waits =
         facts.rates.limits.peers.iter().filter(|wait| wait.waiting_count > 0 && !wait.peers.is_empty());
     let Some(wait) = waits.max_by_key(|wait| wait.waiting_count).filter(|_| calm) else {

@@ -2,7 +2,7 @@
 //!
 //! Evidence: statvfs(3). File systems that make inodes as they need them (btrfs, vfat) show none and are left out.
 
-use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::INODES_USED;
 use crate::model::finding::{Remedy, Severity};
@@ -41,14 +41,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let fullest = mounts
         .iter()
         .filter_map(|mount| Some((mount, mount.room.as_ref().ok()?.inodes_used_ratio()?)))
-        .filter(|(_, used)| *used >= INODES_USED.warning)
+        .filter(|(_, used)| *used >= facts.limit(&INODES_USED).warning)
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let Some((mount, used)) = fullest else { return Outcome::Clear };
-    let critical = INODES_USED.critical.is_some_and(|limit| used >= limit);
+    let critical = facts.limit(&INODES_USED).critical.is_some_and(|limit| used >= limit);
     let top = facts.most_among(&mount.writers, |process| process.cpu_ratio());
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.6 } else { 0.05 },
-        evidence: vec![evidence(&INODES_USED, Some(used), &format!("statvfs {}", mount.path))],
+        evidence: vec![facts.evidence(&INODES_USED, Some(used), &format!("statvfs {}", mount.path))],
         device: Some(mount.path.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },

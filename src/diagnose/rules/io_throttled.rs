@@ -4,7 +4,7 @@
 //! disk; the device shows neither queue nor long requests. Version 1 cannot limit buffered writes.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
 use crate::model::cgroup::CgroupRates;
@@ -55,8 +55,9 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let at_limit = facts.cgroups().iter().filter_map(|group| Some((group, used(group)?)));
-    let Some((group, used)) =
-        at_limit.filter(|(_, used)| *used >= IO_LIMIT_USED.warning).max_by(|a, b| a.1.total_cmp(&b.1))
+    let Some((group, used)) = at_limit
+        .filter(|(_, used)| *used >= facts.limit(&IO_LIMIT_USED).warning)
+        .max_by(|a, b| a.1.total_cmp(&b.1))
     else {
         return Outcome::Clear;
     };
@@ -68,7 +69,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .map(|process| process.uninterruptible_mean)
         .sum();
     let (some, _) = facts.io_stalls();
-    if waiting < 0.2 && some < IO_PRESSURE.warning {
+    if waiting < 0.2 && some < facts.limit(&IO_PRESSURE).warning {
         return Outcome::Clear;
     }
     let top = facts.most_among(&group.members, |process| {
@@ -90,8 +91,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new().agreement(1 + usize::from(quiet)).ratio(),
         impact_ratio: some.max(waiting.min(1.0)),
         evidence: vec![
-            evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
-            evidence(&IO_PRESSURE, Some(some), "/proc/pressure/io some total"),
+            facts.evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
+            facts.evidence(&IO_PRESSURE, Some(some), "/proc/pressure/io some total"),
             plain(
                 "cgroup_bytes_per_second",
                 Some(rate),

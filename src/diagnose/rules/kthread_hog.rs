@@ -5,7 +5,7 @@
 //! drivers, and work that one thread alone has to do for many.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::kernel_work::{KernelWork, Served};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look, trace};
 use crate::diagnose::step4_rank::{Ranked, rank};
@@ -62,12 +62,12 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let Some(work) = facts.busiest_kernel_work() else { return Outcome::Clear };
-    if work.cpus < KERNEL_THREAD_CPU.warning {
+    if work.cpus < facts.limit(&KERNEL_THREAD_CPU).warning {
         return Outcome::Clear;
     }
     // It is a matter where the CPUs are wanted, or where a thread has more to do than one CPU can.
-    let wanted = facts.cpu_wait_ratio() >= CPU_PRESSURE.warning;
-    let full = KERNEL_THREAD_CPU.critical.is_some_and(|limit| work.cpus >= limit);
+    let wanted = facts.cpu_wait_ratio() >= facts.limit(&CPU_PRESSURE).warning;
+    let full = facts.limit(&KERNEL_THREAD_CPU).critical.is_some_and(|limit| work.cpus >= limit);
     let severity = match (full, wanted) {
         (true, true) if facts.cpu_queues().1 => Severity::Critical,
         (true, _) | (_, true) => Severity::Warning,
@@ -81,12 +81,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .margin(work.cpus, KERNEL_THREAD_CPU.warning, 0.02)
+            .margin(work.cpus, facts.limit(&KERNEL_THREAD_CPU).warning, 0.02)
             .agreement(1 + usize::from(wanted))
             .ratio(),
         impact_ratio: (work.cpus / facts.cpus).min(1.0) * facts.cpu_wait_ratio().max(0.2),
         evidence: vec![
-            evidence(&KERNEL_THREAD_CPU, Some(work.cpus), "/proc/PID/stat of kernel threads"),
+            facts.evidence(&KERNEL_THREAD_CPU, Some(work.cpus), "/proc/PID/stat of kernel threads"),
             plain(
                 "psi_cpu_some_ratio",
                 Some(facts.cpu_wait_ratio()),
@@ -116,5 +116,5 @@ fn mover(facts: &Facts<'_>, work: &KernelWork) -> Option<Ranked> {
         Served::Memory => facts.memory_blame().ranked,
         _ => return None,
     };
-    ranked.into_iter().next().filter(|top| top.share >= MAIN_CAUSE)
+    ranked.into_iter().next().filter(|top| top.share >= facts.setting(&MAIN_CAUSE))
 }

@@ -3,7 +3,7 @@
 //! Evidence: the kernel's count of full accept queues, and the listening socket whose queue is full. Why the
 //! process does not accept is in what it does meanwhile: it burns CPU time, sleeps, or waits for a lock.
 
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
 use crate::model::finding::{Remedy, Severity};
@@ -55,10 +55,10 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let Some(overflows) = facts.net("TcpExt.ListenOverflows") else { return Outcome::Clear };
-    if overflows < LISTEN_OVERFLOWS.warning {
+    if overflows < facts.limit(&LISTEN_OVERFLOWS).warning {
         return Outcome::Clear;
     }
-    let critical = LISTEN_OVERFLOWS.critical.is_some_and(|limit| overflows >= limit);
+    let critical = facts.limit(&LISTEN_OVERFLOWS).critical.is_some_and(|limit| overflows >= limit);
     let full = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
         sockets.noted.iter().filter(|socket| socket.listening).max_by_key(|socket| socket.receive_queue)
     });
@@ -80,7 +80,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact_ratio: 0.5,
         evidence: vec![
-            evidence(&LISTEN_OVERFLOWS, Some(overflows), "/proc/net/netstat TcpExt ListenOverflows"),
+            facts.evidence(&LISTEN_OVERFLOWS, Some(overflows), "/proc/net/netstat TcpExt ListenOverflows"),
             plain(
                 "accept_queue_count",
                 full.map(|socket| socket.receive_queue as f64),

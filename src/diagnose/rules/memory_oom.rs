@@ -5,7 +5,7 @@
 //! from the groups' own counts. A kill before the window is worth knowing and no more.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::OOM_KILLS;
 use crate::model::finding::{Remedy, Severity};
@@ -69,10 +69,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let now = facts.rates.uptime_seconds.unwrap_or(0.0);
     let killed: Vec<(&KernelMessage, Killed)> =
         messages.iter().filter_map(|message| Some((message, Killed::parse(&message.text)?))).collect();
-    if kills == 0 {
+    let limit = facts.limit(&OOM_KILLS);
+    if kills == 0 || (kills as f64) < limit.warning {
         return earlier(&killed, now);
     }
     let recent = killed.iter().rfind(|(message, _)| now - message.at_seconds <= facts.rates.seconds + 1.0);
+    let critical = limit.critical.is_some_and(|limit| kills as f64 >= limit);
     let limit = of_groups.and_then(|group| group.memory?.limit_bytes);
     let group_name = of_groups.map(|group| group.name().to_owned());
     let scope = match (recent.map(|(_, killed)| killed.in_cgroup), &group_name) {
@@ -101,10 +103,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(1 + usize::from(recent.is_some()) + usize::from(of_groups.is_some()))
             .ratio(),
         impact_ratio: 1.0,
-        evidence: vec![evidence(&OOM_KILLS, Some(kills as f64), "/proc/vmstat oom_kill")],
+        evidence: vec![facts.evidence(&OOM_KILLS, Some(kills as f64), "/proc/vmstat oom_kill")],
         why: Some(format!("killed {scope}")),
         ..Hit::new(
-            Severity::Critical,
+            if critical { Severity::Critical } else { Severity::Warning },
             format!("{count} killed within the window {scope}{name}."),
             who,
             if of_groups.is_some() { Remedy::Tune } else { Remedy::AddResource },

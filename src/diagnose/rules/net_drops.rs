@@ -3,7 +3,7 @@
 //! Evidence: datagrams that found no room in their socket, packets that found none in a CPU's backlog. The
 //! `dropped` of a network card counts packets that nobody wanted as well, so it is not used.
 
-use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::PACKET_DROPS;
 use crate::model::finding::{Remedy, Severity};
@@ -60,10 +60,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
         facts.net("Udp.RcvbufErrors").unwrap_or(0.0) + facts.net("Udp6.RcvbufErrors").unwrap_or(0.0);
     let backlog = facts.net("softnet.dropped").unwrap_or(0.0);
     let drops = datagrams.max(backlog);
-    if drops < PACKET_DROPS.warning {
+    if drops < facts.limit(&PACKET_DROPS).warning {
         return Outcome::Clear;
     }
-    let critical = PACKET_DROPS.critical.is_some_and(|limit| drops >= limit);
+    let critical = facts.limit(&PACKET_DROPS).critical.is_some_and(|limit| drops >= limit);
     let dropping = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
         sockets
             .noted
@@ -86,8 +86,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact_ratio: 0.4,
         evidence: vec![
-            evidence(&PACKET_DROPS, Some(datagrams), "/proc/net/snmp Udp RcvbufErrors"),
-            evidence(&PACKET_DROPS, Some(backlog), "/proc/net/softnet_stat, second column"),
+            facts.evidence(&PACKET_DROPS, Some(datagrams), "/proc/net/snmp Udp RcvbufErrors"),
+            facts.evidence(&PACKET_DROPS, Some(backlog), "/proc/net/softnet_stat, second column"),
         ],
         why: dropping.map(|socket| format!("reads port {} too slowly", socket.port)),
         ..Hit::new(

@@ -4,7 +4,7 @@
 //! speed that means nothing, so only devices count. Bytes that are written and not acknowledged name the sender.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{CONTRIBUTOR, LINK_USED};
 use crate::model::finding::{Remedy, Severity};
@@ -70,18 +70,20 @@ fn check(facts: &Facts<'_>) -> Outcome {
         Some(Link { interface, bits: sent.max(received), speed, sending: sent >= received })
     });
     let Some(link) = links.max_by(|a, b| a.used().total_cmp(&b.used())) else { return Outcome::Clear };
-    if link.used() < LINK_USED.warning {
+    if link.used() < facts.limit(&LINK_USED).warning {
         return Outcome::Clear;
     }
     let name = link.interface.name.clone();
-    let critical = LINK_USED.critical.is_some_and(|limit| link.used() >= limit);
+    let critical = facts.limit(&LINK_USED).critical.is_some_and(|limit| link.used() >= limit);
     let (who, named) = sender(facts, &link);
     let direction = if link.sending { "sends" } else { "receives" };
     Outcome::hit(Hit {
-        confidence_ratio: Confidence::new().margin(link.used(), LINK_USED.warning, 0.02).ratio(),
+        confidence_ratio: Confidence::new()
+            .margin(link.used(), facts.limit(&LINK_USED).warning, 0.02)
+            .ratio(),
         impact_ratio: if critical { 0.5 } else { 0.3 },
         evidence: vec![
-            evidence(&LINK_USED, Some(link.used()), "/proc/net/dev, /sys/class/net/LINK/speed"),
+            facts.evidence(&LINK_USED, Some(link.used()), "/proc/net/dev, /sys/class/net/LINK/speed"),
             plain("link_bytes_per_second", Some(link.bits / 8.0), "bytes", "/proc/net/dev"),
             plain("link_speed_bits_per_second", Some(link.speed), "per_second", "/sys/class/net/LINK/speed"),
         ],
@@ -112,7 +114,7 @@ fn sender(facts: &Facts<'_>, link: &Link<'_>) -> (Who, String) {
     let pids: Vec<Pid> =
         sockets.noted.iter().filter(|socket| socket.send_queue > 0).filter_map(|socket| socket.pid).collect();
     match facts.most_among(&pids, |process| waiting(process.pid)) {
-        Some(top) if top.share >= CONTRIBUTOR.max(0.5) => {
+        Some(top) if top.share >= facts.setting(&CONTRIBUTOR).max(0.5) => {
             let named = format!("; {} has {} waiting to be sent", facts.name(&top), human_bytes(top.amount));
             (Who::Group(top), named)
         }

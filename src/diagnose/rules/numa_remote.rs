@@ -4,7 +4,7 @@
 //! with several nodes have them.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::rank;
 use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
@@ -67,7 +67,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let share = miss / (hit + miss).max(f64::EPSILON);
-    if share < NUMA_MISSES.warning || hit + miss < PAGES_MIN {
+    if share < facts.limit(&NUMA_MISSES).warning || hit + miss < PAGES_MIN {
         return Outcome::Clear;
     }
     // Who allocates is who faults: no counter of a process says so, but growth does.
@@ -78,13 +78,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
         |group| group.sum(|process| growth(process.rss_growth_bytes)),
         |process| growth(process.rss_growth_bytes),
     );
-    let who = grown.into_iter().next().filter(|top| top.share >= MAIN_CAUSE);
+    let who = grown.into_iter().next().filter(|top| top.share >= facts.setting(&MAIN_CAUSE));
     let named = who.as_ref().map(|top| format!("; {} grows most", facts.name(top))).unwrap_or_default();
     Outcome::hit(Hit {
-        confidence_ratio: Confidence::new().margin(share, NUMA_MISSES.warning, 0.02).agreement(1).ratio(),
+        confidence_ratio: Confidence::new()
+            .margin(share, facts.limit(&NUMA_MISSES).warning, 0.02)
+            .agreement(1)
+            .ratio(),
         impact_ratio: 0.2,
         evidence: vec![
-            evidence(&NUMA_MISSES, Some(share), "/proc/vmstat numa_hit, numa_miss"),
+            facts.evidence(&NUMA_MISSES, Some(share), "/proc/vmstat numa_hit, numa_miss"),
             plain("numa_misses_per_second", Some(miss), "per_second", "/proc/vmstat numa_miss"),
             plain(
                 "memory_nodes_count",

@@ -3,7 +3,7 @@
 //! Evidence: TCP sockets with the same remote address and port against the range of local ports; those in
 //! TIME_WAIT count. Read only when TCP is in trouble: the table costs time by socket.
 
-use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::PORTS;
 use crate::model::finding::{Remedy, Severity};
@@ -59,13 +59,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let share = sockets.busiest_destination_count as f64 / ports as f64;
-    if share < PORTS.warning {
+    if share < facts.limit(&PORTS).warning {
         return Outcome::Clear;
     }
-    let critical = PORTS.critical.is_some_and(|limit| share >= limit);
+    let critical = facts.limit(&PORTS).critical.is_some_and(|limit| share >= limit);
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.7 } else { 0.2 },
-        evidence: vec![evidence(&PORTS, Some(share), "/proc/net/tcp, ip_local_port_range")],
+        evidence: vec![facts.evidence(&PORTS, Some(share), "/proc/net/tcp, ip_local_port_range")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             format!(

@@ -3,7 +3,7 @@
 //! Evidence: a thread with policy FIFO or RR that burns a CPU. The kernel leaves ordinary threads one twentieth
 //! of the time at most.
 
-use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::thresholds::REALTIME_CPU;
 use crate::model::finding::{Remedy, Severity};
@@ -44,23 +44,26 @@ pub const RULE: Rule = Rule {
 fn check(facts: &Facts<'_>) -> Outcome {
     let realtime = facts.user_threads().filter(|thread| matches!(thread.policy, Some(1 | 2)) && thread.alive);
     let Some(thread) = realtime
-        .filter(|thread| thread.cpu_ratio() >= REALTIME_CPU.warning && thread.followed_ratio >= 0.5)
+        .filter(|thread| {
+            thread.cpu_ratio() >= facts.limit(&REALTIME_CPU).warning && thread.followed_ratio >= 0.5
+        })
         .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))
     else {
         return Outcome::Clear;
     };
+    let critical = facts.limit(&REALTIME_CPU).critical.is_some_and(|limit| thread.cpu_ratio() >= limit);
     let top = facts.most_among(&[thread.pid], |_| thread.cpu_ratio());
     let name = top.as_ref().map_or_else(|| thread.comm.to_lossy(), |top| facts.name(top));
     Outcome::hit(Hit {
         impact_ratio: 0.7,
-        evidence: vec![evidence(
+        evidence: vec![facts.evidence(
             &REALTIME_CPU,
             Some(thread.cpu_ratio()),
             "/proc/PID/task/TID/stat policy, utime, stime",
         )],
         why: Some("runs at real-time priority and never sleeps".to_owned()),
         ..Hit::new(
-            Severity::Critical,
+            if critical { Severity::Critical } else { Severity::Warning },
             format!("A real-time thread of {name} takes {} of one CPU.", percent(thread.cpu_ratio())),
             top.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,

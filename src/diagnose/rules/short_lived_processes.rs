@@ -5,7 +5,7 @@
 //! time of the children that it waits for (`cutime`, `cstime`).
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::step4_rank::{Group, rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
@@ -64,7 +64,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let (Some(forks), Some(vanished)) = (facts.rates.forks_per_second, facts.short_lived_cpus()) else {
         return Outcome::Clear;
     };
-    if forks < FORKS.warning {
+    if forks < facts.limit(&FORKS).warning {
         return Outcome::Clear;
     }
     let busy = facts.busy_cpus().max(f64::EPSILON);
@@ -80,23 +80,26 @@ fn check(facts: &Facts<'_>) -> Outcome {
     };
     let ranked = rank(facts, None, parent_cpus, |process| process.children_ratio);
     let starting = ranked.first().map_or(0.0, |top| facts.groups[top.group].system);
-    let storm = vanished + if forks >= FORKS.critical.unwrap_or(f64::MAX) { starting } else { 0.0 };
+    let storm =
+        vanished + if forks >= facts.limit(&FORKS).critical.unwrap_or(f64::MAX) { starting } else { 0.0 };
     let share = (storm / busy).min(1.0);
     let life = vanished / forks;
     let matters = storm >= 0.2 * facts.cpus || facts.cpu_wait_ratio() >= 0.1;
-    if share < VANISHED_SHARE.warning || life > SHORT_LIFE_SECONDS || !matters {
+    if share < facts.limit(&VANISHED_SHARE).warning || life > facts.setting(&SHORT_LIFE_SECONDS) || !matters {
         return Outcome::Clear;
     }
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    let critical = at(forks, FORKS.critical) && at(share, VANISHED_SHARE.critical) && facts.cpu_queues().0;
-    let top = ranked.first().filter(|top| top.share >= CONTRIBUTOR).cloned();
+    let critical = at(forks, facts.limit(&FORKS).critical)
+        && at(share, facts.limit(&VANISHED_SHARE).critical)
+        && facts.cpu_queues().0;
+    let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).cloned();
     let parent = top.as_ref().map_or_else(String::new, |top| {
         format!("; most are children of {}", facts.groups[top.group].label(top.pid))
     });
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .margin(share, VANISHED_SHARE.warning, 0.05)
+            .margin(share, facts.limit(&VANISHED_SHARE).warning, 0.05)
             .agreement(1 + usize::from(top.is_some()))
             .ratio(),
         impact_ratio: share * facts.cpu_wait_ratio().max(storm / facts.cpus).min(1.0),
@@ -108,8 +111,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
             human_seconds(life),
         ),
         evidence: vec![
-            evidence(&FORKS, Some(forks), "/proc/stat processes"),
-            evidence(&VANISHED_SHARE, Some(share), "/proc/stat less /proc/PID/stat"),
+            facts.evidence(&FORKS, Some(forks), "/proc/stat processes"),
+            facts.evidence(&VANISHED_SHARE, Some(share), "/proc/stat less /proc/PID/stat"),
             plain("vanished_cpus", Some(vanished), "count", "/proc/stat less /proc/PID/stat"),
             plain("cpu_seconds_per_life", Some(life), "seconds", "vanished_cpus by forks_per_second"),
         ],

@@ -4,7 +4,7 @@
 //! the background; together with kernel time that somebody pays.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{
@@ -70,34 +70,36 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let (Some(paging), Some(cpu)) = (facts.paging(), facts.cpu()) else { return Outcome::Clear };
     let Some(stalls) = paging.compaction_stalls_per_second else { return Outcome::Clear };
     let threads = facts.kernel_threads_cpus(&["kcompactd", "khugepaged"]);
-    let compacting = stalls >= COMPACTION_STALLS.warning || threads >= COMPACTION_THREADS.warning;
-    if !compacting || cpu.system_ratio < CPU_SYSTEM.warning {
+    let compacting = stalls >= facts.limit(&COMPACTION_STALLS).warning
+        || threads >= facts.limit(&COMPACTION_THREADS).warning;
+    if !compacting || cpu.system_ratio < facts.limit(&CPU_SYSTEM).warning {
         return Outcome::Clear;
     }
     let failed = paging.compaction_failures_per_second.unwrap_or(0.0);
     // Who stalls spends kernel time on it.
     let ranked = rank(facts, None, |group| group.system, |process| process.system_ratio);
-    let who = ranked.first().filter(|top| top.share >= MAIN_CAUSE).cloned();
+    let who = ranked.first().filter(|top| top.share >= facts.setting(&MAIN_CAUSE)).cloned();
     let named = who
         .as_ref()
         .map(|top| format!("; {} spends {} of one CPU in the kernel", facts.name(top), percent(top.amount)))
         .unwrap_or_default();
-    let stalls_critically = MEMORY_PRESSURE.critical.is_some_and(|limit| facts.memory_stalls().0 >= limit);
-    let critical = stalls_critically && stalls >= COMPACTION_STALLS.warning;
+    let stalls_critically =
+        facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| facts.memory_stalls().0 >= limit);
+    let critical = stalls_critically && stalls >= facts.limit(&COMPACTION_STALLS).warning;
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(
-                usize::from(stalls >= COMPACTION_STALLS.warning)
-                    + usize::from(threads >= COMPACTION_THREADS.warning)
+                usize::from(stalls >= facts.limit(&COMPACTION_STALLS).warning)
+                    + usize::from(threads >= facts.limit(&COMPACTION_THREADS).warning)
                     + usize::from(facts.memory_stalls().0 > 0.02),
             )
             .ratio(),
         impact_ratio: facts.memory_stalls().0.max(cpu.system_ratio / 2.0),
         evidence: vec![
-            evidence(&COMPACTION_STALLS, Some(stalls), "/proc/vmstat compact_stall"),
+            facts.evidence(&COMPACTION_STALLS, Some(stalls), "/proc/vmstat compact_stall"),
             plain("compaction_failures_per_second", Some(failed), "per_second", "/proc/vmstat compact_fail"),
-            evidence(&COMPACTION_THREADS, Some(threads), "/proc/PID/stat of kcompactd, khugepaged"),
-            evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
+            facts.evidence(&COMPACTION_THREADS, Some(threads), "/proc/PID/stat of kcompactd, khugepaged"),
+            facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
         ],
         why: Some("asks for large pages that the kernel has to put together first".to_owned()),
         suspects: suspects(facts, &ranked, Role::Victim),

@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::disk_load::users;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::step4_rank::rank;
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
@@ -51,7 +51,7 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let waiters = facts.blocked_threads(|reason| reason == WaitReason::Writeback);
-    if waiters < WRITEBACK_WAITERS.warning {
+    if waiters < facts.limit(&WRITEBACK_WAITERS).warning {
         return Outcome::Clear;
     }
     let dirty = facts
@@ -69,12 +69,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .map(Who::Group)
         .or_else(|| busiest.map(|disk| users(facts, disk).who))
         .unwrap_or(Who::Nobody);
-    let critical = WRITEBACK_WAITERS.critical.is_some_and(|limit| waiters >= limit);
+    let critical = facts.limit(&WRITEBACK_WAITERS).critical.is_some_and(|limit| waiters >= limit);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().ratio(),
         impact_ratio: waiters.min(1.0),
         evidence: vec![
-            evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
+            facts.evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
             plain("dirty_bytes", Some(dirty as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
         ],
         why: Some("writes faster than the disk takes it".to_owned()),

@@ -3,7 +3,7 @@
 //! Evidence: children that were zombies at both ends of the window, by parent. A zombie takes a process id and
 //! nothing else; the parent is at fault, and killing the zombie is of no use.
 
-use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::ZOMBIES;
 use crate::model::finding::{Remedy, Severity};
@@ -43,7 +43,7 @@ const GROWING: usize = 10;
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let many = |(_, old, all): &&(i32, usize, usize)| {
-        *old as f64 >= ZOMBIES.warning || (*old >= GROWING && all > old)
+        *old as f64 >= facts.limit(&ZOMBIES).warning || (*old >= GROWING && all > old)
     };
     let Some(&(parent, _, count)) = facts.rates.zombies.iter().filter(many).max_by_key(|(_, old, _)| *old)
     else {
@@ -53,7 +53,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let name = who.as_ref().map_or_else(|| format!("process {parent}"), |top| facts.name(top));
     Outcome::hit(Hit {
         impact_ratio: 0.05,
-        evidence: vec![evidence(&ZOMBIES, Some(count as f64), "/proc/PID/stat state Z, by parent")],
+        evidence: vec![facts.evidence(&ZOMBIES, Some(count as f64), "/proc/PID/stat state Z, by parent")],
         why: Some(format!("does not wait for {count} children")),
         ..Hit::new(
             Severity::Warning,
