@@ -17,6 +17,8 @@ use crate::model::report::{
     Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource,
 };
 use crate::model::snapshot::{Recording, Source};
+use crate::model::target::Asked;
+use crate::model::task::{CgroupPaths, Pid};
 use crate::render::text::{SortKey, TextOptions};
 use crate::{delta, diagnose, exit, generate, render};
 use anyhow::{Context as _, Result, anyhow};
@@ -26,6 +28,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+mod target;
 
 /// Width of the text where nothing says how wide the screen is.
 const DEFAULT_WIDTH: usize = 100;
@@ -72,11 +76,10 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
     }
     let directory = cli.root();
     let root = Root::live(directory).map_err(|absence| no_root(directory, &absence))?;
-    if let Some(pid) = cli.report.pid {
-        let mut pids = Vec::new();
-        root.pids(&mut pids).map_err(|absence| no_root(directory, &absence))?;
-        anyhow::ensure!(pids.contains(&pid), "there is no process {pid}; `ps -e` lists those there are");
-    }
+    let asked = target::asked(&cli.report);
+    let unit = cli.report.unit.clone().unwrap_or_default();
+    let belongs = |paths: &CgroupPaths| delta::cgroup::belongs(paths, &unit);
+    let wanted = asked.clone().map(|asked| target::wanted(&root, asked, &belongs)).transpose()?;
     resilience::prepare();
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -88,10 +91,9 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
     if let Some(arguments) = record {
         root.record(CaptureWriter::new(!arguments.without_command_lines));
     }
-    let options =
-        window::Options { interval: cli.interval(), pid: cli.report.pid, interrupted: &interrupted };
+    let options = window::Options { interval: cli.interval(), target: wanted, interrupted: &interrupted };
     let screen = Screen::new(cli.interval());
-    let recording = window::live(&root, &options, &mut |progress| screen.show(progress))
+    let recording = window::live(&root, options, &mut |progress| screen.show(progress))
         .map_err(|absence| no_root(directory, &absence))?;
     screen.clear();
     if let (Some(arguments), Some(writer)) = (record, root.finish_recording()) {
@@ -101,6 +103,7 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
             ended_at: recording.ended_at,
             note: None,
             interrupted: recording.interrupted,
+            target: asked,
         };
         write_atomically(&arguments.file, &writer.finish(about)?)?;
     }
@@ -133,21 +136,21 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 }
 
 /// Renders the diagnosis of a recording and writes it; the exit code.
-fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
+fn answer(options: &ReportArgs, mut recording: Recording) -> Result<u8> {
+    let pid = match target::settle(options, &mut recording) {
+        Some(Asked::Pid(pid)) => Some(pid),
+        _ => None,
+    };
     let rates = delta::rates(&recording);
+    target::refuse_unseen(&recording, &rates)?;
     // Ten thousand processes are no longer needed in two raw copies.
     drop(recording);
-    if let Some(pid) = options.pid
-        && rates.process(pid).is_none()
-    {
-        anyhow::bail!("there is no process {pid} at the end of the window");
-    }
-    let asked = diagnose::Options { sort: options.sort.map(rank_by), top: options.top, pid: options.pid };
+    let asked = diagnose::Options { sort: options.sort.map(rank_by), top: options.top, pid };
     let diagnosis = diagnose::diagnose(&rates, &asked);
     let report = report(diagnosis, &rates);
     let text = match options.format {
         Format::Json => render::json::render(&report)?,
-        Format::Text => render::text::render(&report, &text_options(options, &report.verdict)),
+        Format::Text => render::text::render(&report, &text_options(options, pid, &report.verdict)),
     };
     print(options, text.as_bytes())?;
     Ok(exit::of_verdict(&report, options.fail_on))
@@ -192,6 +195,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
         steps: diagnosis.steps,
         findings: diagnosis.findings,
         processes: diagnosis.processes,
+        target: diagnosis.target,
         load: diagnosis.load,
         profile: None,
         not_checked: diagnosis.not_checked,
@@ -219,7 +223,7 @@ fn rank_by(sort: Sort) -> diagnose::Sort {
     }
 }
 
-fn text_options(options: &ReportArgs, verdict: &Verdict) -> TextOptions {
+fn text_options(options: &ReportArgs, pid: Option<Pid>, verdict: &Verdict) -> TextOptions {
     let sort = options.sort.map_or_else(|| diagnose::step4_rank::sort_for(&verdict.bottleneck), rank_by);
     TextOptions {
         width: width(options),
@@ -231,7 +235,7 @@ fn text_options(options: &ReportArgs, verdict: &Verdict) -> TextOptions {
             diagnose::Sort::Io => SortKey::Io,
             diagnose::Sort::Wait => SortKey::Wait,
         },
-        pid: options.pid,
+        pid,
     }
 }
 

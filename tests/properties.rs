@@ -498,6 +498,7 @@ impl RandomBox {
             ended_at: "2024-05-01T10:00:05Z".parse().unwrap(),
             note: None,
             interrupted: self.dice.one_in(2),
+            target: None,
         };
         Capture { meta, diag_version: "0".to_owned(), frames }
     }
@@ -539,6 +540,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
         steps: diagnosis.steps,
         findings: diagnosis.findings,
         processes: diagnosis.processes,
+        target: diagnosis.target,
         load: diagnosis.load,
         profile: None,
         not_checked: diagnosis.not_checked,

@@ -33,6 +33,7 @@ pub mod stat;
 pub mod swaps;
 pub mod system;
 pub mod tables;
+pub mod target;
 pub mod uptime;
 pub mod vmstat;
 pub mod window;

@@ -367,6 +367,7 @@ impl MadeBox {
             ended_at: "2024-05-01T10:00:05Z".parse().unwrap(),
             note: None,
             interrupted: false,
+            target: None,
         }
     }
 }

@@ -1,0 +1,265 @@
+//! Where the threads of one process or unit spent the window: the accounts of its threads, and what only all of them
+//! together tell, namely contended locks, the part of the waiting that a CPU quota makes, and what nobody followed.
+
+use crate::delta::cgroup;
+use crate::delta::thread_account::{Clocked, account, clocks_of, sleeps};
+use crate::model::cgroup::CgroupRates;
+use crate::model::rates::{PagingRates, ProcessRates};
+use crate::model::reading::Reading;
+use crate::model::snapshot::Recording;
+use crate::model::target::{Asked, FOLLOWED_MAX, FollowedThread, TargetRates, TargetReadings, ThreadAccount};
+use crate::model::task::{CgroupPaths, Comm, Pid, State};
+use crate::model::wait::Wait;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Turns on a CPU by second from which a thread in a futex is not just idle.
+const LOCK_TURNS_PER_SECOND: f64 = 10.0;
+
+/// Share of its time that a thread which queues for a lock sleeps in a futex.
+const LOCK_SLEEP_RATIO: f64 = 0.2;
+
+/// CPUs' worth of work of a process that one lock makes serial.
+const LOCK_SERIAL_CPUS: std::ops::Range<f64> = 0.6..1.35;
+
+/// One thread that does more than this of a process's work does not share it.
+const LOCK_ALONE_RATIO: f64 = 0.85;
+
+/// What the rest of the rates tells about the target.
+pub struct Around<'a> {
+    /// Processes at the end.
+    pub processes: &'a [ProcessRates],
+    /// Control groups whose limits moved.
+    pub cgroups: &'a Reading<Vec<CgroupRates>>,
+    /// Paging of the box.
+    pub paging: &'a Reading<PagingRates>,
+    /// CPUs.
+    pub cpus_count: u32,
+    /// Length of the window.
+    pub seconds: f64,
+}
+
+/// The account of what was asked for; none when nothing was.
+pub fn target(recording: &Recording, around: &Around<'_>) -> Option<TargetRates> {
+    let readings = recording.target.as_ref()?;
+    let borrowed;
+    let (threads, cgroups) = if readings.followed {
+        (&readings.threads, &readings.cgroups)
+    } else {
+        borrowed = from_sampling(recording, readings);
+        (&borrowed.0, &borrowed.1)
+    };
+    let clocked: Vec<Clocked> = threads.iter().map(|thread| clocks_of(recording, thread)).collect();
+    let contended = contended(threads, &clocked, around.seconds);
+    let mut accounts: Vec<ThreadAccount> = threads
+        .iter()
+        .zip(&clocked)
+        .map(|(thread, clocked)| {
+            let swapping = swaps(around, thread.seen.pid);
+            account(&thread.seen, clocked, swapping, contended.contains(&thread.seen.pid))
+        })
+        .collect();
+    move_throttled(&mut accounts, cgroups, around);
+    let mut pids: BTreeSet<Pid> = accounts.iter().map(|account| account.pid).collect();
+    pids.extend(cgroups.keys());
+    accounts.extend(beyond(recording, readings, around, &pids, &accounts));
+    let alive = |pid: &Pid| around.processes.iter().any(|p| p.pid == *pid && p.state != State::Zombie);
+    let comms: Vec<(Pid, Comm)> = accounts.iter().map(|account| (account.pid, account.comm)).collect();
+    Some(TargetRates {
+        asked: readings.asked.clone(),
+        followed: readings.followed,
+        unit: shared_unit(cgroups),
+        comm: name(&comms, around),
+        processes_count: pids.len(),
+        threads_count: accounts.len(),
+        ended: !pids.iter().any(alive),
+        wait_channels_hidden: hidden(threads),
+        run_delay_hidden: !clocked.is_empty() && clocked.iter().all(|clocked| !clocked.delay_known),
+        threads: accounts,
+    })
+}
+
+/// What the general sampling happened to see of something that nobody followed.
+fn from_sampling(
+    recording: &Recording,
+    readings: &TargetReadings,
+) -> (Vec<FollowedThread>, BTreeMap<Pid, CgroupPaths>) {
+    let paths = recording.details.iter().filter_map(|(pid, details)| {
+        let paths = details.cgroups.as_ref()?.as_ref().ok()?;
+        let wanted = match &readings.asked {
+            Asked::Pid(asked) => asked == pid,
+            Asked::Unit(asked) => cgroup::belongs(paths, asked),
+        };
+        wanted.then(|| (*pid, paths.clone()))
+    });
+    let cgroups: BTreeMap<Pid, CgroupPaths> = paths.collect();
+    let wanted = |pid: Pid| cgroups.contains_key(&pid) || readings.asked == Asked::Pid(pid);
+    let seen = recording.samples.threads.iter().filter(|thread| wanted(thread.pid));
+    let threads =
+        seen.map(|seen| FollowedThread { seen: seen.clone(), from_start: true, stalled_since: None });
+    (threads.collect(), cgroups)
+}
+
+/// Time that is known to have passed, of threads that were not followed: their CPU time where the process tells it,
+/// the rest unknown.
+fn beyond(
+    recording: &Recording,
+    readings: &TargetReadings,
+    around: &Around<'_>,
+    pids: &BTreeSet<Pid>,
+    accounts: &[ThreadAccount],
+) -> Vec<ThreadAccount> {
+    if readings.followed && readings.threads.len() < FOLLOWED_MAX {
+        return Vec::new();
+    }
+    let mut more = Vec::new();
+    let asked = |pid: &Pid| pids.contains(pid) || readings.asked == Asked::Pid(*pid);
+    for process in around.processes.iter().filter(|process| asked(&process.pid)) {
+        let own: Vec<&ThreadAccount> = accounts.iter().filter(|account| account.pid == process.pid).collect();
+        let lived = if process.born { lifetime(recording, process) } else { around.seconds };
+        let seen: f64 = own.iter().map(|account| account.seconds).sum();
+        let ran: f64 =
+            own.iter().flat_map(|a| &a.parts).filter(|((w, _), _)| *w == Wait::Running).map(|(_, s)| s).sum();
+        let missing = (f64::from(process.threads_count) * lived - seen).max(0.0);
+        let running = (process.cpu_ratio() * around.seconds - ran).clamp(0.0, missing);
+        let parts = [((Wait::Running, None), running), ((Wait::Unknown, None), missing - running)];
+        if missing > 0.0 {
+            more.push(ThreadAccount {
+                pid: process.pid,
+                tid: None,
+                comm: process.comm,
+                seconds: missing,
+                parts: parts.into_iter().filter(|(_, seconds)| *seconds > 0.0).collect(),
+            });
+        }
+    }
+    more
+}
+
+fn lifetime(recording: &Recording, process: &ProcessRates) -> f64 {
+    let after = &recording.after.system;
+    let now = after.uptime_seconds.as_ref().and_then(|uptime| uptime.as_ref().ok()).copied();
+    let window = (after.at.saturating_sub(recording.before.system.at)).as_secs_f64();
+    now.map_or(window, |now| (now - process.started_seconds).clamp(0.0, window))
+}
+
+/// Whether pages that this process waits for come from swap.
+fn swaps(around: &Around<'_>, pid: Pid) -> bool {
+    let box_swaps = around.paging.as_ref().is_ok_and(|paging| paging.swap_in_per_second.unwrap_or(0.0) > 0.0);
+    box_swaps && around.processes.iter().any(|p| p.pid == pid && p.major_faults_per_second > 0.0)
+}
+
+/// Processes whose threads queue for a lock: several of them get turns on a CPU again and again and sleep in a futex
+/// in between, and together they get no further than about one CPU. A pool that idles gets no turns.
+fn contended(threads: &[FollowedThread], clocked: &[Clocked], seconds: f64) -> BTreeSet<Pid> {
+    #[derive(Default)]
+    struct Process {
+        queueing: usize,
+        ran: f64,
+        wanted: f64,
+        most: f64,
+    }
+    let mut processes: HashMap<Pid, Process> = HashMap::new();
+    for (thread, clocked) in threads.iter().zip(clocked) {
+        let process = processes.entry(thread.seen.pid).or_default();
+        let ran = clocked.running.unwrap_or(0.0);
+        process.ran += ran;
+        process.wanted += ran + clocked.delayed;
+        process.most = process.most.max(ran);
+        let asleep = sleeps(&thread.seen);
+        let all: f64 = asleep.iter().map(|(_, _, weight)| weight).sum();
+        let futex = |function: &Option<&str>| function.is_some_and(|function| function.contains("futex"));
+        let queued: f64 = asleep.iter().filter(|(_, f, _)| futex(f)).map(|(_, _, weight)| weight).sum();
+        let share = if all > 0.0 { queued / all * clocked.rest } else { 0.0 };
+        let queues = clocked.turns_per_second >= LOCK_TURNS_PER_SECOND
+            && share >= LOCK_SLEEP_RATIO * clocked.existed
+            && share > 0.0;
+        process.queueing += usize::from(queues);
+    }
+    let serial = |process: &Process| {
+        let cpus = |value: f64| if seconds > 0.0 { value / seconds } else { 0.0 };
+        process.queueing >= 2
+            && cpus(process.wanted) >= LOCK_SERIAL_CPUS.start
+            && cpus(process.ran) < LOCK_SERIAL_CPUS.end
+            && process.most < LOCK_ALONE_RATIO * process.ran
+    };
+    processes.into_iter().filter(|(_, process)| serial(process)).map(|(pid, _)| pid).collect()
+}
+
+/// Turns the part of the waiting for a CPU that a quota made into a class of its own.
+fn move_throttled(accounts: &mut [ThreadAccount], cgroups: &BTreeMap<Pid, CgroupPaths>, around: &Around<'_>) {
+    let Ok(groups) = around.cgroups else { return };
+    let group_of = |pid: &Pid| {
+        let paths = cgroups.get(pid)?;
+        let held = groups.iter().enumerate().filter(|(_, group)| contains(group, paths));
+        let held =
+            held.filter_map(|(index, group)| Some((index, group.throttled_cpus.filter(|cpus| *cpus > 0.0)?)));
+        held.max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let held: HashMap<Pid, (usize, f64)> =
+        cgroups.keys().filter_map(|pid| Some((*pid, group_of(pid)?))).collect();
+    let of = |account: &ThreadAccount, wait: Wait| account.parts.get(&(wait, None)).copied().unwrap_or(0.0);
+    let mut sums: HashMap<usize, (f64, f64)> = HashMap::new();
+    for account in accounts.iter() {
+        let Some((group, _)) = held.get(&account.pid) else { continue };
+        let (delayed, wanted) = sums.entry(*group).or_default();
+        *delayed += of(account, Wait::WaitingForCpu);
+        *wanted += of(account, Wait::WaitingForCpu) + of(account, Wait::Running);
+    }
+    for account in accounts.iter_mut() {
+        let Some((group, throttled_cpus)) = held.get(&account.pid) else { continue };
+        let Some((delayed, wanted)) = sums.get(group).filter(|(delayed, _)| *delayed > 0.0) else { continue };
+        // The group counts each CPU that is held back once, however many of its threads queue for it.
+        let queue = (wanted / around.seconds.max(1e-9) / f64::from(around.cpus_count.max(1))).max(1.0);
+        let share = (throttled_cpus * around.seconds * queue / delayed).clamp(0.0, 1.0);
+        let Some(waited) = account.parts.remove(&(Wait::WaitingForCpu, None)) else { continue };
+        let throttled = waited * share;
+        let split = [(Wait::Throttled, throttled), (Wait::WaitingForCpu, waited - throttled)];
+        account.parts.extend(
+            split
+                .into_iter()
+                .filter(|(_, seconds)| *seconds > 0.0)
+                .map(|(wait, seconds)| ((wait, None), seconds)),
+        );
+    }
+}
+
+/// Whether a process in `paths` is inside this control group, however deep.
+fn contains(group: &CgroupRates, paths: &CgroupPaths) -> bool {
+    let below = |path: &str| {
+        path.strip_prefix(group.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if group.hierarchy == "unified" {
+        return paths.unified.as_deref().is_some_and(below);
+    }
+    let of_cpu = |names: &str| names.split(',').any(|name| name == "cpu");
+    group.hierarchy == "cpu" && paths.legacy.iter().any(|(names, path)| of_cpu(names) && below(path))
+}
+
+/// The unit that all of the processes belong to.
+fn shared_unit(cgroups: &BTreeMap<Pid, CgroupPaths>) -> Option<String> {
+    let mut units = cgroups.values().map(|paths| cgroup::unit(paths.deepest()));
+    let first = units.next()??;
+    units.all(|unit| unit.as_ref() == Some(&first)).then_some(first)
+}
+
+/// The most frequent name of a process; of a thread, where no process is left.
+fn name(threads: &[(Pid, Comm)], around: &Around<'_>) -> Option<Comm> {
+    let pids: BTreeMap<Pid, Comm> = threads.iter().rev().copied().collect();
+    let mut counts: BTreeMap<Comm, usize> = BTreeMap::new();
+    for (pid, comm) in pids {
+        let process = around.processes.iter().find(|process| process.pid == pid);
+        *counts.entry(process.map_or(comm, |process| process.comm)).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(comm, _)| comm)
+}
+
+/// Whether some of its threads slept, and the kernel said of none in what.
+fn hidden(threads: &[FollowedThread]) -> bool {
+    let mut shares =
+        threads.iter().flat_map(|thread| &thread.seen.states).filter_map(|s| s.wait_channel.as_ref());
+    let mut any = false;
+    !shares.any(|channel| {
+        any = true;
+        channel.function().is_some()
+    }) && any
+}

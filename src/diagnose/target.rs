@@ -1,0 +1,241 @@
+//! The answer to "why is this process or unit slow?": one sentence, the table behind it, and what it lacks.
+
+use crate::model::finding::NotChecked;
+use crate::model::rates::Rates;
+use crate::model::target::{
+    Asked, Target, TargetFunction, TargetKind, TargetMember, TargetRates, TargetShare, TargetWait,
+    ThreadAccount,
+};
+use crate::model::task::Pid;
+use crate::model::units::percent;
+use crate::model::wait::Wait;
+use std::collections::BTreeMap;
+
+/// Functions of one class that are listed.
+const FUNCTIONS_MAX: usize = 3;
+
+/// Classes that the sentence names.
+const NAMED_MAX: usize = 3;
+
+/// Below this share a class is not worth a word.
+const NAMED_RATIO: f64 = 0.01;
+
+/// A target that sleeps more than this is told by what it does when it does not.
+const IDLE_RATIO: f64 = 0.5;
+
+type Sums = BTreeMap<Wait, f64>;
+
+/// The part of the report about what was asked for; `top` rows of members.
+pub fn target(rates: &Rates, top: usize) -> Option<Target> {
+    let target = rates.target.as_ref()?;
+    let total: f64 = target.threads.iter().map(|thread| thread.seconds).sum();
+    let sums = sum(target.threads.iter());
+    let waits = waits(target, &sums, total);
+    let (kind, pid) = match target.asked {
+        Asked::Pid(pid) => (TargetKind::Process, Some(pid)),
+        Asked::Unit(_) => (TargetKind::Unit, None),
+    };
+    let unit = match &target.asked {
+        Asked::Pid(_) => target.unit.clone(),
+        Asked::Unit(asked) => Some(target.unit.clone().unwrap_or_else(|| asked.clone())),
+    };
+    let threads_count = target.threads.iter().filter(|thread| thread.tid.is_some()).count();
+    Some(Target {
+        kind,
+        pid,
+        comm: target.comm.map(|comm| comm.to_lossy()),
+        processes_count: count(target.processes_count),
+        threads_count: count(threads_count),
+        thread_seconds: total,
+        summary: summary(target, unit.as_deref(), threads_count, &sums, total),
+        unit,
+        members: members(target, top),
+        waits,
+    })
+}
+
+/// What could not be told of it.
+pub fn not_checked(rates: &Rates) -> Vec<NotChecked> {
+    let Some(target) = &rates.target else { return Vec::new() };
+    let name = match &target.asked {
+        Asked::Pid(pid) => format!("process {pid}"),
+        Asked::Unit(unit) => unit.clone(),
+    };
+    let option = match &target.asked {
+        Asked::Pid(pid) => format!("--pid {pid}"),
+        Asked::Unit(unit) => format!("--unit {unit}"),
+    };
+    let mut list = Vec::new();
+    if !target.followed {
+        list.push(NotChecked {
+            what: format!("where most threads of {name} spent the window"),
+            reason: "the capture was recorded without following it".to_owned(),
+            unlock: Some(format!("diag record {option} FILE")),
+        });
+    }
+    if target.wait_channels_hidden {
+        list.push(NotChecked {
+            what: format!("what the threads of {name} sleep in"),
+            reason: "/proc/PID/wchan says 0 to readers without rights".to_owned(),
+            unlock: Some("run as root, or with CAP_SYS_PTRACE".to_owned()),
+        });
+    }
+    if target.run_delay_hidden {
+        list.push(NotChecked {
+            what: format!("how long the threads of {name} waited for a CPU, other than by samples"),
+            reason: "/proc/PID/task/TID/schedstat is not there or empty".to_owned(),
+            unlock: Some("a kernel with CONFIG_SCHED_INFO".to_owned()),
+        });
+    }
+    if target.ended {
+        list.push(NotChecked {
+            what: format!("{name} up to the end of the window"),
+            reason: "it ended within the window".to_owned(),
+            unlock: None,
+        });
+    }
+    list
+}
+
+fn count(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn sum<'a>(threads: impl Iterator<Item = &'a ThreadAccount>) -> Sums {
+    let mut sums = Sums::new();
+    for ((wait, _), seconds) in threads.flat_map(|thread| &thread.parts) {
+        *sums.entry(*wait).or_default() += seconds;
+    }
+    sums
+}
+
+/// Shares, largest first. Nothing seen at all is all unknown.
+fn shares(sums: &Sums) -> Vec<(Wait, f64)> {
+    let total: f64 = sums.values().sum();
+    if total <= 0.0 {
+        return vec![(Wait::Unknown, 1.0)];
+    }
+    let mut shares: Vec<(Wait, f64)> = sums.iter().map(|(wait, seconds)| (*wait, seconds / total)).collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    shares
+}
+
+fn waits(target: &TargetRates, sums: &Sums, total: f64) -> Vec<TargetWait> {
+    let mut functions: BTreeMap<Wait, BTreeMap<&str, f64>> = BTreeMap::new();
+    for ((wait, function), seconds) in target.threads.iter().flat_map(|thread| &thread.parts) {
+        if let Some(function) = function {
+            *functions.entry(*wait).or_default().entry(function).or_default() += seconds;
+        }
+    }
+    let top = |wait: Wait| {
+        let mut list: Vec<TargetFunction> = functions
+            .get(&wait)
+            .into_iter()
+            .flatten()
+            .map(|(function, seconds)| TargetFunction {
+                function: (*function).to_owned(),
+                ratio: if total > 0.0 { seconds / total } else { 0.0 },
+            })
+            .collect();
+        list.sort_by(|a, b| b.ratio.total_cmp(&a.ratio).then_with(|| a.function.cmp(&b.function)));
+        list.truncate(FUNCTIONS_MAX);
+        list
+    };
+    shares(sums)
+        .into_iter()
+        .map(|(wait, ratio)| {
+            let functions = top(wait);
+            TargetWait {
+                wait,
+                ratio,
+                seconds: sums.get(&wait).copied().unwrap_or(0.0),
+                function: functions.first().map(|first| first.function.clone()),
+                functions,
+            }
+        })
+        .collect()
+}
+
+/// Threads where they are few or all of one process, else processes; those that slept least first.
+fn members(target: &TargetRates, top: usize) -> Vec<TargetMember> {
+    let by_thread = target.processes_count <= 1 || target.threads.len() <= top;
+    let mut groups: BTreeMap<(Pid, Option<usize>), Vec<&ThreadAccount>> = BTreeMap::new();
+    for (index, thread) in target.threads.iter().enumerate() {
+        groups.entry((thread.pid, by_thread.then_some(index))).or_default().push(thread);
+    }
+    let mut members: Vec<(f64, TargetMember)> = groups
+        .into_values()
+        .filter_map(|threads| {
+            let first = threads.first()?;
+            let main = threads.iter().find(|thread| thread.tid == Some(thread.pid)).unwrap_or(first);
+            let sums = sum(threads.iter().copied());
+            let idle = sums.get(&Wait::Asleep).copied().unwrap_or(0.0);
+            let seconds: f64 = threads.iter().map(|thread| thread.seconds).sum();
+            let member = TargetMember {
+                pid: first.pid,
+                tid: first.tid.filter(|_| by_thread),
+                comm: main.comm.to_lossy(),
+                threads_count: count(threads.len()),
+                thread_seconds: seconds,
+                waits: shares(&sums).into_iter().map(|(wait, ratio)| TargetShare { wait, ratio }).collect(),
+            };
+            Some((seconds - idle, member))
+        })
+        .collect();
+    members.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (a.1.pid, a.1.tid).cmp(&(b.1.pid, b.1.tid))));
+    members.into_iter().take(top).map(|(_, member)| member).collect()
+}
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn summary(target: &TargetRates, unit: Option<&str>, threads: usize, sums: &Sums, total: f64) -> String {
+    let comm = target.comm.map(|comm| comm.to_lossy());
+    let threads_of = plural(threads, "thread", "threads");
+    let name = match &target.asked {
+        Asked::Pid(pid) => format!("{} (pid {pid}, {threads_of})", comm.as_deref().unwrap_or("the process")),
+        Asked::Unit(asked) => format!(
+            "{} ({}, {threads_of})",
+            unit.unwrap_or(asked),
+            plural(target.processes_count, "process", "processes")
+        ),
+    };
+    let whose = if threads == 1 { "its time" } else { "its threads' time" };
+    let end = if target.ended { "; it ended within the window" } else { "" };
+    if total <= 0.0 {
+        return format!("Nothing was seen of {name}{end}.");
+    }
+    let shares = shares(sums);
+    let idle = sums.get(&Wait::Asleep).copied().unwrap_or(0.0) / total;
+    let told = if idle >= 1.0 - NAMED_RATIO {
+        format!("{name} was idle: {} of {whose} asleep", percent(idle))
+    } else if idle > IDLE_RATIO {
+        let rest: Vec<(Wait, f64)> = shares
+            .iter()
+            .filter(|(wait, _)| *wait != Wait::Asleep)
+            .map(|(w, r)| (*w, r / (1.0 - idle)))
+            .collect();
+        let rest = list(&rest, "");
+        format!("{name} spent {} of {whose} asleep; of the rest, {rest}", percent(idle))
+    } else {
+        format!("{name} spent {}", list(&shares, &format!(" of {whose}")))
+    };
+    format!("{told}{end}.")
+}
+
+/// "61 % of its time waiting for the disk, 20 % asleep and 12 % running".
+fn list(shares: &[(Wait, f64)], of: &str) -> String {
+    let worth = shares.iter().enumerate().filter(|(index, (_, ratio))| *index == 0 || *ratio >= NAMED_RATIO);
+    let words: Vec<String> = worth
+        .take(NAMED_MAX)
+        .map(|(index, (wait, ratio))| {
+            format!("{}{} {}", percent(*ratio), if index == 0 { of } else { "" }, wait.phrase())
+        })
+        .collect();
+    match words.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
