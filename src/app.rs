@@ -17,7 +17,6 @@ use crate::model::report::{
     Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource,
 };
 use crate::model::snapshot::{Recording, Source};
-use crate::model::target::Asked;
 use crate::model::task::{CgroupPaths, Pid};
 use crate::render::text::{SortKey, TextOptions};
 use crate::{delta, diagnose, exit, generate, render};
@@ -137,12 +136,10 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 
 /// Renders the diagnosis of a recording and writes it; the exit code.
 fn answer(options: &ReportArgs, mut recording: Recording) -> Result<u8> {
-    let pid = match target::settle(options, &mut recording) {
-        Some(Asked::Pid(pid)) => Some(pid),
-        _ => None,
-    };
+    let settled = target::settle(options, &mut recording);
+    let pid = settled.pid();
     let rates = delta::rates(&recording);
-    target::refuse_unseen(&recording, &rates)?;
+    settled.refuse_unseen(&recording, &rates)?;
     // Ten thousand processes are no longer needed in two raw copies.
     drop(recording);
     let asked = diagnose::Options { sort: options.sort.map(rank_by), top: options.top, pid };

@@ -51,38 +51,56 @@ fn existing(root: &Root, pid: Pid) -> Result<Pid> {
     }
 }
 
-/// What this run is about: what its options say, else what the capture was recorded for. Something that was not
-/// followed becomes part of the recording all the same.
-pub(super) fn settle(options: &ReportArgs, recording: &mut Recording) -> Option<Asked> {
-    let followed = recording.target.as_ref().map(|target| &target.asked);
-    match asked(options) {
-        None => followed.cloned(),
-        Some(asked) => {
-            if followed != Some(&asked) {
-                recording.target = Some(TargetReadings::not_followed(asked.clone()));
-            }
-            Some(asked)
-        }
+/// What this run is about: what its options say, else what the capture was recorded for. What was not followed
+/// becomes part of the recording all the same, and a process of a unit that was followed is taken out of it.
+pub(super) fn settle(options: &ReportArgs, recording: &mut Recording) -> Settled {
+    let recorded = recording.target.as_ref().map(|target| target.asked.clone());
+    let asked = asked(options).or_else(|| recorded.clone());
+    if let Some(asked) = asked.as_ref().filter(|asked| recorded.as_ref() != Some(asked)) {
+        let of_unit = recording.target.take().and_then(|target| target.only(asked));
+        recording.target = Some(of_unit.unwrap_or_else(|| TargetReadings::not_followed(asked.clone())));
     }
+    Settled { asked, recorded }
 }
 
-/// Refuses what neither the following nor the rest of the recording has seen.
-pub(super) fn refuse_unseen(recording: &Recording, rates: &Rates) -> Result<()> {
-    let Some(target) = rates.target.as_ref().filter(|target| !target.followed) else { return Ok(()) };
-    match &target.asked {
-        Asked::Pid(pid) if rates.process(*pid).is_none() => {
-            bail!("there is no process {pid} at the end of the window")
+/// What a run is about, and what the recording was made for.
+pub(super) struct Settled {
+    /// What is asked now.
+    pub(super) asked: Option<Asked>,
+    recorded: Option<Asked>,
+}
+
+impl Settled {
+    /// The one process that is asked about.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        match self.asked {
+            Some(Asked::Pid(pid)) => Some(pid),
+            _ => None,
         }
-        Asked::Unit(unit) if target.processes_count == 0 => {
-            let known = recording
-                .details
-                .iter()
-                .filter_map(|(pid, details)| Some((*pid, details.cgroups.as_ref()?.as_ref().ok()?.clone())));
-            let ticks = recording.after.processes.iter().map(|p| (p.stat.pid, p.stat.cpu_ticks())).collect();
-            let suggestion = suggestion(unit, &known.collect::<Vec<_>>(), &ticks);
-            bail!("the capture knows no process of the unit {unit:?}; {suggestion}")
+    }
+
+    /// Refuses what neither the following nor the rest of the recording has seen.
+    pub(super) fn refuse_unseen(&self, recording: &Recording, rates: &Rates) -> Result<()> {
+        let Some(target) = rates.target.as_ref().filter(|target| !target.followed) else { return Ok(()) };
+        match &target.asked {
+            Asked::Pid(pid) if rates.process(*pid).is_none() => {
+                bail!("there is no process {pid} at the end of the window")
+            }
+            Asked::Unit(unit) if target.processes_count == 0 => {
+                let known = recording.details.iter().filter_map(|(pid, details)| {
+                    Some((*pid, details.cgroups.as_ref()?.as_ref().ok()?.clone()))
+                });
+                let ticks =
+                    recording.after.processes.iter().map(|p| (p.stat.pid, p.stat.cpu_ticks())).collect();
+                let hint = match &self.recorded {
+                    Some(Asked::Unit(unit)) => format!("it was recorded for --unit {unit:?}"),
+                    Some(Asked::Pid(pid)) => format!("it was recorded for --pid {pid}"),
+                    None => suggestion(unit, &known.collect::<Vec<_>>(), &ticks),
+                };
+                bail!("the capture knows no process of the unit {unit:?}; {hint}")
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     }
 }
 

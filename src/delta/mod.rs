@@ -28,13 +28,7 @@ pub fn rates(recording: &Recording) -> Rates {
     let cpus_online_count = cpu::online_count(after);
     let cgroups = limits::cgroups(&recording.before, &recording.after, seconds);
     let paging = memory::paging(before, after);
-    let around = target::Around {
-        processes: &processes,
-        cgroups: &cgroups,
-        paging: &paging,
-        cpus_count: cpus_online_count,
-        seconds,
-    };
+    let around = target::Around { processes: &processes, cgroups: &cgroups, paging: &paging, seconds };
     let target = target::target(recording, &around);
     Rates {
         source: recording.source,

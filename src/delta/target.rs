@@ -32,8 +32,6 @@ pub struct Around<'a> {
     pub cgroups: &'a Reading<Vec<CgroupRates>>,
     /// Paging of the box.
     pub paging: &'a Reading<PagingRates>,
-    /// CPUs.
-    pub cpus_count: u32,
     /// Length of the window.
     pub seconds: f64,
 }
@@ -53,14 +51,18 @@ pub fn target(recording: &Recording, around: &Around<'_>) -> Option<TargetRates>
     let mut accounts: Vec<ThreadAccount> = threads
         .iter()
         .zip(&clocked)
-        .map(|(thread, clocked)| {
-            let swapping = swaps(around, thread.seen.pid);
-            account(&thread.seen, clocked, swapping, contended.contains(&thread.seen.pid))
+        .zip(contended)
+        .map(|((thread, clocked), contended)| {
+            account(&thread.seen, clocked, swaps(around, thread.seen.pid), contended)
         })
         .collect();
     move_throttled(&mut accounts, cgroups, around);
     let mut pids: BTreeSet<Pid> = accounts.iter().map(|account| account.pid).collect();
     pids.extend(cgroups.keys());
+    if let Asked::Pid(pid) = readings.asked {
+        pids.insert(pid);
+    }
+    let threads_count = threads_count(readings, around, &pids, &accounts);
     accounts.extend(beyond(recording, readings, around, &pids, &accounts));
     let alive = |pid: &Pid| around.processes.iter().any(|p| p.pid == *pid && p.state != State::Zombie);
     let comms: Vec<(Pid, Comm)> = accounts.iter().map(|account| (account.pid, account.comm)).collect();
@@ -70,7 +72,7 @@ pub fn target(recording: &Recording, around: &Around<'_>) -> Option<TargetRates>
         unit: shared_unit(cgroups),
         comm: name(&comms, around),
         processes_count: pids.len(),
-        threads_count: accounts.len(),
+        threads_count,
         ended: !pids.iter().any(alive),
         wait_channels_hidden: hidden(threads),
         run_delay_hidden: !clocked.is_empty() && clocked.iter().all(|clocked| !clocked.delay_known),
@@ -99,6 +101,26 @@ fn from_sampling(
     (threads.collect(), cgroups)
 }
 
+/// Threads that were seen; of processes that nobody followed, those that they have at the end.
+fn threads_count(
+    readings: &TargetReadings,
+    around: &Around<'_>,
+    pids: &BTreeSet<Pid>,
+    accounts: &[ThreadAccount],
+) -> usize {
+    if is_whole(readings) {
+        return accounts.len();
+    }
+    let seen = |pid: Pid| accounts.iter().filter(|account| account.pid == pid).count();
+    let at_the_end = |pid: Pid| around.processes.iter().find(|p| p.pid == pid).map_or(0, |p| p.threads_count);
+    pids.iter().map(|&pid| seen(pid).max(usize::try_from(at_the_end(pid)).unwrap_or(usize::MAX))).sum()
+}
+
+/// Whether every thread was followed.
+fn is_whole(readings: &TargetReadings) -> bool {
+    readings.followed && readings.threads.len() < FOLLOWED_MAX
+}
+
 /// Time that is known to have passed, of threads that were not followed: their CPU time where the process tells it,
 /// the rest unknown.
 fn beyond(
@@ -108,12 +130,11 @@ fn beyond(
     pids: &BTreeSet<Pid>,
     accounts: &[ThreadAccount],
 ) -> Vec<ThreadAccount> {
-    if readings.followed && readings.threads.len() < FOLLOWED_MAX {
+    if is_whole(readings) {
         return Vec::new();
     }
     let mut more = Vec::new();
-    let asked = |pid: &Pid| pids.contains(pid) || readings.asked == Asked::Pid(*pid);
-    for process in around.processes.iter().filter(|process| asked(&process.pid)) {
+    for process in around.processes.iter().filter(|process| pids.contains(&process.pid)) {
         let own: Vec<&ThreadAccount> = accounts.iter().filter(|account| account.pid == process.pid).collect();
         let lived = if process.born { lifetime(recording, process) } else { around.seconds };
         let seen: f64 = own.iter().map(|account| account.seconds).sum();
@@ -148,9 +169,10 @@ fn swaps(around: &Around<'_>, pid: Pid) -> bool {
     box_swaps && around.processes.iter().any(|p| p.pid == pid && p.major_faults_per_second > 0.0)
 }
 
-/// Processes whose threads queue for a lock: several of them get turns on a CPU again and again and sleep in a futex
-/// in between, and together they get no further than about one CPU. A pool that idles gets no turns.
-fn contended(threads: &[FollowedThread], clocked: &[Clocked], seconds: f64) -> BTreeSet<Pid> {
+/// Threads that queue for a lock, one answer for each of `threads`: several of a process get turns on a CPU again and
+/// again and sleep in a futex in between, and together they get no further than about one CPU. A pool that idles gets
+/// no turns, and neither does the thread that only waits for the others to end.
+fn contended(threads: &[FollowedThread], clocked: &[Clocked], seconds: f64) -> Vec<bool> {
     #[derive(Default)]
     struct Process {
         queueing: usize,
@@ -159,21 +181,17 @@ fn contended(threads: &[FollowedThread], clocked: &[Clocked], seconds: f64) -> B
         most: f64,
     }
     let mut processes: HashMap<Pid, Process> = HashMap::new();
+    let mut queueing: Vec<bool> = Vec::with_capacity(threads.len());
     for (thread, clocked) in threads.iter().zip(clocked) {
         let process = processes.entry(thread.seen.pid).or_default();
         let ran = clocked.running.unwrap_or(0.0);
         process.ran += ran;
         process.wanted += ran + clocked.delayed;
         process.most = process.most.max(ran);
-        let asleep = sleeps(&thread.seen);
-        let all: f64 = asleep.iter().map(|(_, _, weight)| weight).sum();
-        let futex = |function: &Option<&str>| function.is_some_and(|function| function.contains("futex"));
-        let queued: f64 = asleep.iter().filter(|(_, f, _)| futex(f)).map(|(_, _, weight)| weight).sum();
-        let share = if all > 0.0 { queued / all * clocked.rest } else { 0.0 };
         let queues = clocked.turns_per_second >= LOCK_TURNS_PER_SECOND
-            && share >= LOCK_SLEEP_RATIO * clocked.existed
-            && share > 0.0;
+            && futex_seconds(thread, clocked) > LOCK_SLEEP_RATIO * clocked.existed;
         process.queueing += usize::from(queues);
+        queueing.push(queues);
     }
     let serial = |process: &Process| {
         let cpus = |value: f64| if seconds > 0.0 { value / seconds } else { 0.0 };
@@ -182,45 +200,67 @@ fn contended(threads: &[FollowedThread], clocked: &[Clocked], seconds: f64) -> B
             && cpus(process.ran) < LOCK_SERIAL_CPUS.end
             && process.most < LOCK_ALONE_RATIO * process.ran
     };
-    processes.into_iter().filter(|(_, process)| serial(process)).map(|(pid, _)| pid).collect()
+    let in_serial = threads.iter().map(|thread| processes.get(&thread.seen.pid).is_some_and(serial));
+    queueing.into_iter().zip(in_serial).map(|(queues, serial)| queues && serial).collect()
+}
+
+/// Time that a thread slept in futex(2).
+fn futex_seconds(thread: &FollowedThread, clocked: &Clocked) -> f64 {
+    let asleep = sleeps(&thread.seen);
+    let all: f64 = asleep.iter().map(|(_, _, weight)| weight).sum();
+    let futex = |function: &Option<&str>| function.is_some_and(|function| function.contains("futex"));
+    let queued: f64 = asleep.iter().filter(|(_, f, _)| futex(f)).map(|(_, _, weight)| weight).sum();
+    if all > 0.0 { queued / all * clocked.rest } else { 0.0 }
 }
 
 /// Turns the part of the waiting for a CPU that a quota made into a class of its own.
 fn move_throttled(accounts: &mut [ThreadAccount], cgroups: &BTreeMap<Pid, CgroupPaths>, around: &Around<'_>) {
     let Ok(groups) = around.cgroups else { return };
-    let group_of = |pid: &Pid| {
-        let paths = cgroups.get(pid)?;
-        let held = groups.iter().enumerate().filter(|(_, group)| contains(group, paths));
-        let held =
-            held.filter_map(|(index, group)| Some((index, group.throttled_cpus.filter(|cpus| *cpus > 0.0)?)));
-        held.max_by(|a, b| a.1.total_cmp(&b.1))
-    };
-    let held: HashMap<Pid, (usize, f64)> =
-        cgroups.keys().filter_map(|pid| Some((*pid, group_of(pid)?))).collect();
+    let held: HashMap<Pid, &CgroupRates> =
+        cgroups.iter().filter_map(|(pid, paths)| Some((*pid, holding(groups, paths)?))).collect();
     let of = |account: &ThreadAccount, wait: Wait| account.parts.get(&(wait, None)).copied().unwrap_or(0.0);
-    let mut sums: HashMap<usize, (f64, f64)> = HashMap::new();
+    let mut sums: BTreeMap<(&str, &str), (f64, f64)> = BTreeMap::new();
     for account in accounts.iter() {
-        let Some((group, _)) = held.get(&account.pid) else { continue };
-        let (delayed, wanted) = sums.entry(*group).or_default();
+        let Some(group) = held.get(&account.pid) else { continue };
+        let (delayed, ran) = sums.entry((&group.hierarchy, &group.path)).or_default();
         *delayed += of(account, Wait::WaitingForCpu);
-        *wanted += of(account, Wait::WaitingForCpu) + of(account, Wait::Running);
+        *ran += of(account, Wait::Running);
     }
     for account in accounts.iter_mut() {
-        let Some((group, throttled_cpus)) = held.get(&account.pid) else { continue };
-        let Some((delayed, wanted)) = sums.get(group).filter(|(delayed, _)| *delayed > 0.0) else { continue };
-        // The group counts each CPU that is held back once, however many of its threads queue for it.
-        let queue = (wanted / around.seconds.max(1e-9) / f64::from(around.cpus_count.max(1))).max(1.0);
-        let share = (throttled_cpus * around.seconds * queue / delayed).clamp(0.0, 1.0);
+        let Some(group) = held.get(&account.pid) else { continue };
+        let sum = sums.get(&(group.hierarchy.as_str(), group.path.as_str()));
+        let Some((delayed, ran)) = sum.filter(|(delayed, _)| *delayed > 0.0) else { continue };
+        let share = throttled_seconds(group, *delayed, *ran, around) / delayed;
         let Some(waited) = account.parts.remove(&(Wait::WaitingForCpu, None)) else { continue };
-        let throttled = waited * share;
-        let split = [(Wait::Throttled, throttled), (Wait::WaitingForCpu, waited - throttled)];
-        account.parts.extend(
-            split
-                .into_iter()
-                .filter(|(_, seconds)| *seconds > 0.0)
-                .map(|(wait, seconds)| ((wait, None), seconds)),
-        );
+        let throttled = waited * share.clamp(0.0, 1.0);
+        for (wait, seconds) in [(Wait::Throttled, throttled), (Wait::WaitingForCpu, waited - throttled)] {
+            if seconds > 0.0 {
+                account.parts.insert((wait, None), seconds);
+            }
+        }
     }
+}
+
+/// The group around a process that was held back most by a quota, its own or one above it.
+fn holding<'a>(groups: &'a [CgroupRates], paths: &CgroupPaths) -> Option<&'a CgroupRates> {
+    let throttled = |group: &CgroupRates| group.throttled_cpus.unwrap_or(0.0);
+    let held = groups.iter().filter(|group| throttled(group) > 0.0 && contains(group, paths));
+    held.max_by(|a, b| throttled(a).total_cmp(&throttled(b)))
+}
+
+/// How much of what the threads of one group waited for a CPU was for its quota. The kernel counts each CPU that is
+/// held back once, however many threads of the group queue for it. While it is not held back the group runs on those
+/// CPUs, so that held back and running are its share of the time; never more than all of its threads on one CPU.
+fn throttled_seconds(group: &CgroupRates, delayed: f64, ran: f64, around: &Around<'_>) -> f64 {
+    let held_back = group.throttled_cpus.unwrap_or(0.0) * around.seconds;
+    let members = around.processes.iter().filter(|process| group.members.contains(&process.pid));
+    let used = members.map(|process| process.cpu_ratio() * around.seconds).sum::<f64>().max(ran);
+    if held_back <= 0.0 || around.seconds <= 0.0 {
+        return 0.0;
+    }
+    let wanted = delayed + ran;
+    let on_one_cpu = held_back * (wanted / around.seconds).max(1.0);
+    (held_back / (held_back + used) * wanted).min(on_one_cpu).min(delayed)
 }
 
 /// Whether a process in `paths` is inside this control group, however deep.

@@ -39,7 +39,7 @@ pub fn target(rates: &Rates, top: usize) -> Option<Target> {
         Asked::Pid(_) => target.unit.clone(),
         Asked::Unit(asked) => Some(target.unit.clone().unwrap_or_else(|| asked.clone())),
     };
-    let threads_count = target.threads.iter().filter(|thread| thread.tid.is_some()).count();
+    let threads_count = target.threads_count;
     Some(Target {
         kind,
         pid,
@@ -69,7 +69,7 @@ pub fn not_checked(rates: &Rates) -> Vec<NotChecked> {
     if !target.followed {
         list.push(NotChecked {
             what: format!("where most threads of {name} spent the window"),
-            reason: "the capture was recorded without following it".to_owned(),
+            reason: "the capture was recorded without following them".to_owned(),
             unlock: Some(format!("diag record {option} FILE")),
         });
     }

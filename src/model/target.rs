@@ -50,6 +50,15 @@ impl TargetReadings {
     pub fn not_followed(asked: Asked) -> Self {
         Self { asked, followed: false, threads: Vec::new(), cgroups: BTreeMap::new() }
     }
+
+    /// The one process that is asked about, where it was followed with the others of its unit.
+    pub fn only(mut self, asked: &Asked) -> Option<Self> {
+        let Asked::Pid(pid) = asked else { return None };
+        self.threads.retain(|thread| thread.seen.pid == *pid);
+        self.cgroups.retain(|of, _| of == pid);
+        self.asked = asked.clone();
+        (!self.threads.is_empty()).then_some(self)
+    }
 }
 
 /// Where the time of one thread went; the parts add up to `seconds`.

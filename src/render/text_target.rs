@@ -33,7 +33,7 @@ fn wait_columns(target: &Target) -> Vec<Column> {
     vec![
         Column { title: "TIME %", rank: 0, kind: Kind::Number, cells: cells(&|wait| share(wait.ratio)) },
         Column {
-            title: "THREADS",
+            title: "TIME",
             rank: 2,
             kind: Kind::Number,
             cells: cells(&|wait| units::human_seconds(wait.seconds)),
