@@ -2,7 +2,7 @@
 //! together tell, namely contended locks, the part of the waiting that a CPU quota makes, and what nobody followed.
 
 use crate::delta::cgroup;
-use crate::delta::thread_account::{Clocked, account, clocks_of, sleeps};
+use crate::delta::thread_account::{Clocked, Moment, account, clocks_of, sleeps};
 use crate::model::cgroup::CgroupRates;
 use crate::model::rates::{PagingRates, ProcessRates};
 use crate::model::reading::Reading;
@@ -46,7 +46,8 @@ pub fn target(recording: &Recording, around: &Around<'_>) -> Option<TargetRates>
         borrowed = from_sampling(recording, readings);
         (&borrowed.0, &borrowed.1)
     };
-    let clocked: Vec<Clocked> = threads.iter().map(|thread| clocks_of(recording, thread)).collect();
+    let moment = moment(recording);
+    let clocked: Vec<Clocked> = threads.iter().map(|thread| clocks_of(thread, &moment)).collect();
     let contended = contended(threads, &clocked, around.seconds);
     let mut accounts: Vec<ThreadAccount> = threads
         .iter()
@@ -78,6 +79,15 @@ pub fn target(recording: &Recording, around: &Around<'_>) -> Option<TargetRates>
         run_delay_hidden: !clocked.is_empty() && clocked.iter().all(|clocked| !clocked.delay_known),
         threads: accounts,
     })
+}
+
+fn moment(recording: &Recording) -> Moment {
+    let before = &recording.before.system;
+    Moment {
+        at_seconds: before.at.as_secs_f64(),
+        uptime_seconds: before.uptime_seconds.as_ref().and_then(|uptime| uptime.as_ref().ok()).copied(),
+        ticks_per_second: recording.host.ticks_per_second.max(1) as f64,
+    }
 }
 
 /// What the general sampling happened to see of something that nobody followed.
@@ -302,4 +312,126 @@ fn hidden(threads: &[FollowedThread]) -> bool {
         any = true;
         channel.function().is_some()
     }) && any
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::reading::Absence;
+    use crate::model::task::{StateShare, ThreadObservation, WaitChannel};
+
+    fn futex(pid: Pid) -> FollowedThread {
+        let wait_channel = Some(WaitChannel::Function("futex_do_wait".to_owned()));
+        FollowedThread {
+            seen: ThreadObservation {
+                pid,
+                tid: pid,
+                comm: Comm::new(b"x"),
+                start_ticks: 0,
+                ppid: 1,
+                session: 1,
+                nice: 0,
+                policy: None,
+                kernel_thread: false,
+                clocks: Vec::new(),
+                states: vec![StateShare { state: State::Sleeping, wait_channel, weight: 10.0 }],
+                looks_count: 10,
+            },
+            from_start: true,
+            stalled_since: None,
+        }
+    }
+
+    fn ran(running: f64, turns_per_second: f64) -> Clocked {
+        let rest = 5.0 - running;
+        Clocked {
+            existed: 5.0,
+            running: Some(running),
+            delayed: 0.0,
+            rest,
+            turns_per_second,
+            delay_known: true,
+        }
+    }
+
+    fn queueing(threads: &[(f64, f64)]) -> Vec<bool> {
+        let clocked: Vec<Clocked> = threads.iter().map(|(running, turns)| ran(*running, *turns)).collect();
+        contended(&vec![futex(7); threads.len()], &clocked, 5.0)
+    }
+
+    #[test]
+    fn threads_that_take_turns_under_one_lock_queue_for_it() {
+        let four = [(1.2, 200.0), (1.3, 200.0), (1.2, 200.0), (1.3, 200.0)];
+        assert_eq!(queueing(&four), [true; 4]);
+        // The one that waits for the others to end gets no turns.
+        assert_eq!(
+            queueing(&[four[0], four[1], four[2], four[3], (0.0, 0.0)]),
+            [true, true, true, true, false]
+        );
+    }
+
+    #[test]
+    fn an_idle_pool_sleeps_in_the_same_function_and_queues_for_nothing() {
+        for idle in [
+            // Nobody wakes.
+            &[(0.0, 0.0), (0.0, 0.0), (0.0, 0.0)][..],
+            // Little work, handed on.
+            &[(0.2, 200.0), (0.2, 200.0), (0.2, 200.0)],
+            // One does it all.
+            &[(4.8, 200.0), (0.1, 200.0), (0.1, 200.0)],
+            // They run side by side.
+            &[(4.0, 200.0), (4.0, 200.0), (4.0, 200.0)],
+        ] {
+            assert!(queueing(idle).iter().all(|queues| !queues), "{idle:?}");
+        }
+    }
+
+    fn quota(throttled_cpus: f64) -> CgroupRates {
+        CgroupRates {
+            path: "/lab".to_owned(),
+            hierarchy: "cpu".to_owned(),
+            throttled_cpus: Some(throttled_cpus),
+            ..CgroupRates::default()
+        }
+    }
+
+    /// Thread-seconds by second that the quota took, of a group alone on a window of five seconds.
+    fn throttled(throttled_cpus: f64, delayed: f64, ran: f64) -> f64 {
+        let absent = || Absence::missing("/x");
+        let (cgroups, paging) = (Err(absent()), Err(absent()));
+        let around = Around { processes: &[], cgroups: &cgroups, paging: &paging, seconds: 5.0 };
+        throttled_seconds(&quota(throttled_cpus), delayed * 5.0, ran * 5.0, &around) / 5.0
+    }
+
+    #[test]
+    fn a_quota_takes_what_the_group_was_held_back() {
+        for (what, found, expected) in [
+            ("one thread on a fifth of a CPU", throttled(0.8, 0.8, 0.2), 0.8),
+            ("two threads, each on a CPU", throttled(1.8, 1.8, 0.2), 1.8),
+            ("two threads on one CPU", throttled(0.8, 1.8, 0.2), 1.6),
+            ("four threads on two CPUs, half a CPU each second", throttled(1.5, 3.5, 0.5), 3.0),
+            ("hardly held back, but a long queue", throttled(0.1, 2.1, 1.9), 0.2),
+            ("a neighbour takes the CPU, too", throttled(0.4, 0.7, 0.3), 0.4),
+            ("not held back", throttled(0.0, 0.7, 0.3), 0.0),
+            ("held back longer than anybody waited", throttled(9.0, 0.1, 0.9), 0.1),
+        ] {
+            assert!((found - expected).abs() < 1e-9, "{what}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_quota_holds_what_is_below_it() {
+        let paths = |legacy: &str| CgroupPaths {
+            unified: Some("/".to_owned()),
+            legacy: vec![("cpu,cpuacct".to_owned(), legacy.to_owned())],
+        };
+        for (path, inside) in [("/lab", true), ("/lab/a", true), ("/lab2", false), ("/", false)] {
+            assert_eq!(contains(&quota(1.0), &paths(path)), inside, "{path}");
+        }
+        let deeper = CgroupRates { path: "/lab/a".to_owned(), ..quota(2.0) };
+        let groups = [quota(1.0), deeper];
+        assert_eq!(holding(&groups, &paths("/lab/a")).map(|group| group.path.as_str()), Some("/lab/a"));
+        assert_eq!(holding(&groups, &paths("/lab/b")).map(|group| group.path.as_str()), Some("/lab"));
+        assert_eq!(holding(&groups, &paths("/")), None);
+    }
 }

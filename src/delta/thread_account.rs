@@ -2,12 +2,12 @@
 //! the rest split by what it was seen sleeping in. The parts add up to the whole, whatever the counters say.
 
 use crate::delta::counter::difference;
-use crate::model::snapshot::Recording;
 use crate::model::target::{FollowedThread, ThreadAccount};
 use crate::model::task::{State, StateShare, ThreadClock, ThreadObservation, WaitChannel};
 use crate::model::units::NANOSECONDS_PER_SECOND;
 use crate::model::wait::Wait;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Looks from which the share of runnable ones is an estimate.
 const ESTIMATE_LOOKS: u32 = 10;
@@ -29,32 +29,40 @@ pub(super) struct Clocked {
     pub(super) delay_known: bool,
 }
 
+/// When the window began, by the clock that the starts of threads are counted in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// Seconds of the first snapshot since the window's start.
+    pub(super) at_seconds: f64,
+    /// Seconds since boot at that snapshot.
+    pub(super) uptime_seconds: Option<f64>,
+    /// USER_HZ.
+    pub(super) ticks_per_second: f64,
+}
+
 /// Seconds after the window's start at which a thread that was born within it began.
-fn born_at(recording: &Recording, thread: &ThreadObservation, first_seen: f64) -> f64 {
-    let before = &recording.before.system;
-    let uptime = before.uptime_seconds.as_ref().and_then(|uptime| uptime.as_ref().ok()).copied();
-    let ticks = recording.host.ticks_per_second.max(1) as f64;
-    let born = uptime.map(|uptime| thread.start_ticks as f64 / ticks - uptime + before.at.as_secs_f64());
+fn born_at(moment: &Moment, thread: &ThreadObservation, first_seen: f64) -> f64 {
+    let started = thread.start_ticks as f64 / moment.ticks_per_second;
+    let born = moment.uptime_seconds.map(|uptime| started - uptime + moment.at_seconds);
     born.filter(|born| born.is_finite()).map_or(first_seen, |born| born.clamp(0.0, first_seen.max(0.0)))
 }
 
 /// Reads the clocks of one thread.
-pub(super) fn clocks_of(recording: &Recording, thread: &FollowedThread) -> Clocked {
+pub(super) fn clocks_of(thread: &FollowedThread, moment: &Moment) -> Clocked {
     let seen = &thread.seen;
     let zero = |at| ThreadClock { at, user_ticks: 0, system_ticks: 0, sched: None };
-    let last = seen.clocks.last().copied().unwrap_or(zero(recording.before.system.at));
+    let last = seen.clocks.last().copied().unwrap_or(zero(Duration::ZERO));
     let (first, start) = match seen.clocks.first() {
         Some(first) if thread.from_start => (*first, first.at.as_secs_f64()),
         first => {
             let at = first.map_or(last.at, |first| first.at);
-            (zero(at), born_at(recording, seen, at.as_secs_f64()))
+            (zero(at), born_at(moment, seen, at.as_secs_f64()))
         }
     };
     let existed = (last.at.as_secs_f64() - start).max(0.0);
-    let ticks_per_second = recording.host.ticks_per_second.max(1) as f64;
     let ticks = |from: &ThreadClock, to: &ThreadClock| {
         let sum = |clock: &ThreadClock| clock.user_ticks.saturating_add(clock.system_ticks);
-        difference(sum(from), sum(to)).map(|ticks| ticks as f64 / ticks_per_second)
+        difference(sum(from), sum(to)).map(|ticks| ticks as f64 / moment.ticks_per_second)
     };
     let exact = scheduler(seen, thread.from_start);
     // After the last account there may be a look more, at a thread that has ended since.
@@ -176,4 +184,162 @@ pub(super) fn sleeps(seen: &ThreadObservation) -> Vec<(State, Option<&str>, f64)
 
 fn weight_of(seen: &ThreadObservation, state: State) -> f64 {
     seen.states.iter().filter(|share| share.state == state).map(|share| share.weight).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::task::{Comm, SchedStat};
+
+    fn clock(at: f64, ticks: u64, sched: Option<(f64, f64)>) -> ThreadClock {
+        let nanoseconds = |seconds: f64| (seconds * NANOSECONDS_PER_SECOND) as u64;
+        ThreadClock {
+            at: Duration::from_secs_f64(at),
+            user_ticks: ticks,
+            system_ticks: 0,
+            sched: sched.map(|(run, delay)| SchedStat {
+                run_nanoseconds: nanoseconds(run),
+                run_delay_nanoseconds: nanoseconds(delay),
+                timeslices_count: 100,
+            }),
+        }
+    }
+
+    fn look(state: State, function: Option<&str>, weight: f64) -> StateShare {
+        let sleeping = matches!(state, State::Sleeping | State::Uninterruptible);
+        let told = function.map_or(WaitChannel::Hidden, |name| WaitChannel::Function(name.to_owned()));
+        StateShare { state, wait_channel: sleeping.then_some(told), weight }
+    }
+
+    fn thread(clocks: Vec<ThreadClock>, states: Vec<StateShare>) -> FollowedThread {
+        let looks: f64 = states.iter().map(|share| share.weight).sum();
+        FollowedThread {
+            seen: ThreadObservation {
+                pid: 7,
+                tid: 8,
+                comm: Comm::new(b"x"),
+                start_ticks: 900,
+                ppid: 1,
+                session: 1,
+                nice: 0,
+                policy: None,
+                kernel_thread: false,
+                clocks,
+                states,
+                looks_count: looks as u32,
+            },
+            from_start: true,
+            stalled_since: None,
+        }
+    }
+
+    /// Share of each class, and that they add up.
+    fn shares(thread: &FollowedThread) -> BTreeMap<Wait, f64> {
+        let clocked = clocks_of(thread, &moment());
+        let account = account(&thread.seen, &clocked, false, false);
+        assert!((account.seconds - clocked.existed).abs() < 1e-9, "{account:?}");
+        let mut shares = BTreeMap::new();
+        for ((wait, _), seconds) in account.parts {
+            assert!(seconds > 0.0);
+            *shares.entry(wait).or_default() += seconds / account.seconds;
+        }
+        shares
+    }
+
+    fn moment() -> Moment {
+        // Ten seconds after boot; start_ticks 1100 is one second into the window.
+        Moment { at_seconds: 0.0, uptime_seconds: Some(10.0), ticks_per_second: 100.0 }
+    }
+
+    fn assert_shares(thread: &FollowedThread, expected: &[(Wait, f64)]) {
+        let found = shares(thread);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (wait, share) in expected {
+            assert!((found.get(wait).copied().unwrap_or(-1.0) - share).abs() < 1e-6, "{wait:?} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn clocks_are_exact_and_the_rest_is_split_by_what_was_seen() {
+        let states = vec![
+            look(State::Running, None, 40.0),
+            look(State::Uninterruptible, Some("submit_bio_wait"), 30.0),
+            look(State::Sleeping, Some("do_epoll_wait"), 10.0),
+        ];
+        let thread = thread(vec![clock(0.0, 0, Some((1.0, 1.0))), clock(5.0, 99, Some((2.0, 2.0)))], states);
+        let expected =
+            [(Wait::Running, 0.2), (Wait::WaitingForCpu, 0.2), (Wait::Disk, 0.45), (Wait::Asleep, 0.15)];
+        assert_shares(&thread, &expected);
+    }
+
+    #[test]
+    fn one_that_never_slept_waited_when_it_did_not_run() {
+        let states = vec![look(State::Running, None, 50.0)];
+        let thread = thread(vec![clock(0.0, 0, Some((0.0, 0.0))), clock(4.0, 0, Some((1.0, 0.0)))], states);
+        assert_shares(&thread, &[(Wait::Running, 0.25), (Wait::WaitingForCpu, 0.75)]);
+    }
+
+    #[test]
+    fn a_wait_for_a_cpu_that_has_not_ended_counts() {
+        let states =
+            vec![look(State::Sleeping, Some("do_epoll_wait"), 10.0), look(State::Running, None, 10.0)];
+        let mut thread =
+            thread(vec![clock(0.0, 0, Some((0.0, 0.0))), clock(4.0, 0, Some((0.0, 0.0)))], states);
+        thread.stalled_since = Some(Duration::from_secs(1));
+        assert_shares(&thread, &[(Wait::WaitingForCpu, 0.75), (Wait::Asleep, 0.25)]);
+    }
+
+    #[test]
+    fn without_the_account_of_the_scheduler_looks_and_ticks_stand_in() {
+        let states =
+            vec![look(State::Running, None, 50.0), look(State::Sleeping, Some("hrtimer_nanosleep"), 50.0)];
+        for sched in [None, Some((0.0, 0.0))] {
+            let mut clocks = vec![clock(0.0, 100, sched), clock(4.0, 200, sched)];
+            clocks.iter_mut().filter_map(|c| c.sched.as_mut()).for_each(|sched| sched.timeslices_count = 0);
+            let thread = thread(clocks, states.clone());
+            let expected = [(Wait::Running, 0.25), (Wait::WaitingForCpu, 0.25), (Wait::Asleep, 0.5)];
+            assert_shares(&thread, &expected);
+        }
+    }
+
+    #[test]
+    fn clocks_that_go_backwards_tell_nothing() {
+        let states = vec![look(State::Running, None, 5.0), look(State::Sleeping, Some("sk_wait_data"), 15.0)];
+        let thread = thread(vec![clock(0.0, 100, None), clock(4.0, 50, None)], states);
+        assert_shares(&thread, &[(Wait::Unknown, 0.25), (Wait::Network, 0.75)]);
+        let never = self::thread(vec![clock(0.0, 100, None), clock(4.0, 50, None)], Vec::new());
+        assert_shares(&never, &[(Wait::Unknown, 1.0)]);
+    }
+
+    #[test]
+    fn clocks_of_more_than_the_time_that_passed_are_cut() {
+        let thread =
+            thread(vec![clock(0.0, 0, Some((0.0, 0.0))), clock(2.0, 0, Some((9.0, 9.0)))], Vec::new());
+        assert_shares(&thread, &[(Wait::Running, 1.0)]);
+    }
+
+    #[test]
+    fn one_that_was_born_within_the_window_began_at_zero() {
+        let mut thread = thread(
+            vec![clock(2.0, 50, Some((0.5, 0.0))), clock(3.0, 100, Some((1.0, 0.0)))],
+            vec![look(State::Sleeping, Some("futex_do_wait"), 3.0)],
+        );
+        thread.from_start = false;
+        thread.seen.start_ticks = 1100;
+        let clocked = clocks_of(&thread, &moment());
+        assert!((clocked.existed - 2.0).abs() < 1e-9 && clocked.running == Some(1.0), "{clocked:?}");
+        assert_shares(&thread, &[(Wait::Running, 0.5), (Wait::Asleep, 0.5)]);
+    }
+
+    #[test]
+    fn what_the_kernel_hides_is_unknown_unless_it_was_a_race() {
+        let clocks = || vec![clock(0.0, 0, Some((0.0, 0.0))), clock(4.0, 0, Some((0.0, 0.0)))];
+        let hidden = thread(clocks(), vec![look(State::Sleeping, None, 20.0)]);
+        assert_shares(&hidden, &[(Wait::Unknown, 1.0)]);
+        let raced = vec![look(State::Sleeping, None, 1.0), look(State::Sleeping, Some("wait_woken"), 9.0)];
+        assert_shares(&thread(clocks(), raced), &[(Wait::Network, 1.0)]);
+        let mut worker = thread(clocks(), vec![look(State::Sleeping, Some("mutex_lock"), 9.0)]);
+        worker.seen.kernel_thread = true;
+        assert_shares(&worker, &[(Wait::Asleep, 1.0)]);
+    }
 }

@@ -239,3 +239,93 @@ fn list(shares: &[(Wait, f64)], of: &str) -> String {
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::task::Comm;
+
+    fn thread(pid: Pid, tid: Pid, parts: &[(Wait, Option<&str>, f64)]) -> ThreadAccount {
+        let parts: BTreeMap<_, _> =
+            parts.iter().map(|(w, f, seconds)| ((*w, f.map(str::to_owned)), *seconds)).collect();
+        ThreadAccount { pid, tid: Some(tid), comm: Comm::new(b"nginx"), seconds: parts.values().sum(), parts }
+    }
+
+    fn unit(threads: Vec<ThreadAccount>) -> TargetRates {
+        let pids: std::collections::BTreeSet<Pid> = threads.iter().map(|thread| thread.pid).collect();
+        TargetRates {
+            asked: Asked::Unit("nginx".to_owned()),
+            followed: true,
+            unit: Some("nginx.service".to_owned()),
+            comm: Some(Comm::new(b"nginx")),
+            processes_count: pids.len(),
+            threads_count: threads.len(),
+            ended: false,
+            wait_channels_hidden: false,
+            run_delay_hidden: false,
+            threads,
+        }
+    }
+
+    fn sentence(target: &TargetRates) -> String {
+        let total = target.threads.iter().map(|thread| thread.seconds).sum();
+        let sums = sum(target.threads.iter());
+        summary(target, target.unit.as_deref(), target.threads_count, &sums, total)
+    }
+
+    #[test]
+    fn the_sentence_says_what_most_of_the_time_went_to() {
+        let busy = thread(
+            1,
+            1,
+            &[(Wait::Disk, Some("x"), 3.0), (Wait::Running, None, 1.0), (Wait::Asleep, None, 1.0)],
+        );
+        let mut one = unit(vec![busy.clone()]);
+        assert_eq!(
+            sentence(&one),
+            "nginx.service (1 process, 1 thread) spent 60 % of its time waiting for the disk, 20 % running and 20 % \
+             asleep."
+        );
+        one.asked = Asked::Pid(1);
+        one.ended = true;
+        assert!(sentence(&one).starts_with("nginx (pid 1, 1 thread) spent 60 %"));
+        assert!(sentence(&one).ends_with("asleep; it ended within the window."));
+        // A pool of idle threads must not hide the one that works.
+        let pool: Vec<ThreadAccount> =
+            (2..40).map(|tid| thread(1, tid, &[(Wait::Asleep, Some("futex_do_wait"), 5.0)])).collect();
+        let text = sentence(&unit([vec![busy], pool.clone()].concat()));
+        assert_eq!(
+            text,
+            "nginx.service (1 process, 39 threads) spent 98 % of its threads' time asleep; of the rest, 75 % waiting \
+             for the disk and 25 % running."
+        );
+        assert!(sentence(&unit(pool)).ends_with("was idle: 100 % of its threads' time asleep."));
+        assert!(sentence(&unit(Vec::new())).starts_with("Nothing was seen of nginx.service"));
+    }
+
+    #[test]
+    fn functions_stand_with_their_class_and_the_shares_add_up() {
+        let target = unit(vec![
+            thread(
+                1,
+                1,
+                &[(Wait::Disk, Some("a"), 1.0), (Wait::Disk, Some("b"), 2.0), (Wait::Running, None, 1.0)],
+            ),
+            thread(2, 2, &[(Wait::Asleep, Some("c"), 4.0)]),
+        ]);
+        let sums = sum(target.threads.iter());
+        let waits = waits(&target, &sums, 8.0);
+        let found: Vec<_> = waits.iter().map(|w| (w.wait, w.ratio, w.function.as_deref())).collect();
+        assert_eq!(
+            found,
+            [(Wait::Asleep, 0.5, Some("c")), (Wait::Disk, 0.375, Some("b")), (Wait::Running, 0.125, None)]
+        );
+        assert_eq!(waits[1].functions.len(), 2);
+        let members = members(&target, 10);
+        assert_eq!(members.iter().map(|member| member.tid).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        // Too many threads for a row each.
+        let members = self::members(&target, 1);
+        assert_eq!(members.iter().map(|member| (member.pid, member.tid)).collect::<Vec<_>>(), [(1, None)]);
+        assert_eq!(shares(&Sums::new()), [(Wait::Unknown, 1.0)]);
+    }
+}

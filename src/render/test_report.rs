@@ -330,7 +330,7 @@ fn target() -> Target {
     let wait = |wait, ratio, functions: Vec<TargetFunction>| TargetWait {
         wait,
         ratio,
-        seconds: ratio * 45.0,
+        seconds: ratio * 50.0,
         function: functions.first().map(|first| first.function.clone()),
         functions,
     };
@@ -352,7 +352,7 @@ fn target() -> Target {
         comm: Some("php-fpm".to_owned()),
         processes_count: 5,
         threads_count: 9,
-        thread_seconds: 45.0,
+        thread_seconds: 50.0,
         waits: vec![
             wait(
                 Wait::Swap,

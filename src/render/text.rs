@@ -204,6 +204,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_for_comes_right_after_the_verdict() {
+        let text = render(&test_report::busy(), &options(80, false));
+        let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} in\n{text}"));
+        assert!(at("What to do") < at("Where its time went"));
+        assert!(at("folio_wait_bit_common 60 %") < at("How diag got there"), "{text}");
+        assert!(text.contains("  4242  4243  php-fpm      20        80"), "{text}");
+        let text = render(&test_report::healthy(), &options(80, false));
+        assert!(!text.contains("Where its time went"));
+    }
+
+    #[test]
     fn one_reason_is_given_once() {
         let text = render(&test_report::busy(), &options(80, false));
         assert_eq!(text.matches("permission denied").count(), 1, "{text}");

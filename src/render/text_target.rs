@@ -15,10 +15,7 @@ const COLUMN_RATIO: f64 = 0.005;
 /// The sentence, the table of what its time went to, and its members.
 pub(super) fn write(page: &mut Page, report: &Report, options: &TextOptions) {
     let Some(target) = &report.target else { return };
-    page.heading(match target.members.first().map(|member| member.tid.is_some()) {
-        Some(false) => "Where its processes spent the window",
-        _ => "Where its threads spent the window",
-    });
+    page.heading("Where its time went");
     page.paragraph(2, &plain(""), &[plain(&target.summary)]);
     page.blank();
     text_table::write(page, 2, wait_columns(target), None);
