@@ -823,6 +823,8 @@ fn the_text_has_the_table_after_the_verdict() {
     let text = good(&run(["--pid", &sleeper.pid().to_string(), "--interval", "1s"]));
     let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
     assert!(at("Where its time went") < at("asleep") && at("asleep") < at("How diag got there"));
+    let advice = text.find("What to do");
+    assert!(advice.is_none_or(|advice| at("Where its time went") < advice), "{text}");
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub fn render(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     text_verdict::write(&mut page, report);
     text_target::write(&mut page, report, options);
+    text_verdict::advice(&mut page, report);
     text_steps::write(&mut page, &report.steps);
     text_tables::load(&mut page, &report.load, options);
     text_findings::write(&mut page, report);
@@ -207,8 +208,8 @@ mod tests {
     fn what_was_asked_for_comes_right_after_the_verdict() {
         let text = render(&test_report::busy(), &options(80, false));
         let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} in\n{text}"));
-        assert!(at("What to do") < at("Where its time went"));
-        assert!(at("folio_wait_bit_common 60 %") < at("How diag got there"), "{text}");
+        assert!(at("Cause ") < at("Where its time went"));
+        assert!(at("folio_wait_bit_common 60 %") < at("What to do"), "{text}");
         assert!(text.contains("  4242  4243  php-fpm      20        80"), "{text}");
         let text = render(&test_report::healthy(), &options(80, false));
         assert!(!text.contains("Where its time went"));
