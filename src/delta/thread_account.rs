@@ -2,7 +2,7 @@
 //! the rest split by what it was seen sleeping in. The parts add up to the whole, whatever the counters say.
 
 use crate::delta::counter::difference;
-use crate::model::target::{FollowedThread, ThreadAccount};
+use crate::model::target::{FollowedThread, STOPPED, ThreadAccount};
 use crate::model::task::{State, StateShare, ThreadClock, ThreadObservation, WaitChannel};
 use crate::model::units::NANOSECONDS_PER_SECOND;
 use crate::model::wait::Wait;
@@ -155,7 +155,7 @@ pub(super) fn account(
                 State::Running | State::Other(_) => Wait::Unknown,
             };
             let function = match state {
-                State::Stopped => Some("(stopped)".to_owned()),
+                State::Stopped => Some(STOPPED.to_owned()),
                 _ => function.map(str::to_owned),
             };
             add(wait, function, clocked.rest * (share / weight));

@@ -3,7 +3,7 @@
 use crate::model::finding::NotChecked;
 use crate::model::rates::Rates;
 use crate::model::target::{
-    Asked, Target, TargetFunction, TargetKind, TargetMember, TargetRates, TargetShare, TargetWait,
+    Asked, STOPPED, Target, TargetFunction, TargetKind, TargetMember, TargetRates, TargetShare, TargetWait,
     ThreadAccount,
 };
 use crate::model::task::Pid;
@@ -204,11 +204,17 @@ fn summary(target: &TargetRates, unit: Option<&str>, threads: usize, sums: &Sums
     let whose = if threads == 1 { "its time" } else { "its threads' time" };
     let end = if target.ended { "; it ended within the window" } else { "" };
     if total <= 0.0 {
-        return format!("Nothing was seen of {name}{end}.");
+        return match &target.asked {
+            Asked::Pid(pid) => format!("Nothing was seen of process {pid}{end}."),
+            Asked::Unit(asked) => format!("Nothing was seen of {}{end}.", unit.unwrap_or(asked)),
+        };
     }
     let shares = shares(sums);
     let idle = sums.get(&Wait::Asleep).copied().unwrap_or(0.0) / total;
-    let told = if idle >= 1.0 - NAMED_RATIO {
+    let stopped = stopped(target) / total;
+    let told = if stopped > IDLE_RATIO {
+        format!("{name} was stopped, by a signal or a debugger, for {} of {whose}", percent(stopped))
+    } else if idle >= 1.0 - NAMED_RATIO {
         format!("{name} was idle: {} of {whose} asleep", percent(idle))
     } else if idle > IDLE_RATIO {
         let rest: Vec<(Wait, f64)> = shares
@@ -222,6 +228,12 @@ fn summary(target: &TargetRates, unit: Option<&str>, threads: usize, sums: &Sums
         format!("{name} spent {}", list(&shares, &format!(" of {whose}")))
     };
     format!("{told}{end}.")
+}
+
+/// Seconds in which its threads were stopped: asleep, but not for want of work.
+fn stopped(target: &TargetRates) -> f64 {
+    let stopped = (Wait::Asleep, Some(STOPPED.to_owned()));
+    target.threads.iter().filter_map(|thread| thread.parts.get(&stopped)).sum()
 }
 
 /// "61 % of its time waiting for the disk, 20 % asleep and 12 % running".
@@ -300,6 +312,8 @@ mod tests {
              for the disk and 25 % running."
         );
         assert!(sentence(&unit(pool)).ends_with("was idle: 100 % of its threads' time asleep."));
+        let held = thread(1, 1, &[(Wait::Asleep, Some(STOPPED), 5.0)]);
+        assert!(sentence(&unit(vec![held])).contains("was stopped, by a signal or a debugger, for 100 %"));
         assert!(sentence(&unit(Vec::new())).starts_with("Nothing was seen of nginx.service"));
     }
 

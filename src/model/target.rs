@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Threads that are followed at most; the time of all beyond is unknown.
 pub const FOLLOWED_MAX: usize = 20_000;
 
+/// Stands for the kernel function of a thread that a signal or a debugger has stopped.
+pub const STOPPED: &str = "(stopped)";
+
 /// What the user asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
