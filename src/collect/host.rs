@@ -15,10 +15,13 @@ use std::collections::BTreeMap;
 pub fn gather(root: &Root) -> Host {
     let mut files = Files { root, buffer: Vec::new() };
     let arch = sysinfo::System::cpu_arch();
+    let online = files.line("sys/devices/system/cpu/online");
     let own_pid = root.link("proc/self").ok().and_then(|target| target.parse().ok());
     Host {
         hostname: files.line("proc/sys/kernel/hostname"),
-        kernel: files.line("proc/sys/kernel/osrelease"),
+        kernel: files
+            .line("proc/sys/kernel/osrelease")
+            .or_else(|| files.text("proc/version").and_then(|text| release(&text))),
         os: files
             .text("etc/os-release")
             .or_else(|| files.text("usr/lib/os-release"))
@@ -29,12 +32,15 @@ pub fn gather(root: &Root) -> Host {
         boot_id: files.line("proc/sys/kernel/random/boot_id"),
         ticks_per_second: rustix::param::clock_ticks_per_second(),
         page_bytes: rustix::param::page_size() as u64,
-        cpus_allowed_count: cpus_allowed(files.line("sys/devices/system/cpu/online").as_deref()),
+        cpus_allowed_count: if root.is_copied() { None } else { cpus_allowed(online.as_deref()) },
+        cpus_online_count: online.as_deref().and_then(count_cpus).filter(|&count| count > 0),
+        copied: root.is_copied(),
         users: files.text("etc/passwd").map(|text| users(&text)).unwrap_or_default(),
         effective_uid: rustix::process::geteuid().as_raw(),
         // Under another root the run has another id, which the link tells where the run is visible at all.
         own_pid: own_pid.unwrap_or_else(|| rustix::process::getpid().as_raw_nonzero().get()),
-        arch: Some(arch),
+        // Files that somebody copied may be of any machine.
+        arch: if root.is_copied() { files.line("proc/sys/kernel/arch") } else { Some(arch) },
     }
 }
 
@@ -65,6 +71,11 @@ impl Files<'_> {
     fn exists(&mut self, path: &str) -> bool {
         self.root.read(path, &mut self.buffer).is_ok()
     }
+}
+
+/// The release in `/proc/version`, proc_version(5): `Linux version 2.6.32-5-amd64 (...)`.
+fn release(version: &str) -> Option<String> {
+    Some(version.strip_prefix("Linux version ")?.split_whitespace().next()?.to_owned())
 }
 
 /// `PRETTY_NAME` of os-release(5), or its `NAME`.

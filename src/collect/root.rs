@@ -72,7 +72,11 @@ impl Root {
             .map_err(|errno| Absence::new(prefix.to_string_lossy(), kind_of(errno)))?;
         let proc = rustix::fs::openat(&root, "proc", flags, Mode::empty())
             .map_err(|errno| Absence::new("/proc", kind_of(errno)))?;
-        Ok(Self::at(Place::Live(Arc::new(Live { root, proc, elsewhere: prefix != Path::new("/") }))))
+        let elsewhere = prefix != Path::new("/");
+        let of_kernel = |found: rustix::fs::StatFs| found.f_type == rustix::fs::PROC_SUPER_MAGIC;
+        // Kernels before 3.12 refuse to answer: then it is taken for what it should be.
+        let copied = elsewhere && !rustix::fs::fstatfs(&proc).map_or(true, of_kernel);
+        Ok(Self::at(Place::Live(Arc::new(Live { root, proc, elsewhere, copied }))))
     }
 
     /// One moment of a capture.
@@ -97,6 +101,24 @@ impl Root {
             Place::Live(live) => live.elsewhere,
             Place::Captured(_) => true,
         }
+    }
+
+    /// Whether the tree is made of plain files that somebody copied from a machine: its counters stand still, and
+    /// what one asks the system about it (sizes, file systems) is about the machine that it lies on.
+    pub fn is_copied(&self) -> bool {
+        matches!(&self.place, Place::Live(live) if live.copied)
+    }
+
+    /// Of two paths to a file that differs by namespace, the one to read. Under another root `self` is whoever
+    /// reads, so there it is that of process 1; a copied tree may have been made without process 1.
+    pub fn of_init<'a>(&self, of_init: &'a str, own: &'a str) -> &'a str {
+        let own_is_meant = match &self.place {
+            Place::Live(live) => {
+                !live.elsewhere || live.copied && live.open(of_init, OFlags::PATH).is_err()
+            }
+            Place::Captured(_) => self.holds(own),
+        };
+        if own_is_meant { own } else { of_init }
     }
 
     /// Reads a whole file into `buffer`, which is cleared first and empty after an error.
@@ -331,6 +353,7 @@ struct Live {
     /// Opened once: most paths are below it, and each saves a step of every path walk.
     proc: OwnedFd,
     elsewhere: bool,
+    copied: bool,
 }
 
 impl Live {
@@ -406,9 +429,14 @@ impl Live {
 
     fn directories(&self, path: &str, names: &mut Vec<u8>) -> Reading<Vec<String>> {
         let absence = |errno| self.absence(path, errno);
-        let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(absence)?;
         let mut found = Vec::new();
-        // Two links are its own name and `.`; file systems that do not count links say one.
+        // Two links are its own name and `.`; file systems that do not count links say one. Asked by name, which
+        // spares to open and close it; under another root only an open one is sure to be inside.
+        let childless = |stat: rustix::fs::Stat| stat.st_nlink == 2 && stat.st_mode & 0o170_000 == 0o040_000;
+        if !self.elsewhere && rustix::fs::statat(&self.root, path, AtFlags::empty()).is_ok_and(childless) {
+            return Ok(found);
+        }
+        let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(absence)?;
         if rustix::fs::fstat(&directory).map_err(absence)?.st_nlink == 2 {
             return Ok(found);
         }
@@ -432,9 +460,12 @@ impl Live {
     fn entries_count(&self, path: &str, names: &mut Vec<u8>) -> Reading<u64> {
         let absence = |errno| self.absence(path, errno);
         let directory = self.open(path, OFlags::PATH).map_err(absence)?;
-        let size = rustix::fs::fstat(&directory).map_err(absence)?.st_size;
-        if size > 0 {
-            return Ok(u64::try_from(size).unwrap_or(0));
+        // The size of a copied directory is that of its names on a disk.
+        if !self.copied {
+            let size = rustix::fs::fstat(&directory).map_err(absence)?.st_size;
+            if size > 0 {
+                return Ok(u64::try_from(size).unwrap_or(0));
+            }
         }
         let mut count = 0;
         self.each_name(path, names, |_| count += 1)?;

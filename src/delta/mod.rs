@@ -23,7 +23,7 @@ pub fn rates(recording: &Recording) -> Rates {
     let threads = process::threads(recording, seconds);
     let processes = process::processes(recording, &threads, seconds);
     let makeup = load::makeup(recording, &threads, &processes);
-    let cpus_online_count = cpu::online_count(after);
+    let cpus_online_count = cpu::online_count(after, recording.host.cpus_online_count);
     Rates {
         source: recording.source,
         host: recording.host.clone(),
