@@ -83,15 +83,19 @@ fn walk(
         count += 1;
         let mut hit = hit_above;
         // The root of a hierarchy has no limit.
-        if !path.is_empty() {
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            root.stay_near(&format!("{}{parent}", hierarchy.mount));
             let group = counters(root, hierarchy, &path, hit_above, buffer);
             hit |= group.memory.is_some_and(|memory| memory.failures_count != Some(0));
-            groups.push(group);
+            // One without a count at the start began at zero for whoever compares.
+            groups.extend(Some(group).filter(ever_limited));
         }
         if depth >= DEPTH_MAX {
             continue;
         }
-        match root.directories(&format!("{}{path}", hierarchy.mount)) {
+        let directory = format!("{}{path}", hierarchy.mount);
+        match root.directories(&directory) {
+            Ok(children) if !children.is_empty() && idle_below(root, hierarchy, &directory, buffer) => {}
             Ok(children) => left.extend(children.into_iter().map(|child| Left {
                 path: format!("{path}/{child}"),
                 depth: depth + 1,
@@ -101,7 +105,25 @@ fn walk(
             Err(_) => {}
         }
     }
+    root.stay_near("");
     listed
+}
+
+/// Whether the group has a quota, ever came to a limit or moved a byte: of thousands, a few.
+fn ever_limited(group: &CgroupReading) -> bool {
+    let has_quota = group.cpu.is_some_and(|cpu| cpu.periods_count > 0);
+    has_quota || counts(group).iter().any(|&count| count > 0)
+}
+
+/// What grows when a limit is hit, or when there is I/O that may be limited.
+fn counts(group: &CgroupReading) -> [u64; 4] {
+    let memory = |m: MemoryLimit| m.failures_count.unwrap_or(0).saturating_add(m.oom_kills_count.unwrap_or(0));
+    [
+        group.cpu.map_or(0, |cpu| cpu.throttled_count),
+        group.memory.map_or(0, memory),
+        group.pids.map_or(0, |pids| pids.refused_count.unwrap_or(0)),
+        group.io.map_or(0, |io| io.read_bytes.saturating_add(io.write_bytes)),
+    ]
 }
 
 /// Adds the limits of the groups whose counters moved since `before`, and who is in them.
@@ -127,16 +149,8 @@ pub fn add_limits(root: &Root, before: &[CgroupReading], after: &mut [CgroupRead
 }
 
 fn moved(then: Option<&CgroupReading>, now: &CgroupReading) -> bool {
-    let throttled = |group: &CgroupReading| group.cpu.map_or(0, |cpu| cpu.throttled_count);
-    let failures = |group: &CgroupReading| {
-        group
-            .memory
-            .map_or(0, |m| m.failures_count.unwrap_or(0).saturating_add(m.oom_kills_count.unwrap_or(0)))
-    };
-    let refused = |group: &CgroupReading| group.pids.map_or(0, |pids| pids.refused_count.unwrap_or(0));
-    let io = |group: &CgroupReading| group.io.map_or(0, |io| io.read_bytes.saturating_add(io.write_bytes));
-    let grew = |of: &dyn Fn(&CgroupReading) -> u64| of(now) > then.map_or(0, of);
-    grew(&throttled) || grew(&failures) || grew(&refused) || grew(&io)
+    let then = then.map_or([0; 4], counts);
+    counts(now).iter().zip(then).any(|(now, then)| *now > then)
 }
 
 fn hierarchies(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<Hierarchy>> {
@@ -371,23 +385,32 @@ fn unified_io_limits(text: &str, io: &mut IoLimit) {
 
 /// `blkio.throttle.io_service_bytes` and `io_serviced`: `8:0 Read 4096` by device and direction.
 fn legacy_io(root: &Root, directory: &str, buffer: &mut Vec<u8>) -> Option<IoLimit> {
-    let mut sums = |file: &str| -> Option<(u64, u64)> {
-        root.read_once(&format!("{directory}/blkio.throttle.{file}"), buffer).ok()?;
-        let sum = |direction: &str| {
-            lines(buffer)
-                .filter_map(|line| {
-                    let mut parts = line.split(' ');
-                    (parts.nth(1)? == direction).then(|| parts.next()?.parse::<u64>().ok())?
-                })
-                .fold(0_u64, u64::saturating_add)
-        };
-        Some((sum("Read"), sum("Write")))
-    };
+    let mut sums = |file: &str| directions(root, directory, file, buffer);
     let (read_bytes, write_bytes) = sums("io_service_bytes")?;
     // Without bytes there were no requests: most groups have neither.
     let idle = read_bytes == 0 && write_bytes == 0;
     let (reads_count, writes_count) = if idle { (0, 0) } else { sums("io_serviced")? };
     Some(IoLimit { read_bytes, write_bytes, reads_count, writes_count, ..IoLimit::default() })
+}
+
+/// Sums of reads and writes over the devices.
+fn directions(root: &Root, directory: &str, file: &str, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
+    root.read_once(&format!("{directory}/blkio.throttle.{file}"), buffer).ok()?;
+    let sum = |direction: &str| {
+        lines(buffer)
+            .filter_map(|line| {
+                let mut parts = line.split(' ');
+                (parts.nth(1)? == direction).then(|| parts.next()?.parse::<u64>().ok())?
+            })
+            .fold(0_u64, u64::saturating_add)
+    };
+    Some((sum("Read"), sum("Write")))
+}
+
+/// Whether no group below a directory of version 1 ever moved a byte, where the kernel sums that up.
+fn idle_below(root: &Root, hierarchy: &Hierarchy, directory: &str, buffer: &mut Vec<u8>) -> bool {
+    hierarchy.name == "blkio"
+        && directions(root, directory, "io_service_bytes_recursive", buffer) == Some((0, 0))
 }
 
 fn legacy_io_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: &mut Vec<u8>) {

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ impl Root {
         let of_kernel = |found: rustix::fs::StatFs| found.f_type == rustix::fs::PROC_SUPER_MAGIC;
         // Kernels before 3.12 refuse to answer: then it is taken for what it should be.
         let copied = elsewhere && !rustix::fs::fstatfs(&proc).map_or(true, of_kernel);
-        Ok(Self::at(Place::Live(Arc::new(Live { root, proc, elsewhere, copied }))))
+        Ok(Self::at(Place::Live(Arc::new(Live { root, proc, elsewhere, copied, near: Mutex::new(None) }))))
     }
 
     /// One moment of a capture.
@@ -225,6 +225,27 @@ impl Root {
         outcome
     }
 
+    /// Opens `directory` once for the paths below it that are read next: each is then a shorter walk for the
+    /// kernel, which counts where there are thousands. Nothing is kept open for an empty name.
+    pub fn stay_near(&self, directory: &str) {
+        let Place::Live(live) = &self.place else { return };
+        // Another root is left by a path that is not resolved from its top.
+        if live.elsewhere {
+            return;
+        }
+        let Ok(mut near) = live.near.lock() else { return };
+        if near.as_ref().map_or("", |near| near.0.as_str()) == directory {
+            return;
+        }
+        *near = None;
+        if directory.is_empty() {
+            return;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&live.root, directory, flags, Mode::empty());
+        *near = opened.ok().map(|descriptor| (directory.to_owned(), descriptor));
+    }
+
     /// Names in a directory, sorted; names that are not UTF-8 are left out.
     pub fn list(&self, path: &str) -> Reading<Vec<String>> {
         let outcome = match &self.place {
@@ -354,6 +375,8 @@ struct Live {
     proc: OwnedFd,
     elsewhere: bool,
     copied: bool,
+    /// A directory whose files are read one after the other, see [`Root::stay_near`].
+    near: Mutex<Option<(String, OwnedFd)>>,
 }
 
 impl Live {
@@ -373,6 +396,11 @@ impl Live {
             flags |= OFlags::NONBLOCK;
         }
         if !self.elsewhere {
+            let near = self.near.try_lock().ok();
+            if let Some((descriptor, below)) = near.as_ref().and_then(|near| below(near.as_ref(), path)) {
+                return rustix::fs::openat(descriptor, below, flags, Mode::empty());
+            }
+            drop(near);
             return rustix::fs::openat(directory, rest, flags, Mode::empty());
         }
         if !flags.contains(OFlags::PATH) {
@@ -433,8 +461,15 @@ impl Live {
         // Two links are its own name and `.`; file systems that do not count links say one. Asked by name, which
         // spares to open and close it; under another root only an open one is sure to be inside.
         let childless = |stat: rustix::fs::Stat| stat.st_nlink == 2 && stat.st_mode & 0o170_000 == 0o040_000;
-        if !self.elsewhere && rustix::fs::statat(&self.root, path, AtFlags::empty()).is_ok_and(childless) {
-            return Ok(found);
+        if !self.elsewhere {
+            let near = self.near.try_lock().ok();
+            let (descriptor, rest) = near
+                .as_ref()
+                .and_then(|near| below(near.as_ref(), path))
+                .unwrap_or((&self.root, path));
+            if rustix::fs::statat(descriptor, rest, AtFlags::empty()).is_ok_and(childless) {
+                return Ok(found);
+            }
         }
         let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(absence)?;
         if rustix::fs::fstat(&directory).map_err(absence)?.st_nlink == 2 {
@@ -500,6 +535,13 @@ impl Live {
         }
         Absence::new(format!("/{path}"), kind)
     }
+}
+
+/// `path` as seen from a directory that is open, where it is below that.
+fn below<'a>(near: Option<&'a (String, OwnedFd)>, path: &'a str) -> Option<(&'a OwnedFd, &'a str)> {
+    let (directory, descriptor) = near?;
+    let rest = path.strip_prefix(directory.as_str())?.strip_prefix('/')?;
+    (!rest.is_empty()).then_some((descriptor, rest))
 }
 
 /// The process or thread directory that `path` is in, relative to `proc`: `12`, `12/task/13`.

@@ -2,7 +2,7 @@
 
 use crate::delta::counter::{difference, rate};
 use crate::model::rates::{CpuRates, PressureRates};
-use crate::model::reading::{Absence, Reading};
+use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::snapshot::{CpuTicks, Pressure, SystemSnapshot};
 use crate::model::units::MICROSECONDS_PER_SECOND;
 
@@ -15,7 +15,12 @@ pub fn between(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<CpuRa
         (before.stat.as_ref().map_err(Clone::clone)?, after.stat.as_ref().map_err(Clone::clone)?);
     let cpus = online_count(after, None).max(online_count(before, None));
     share(&then.cpu, &now.cpu, most(before, after, cpus))
-        .ok_or_else(|| Absence::malformed("/proc/stat", "its counters stood still"))
+        .ok_or_else(|| stood_still("/proc/stat"))
+}
+
+/// The absence of every difference between counters that did not move.
+pub fn stood_still(path: &str) -> Absence {
+    Absence::new(path, AbsenceKind::Failed("its counters stood still".to_owned()))
 }
 
 /// Each CPU that was online at both ends.
@@ -64,6 +69,7 @@ fn share(before: &CpuTicks, after: &CpuTicks, most: u64) -> Option<CpuRates> {
         softirq_ratio: softirq / total,
         steal_ratio: steal / total,
         steal_known: before.steal.is_some() && after.steal.is_some(),
+        irq_counted: after.irq.is_some_and(|ticks| ticks > 0),
     })
 }
 

@@ -8,6 +8,7 @@ pub mod causes;
 pub mod confidence;
 pub mod disk_load;
 pub mod facts;
+pub mod ladder;
 pub mod memory_blame;
 pub mod not_checked;
 pub mod rules;
@@ -43,11 +44,15 @@ pub struct Options {
 pub fn diagnose(rates: &Rates, options: &Options) -> Diagnosis {
     let facts = Facts::new(rates);
     let mut not_checked = not_checked::inputs(rates);
+    not_checked.extend(ladder::told(&facts));
     let mut hits = Vec::new();
     for rule in RULES {
         match (rule.check)(&facts) {
             Outcome::Clear => {}
-            Outcome::Hit(hit) => hits.push((*rule, *hit)),
+            Outcome::Hit(mut hit) => {
+                ladder::weigh(&facts, rule.id, &mut hit);
+                hits.push((*rule, *hit));
+            }
             Outcome::Unknown(missing) => not_checked.push(missing),
         }
     }

@@ -36,7 +36,9 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         || (blocked >= UNINTERRUPTIBLE.warning && waiters > 0.0)
         || memory_some >= MEMORY_PRESSURE.warning
         || device;
+    let known = cpu.is_some() || facts.cpu_wait_known().is_some();
     let answer = match (cpu_short, io_short) {
+        (false, false) if !known => "unknown",
         (true, true) => "cpu and io",
         (true, false) => "cpu",
         (false, true) => "io",
@@ -44,12 +46,15 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         (false, false) => "neither",
     };
     let summary = format!(
-        "CPUs {} busy, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
+        "{}, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
          memory {}, and {} threads are blocked on I/O",
-        percent(busy),
-        percent(facts.cpu_wait_ratio()),
-        percent(io_some),
-        percent(memory_some),
+        cpu.map_or_else(
+            || "how busy the CPUs are is not known".to_owned(),
+            |cpu| format!("CPUs {} busy", percent(cpu.busy_ratio()))
+        ),
+        facts.cpu_wait_words(),
+        facts.io_wait_words(),
+        facts.memory_wait_words(),
         human_count(waiters)
     );
     let psi = |reading: &crate::model::reading::Reading<crate::model::rates::PressureRates>| {

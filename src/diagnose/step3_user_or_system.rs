@@ -14,7 +14,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
             step: StepId::UserOrSystem,
             question,
             answer: "unknown".to_owned(),
-            summary: "the CPU counters stood still".to_owned(),
+            summary: facts.rates.cpu.as_ref().err().map_or_else(String::new, ToString::to_string),
             evidence: Vec::new(),
             next: None,
         };

@@ -90,6 +90,8 @@ pub struct Rates {
     pub limits: LimitReadings,
     /// Parents of zombies that were there at both ends: parent, zombies at the start, at the end.
     pub zombies: Vec<(Pid, usize, usize)>,
+    /// Whether no counter moved: these are files that were copied, not those of a running kernel.
+    pub still: bool,
     /// Absences that matter, to be told.
     pub absences: Vec<Absence>,
 }
@@ -122,6 +124,8 @@ pub struct CpuRates {
     pub steal_ratio: f64,
     /// Whether this kernel counts stolen time at all.
     pub steal_known: bool,
+    /// Whether it ever counted time in hard interrupts.
+    pub irq_counted: bool,
 }
 
 impl CpuRates {

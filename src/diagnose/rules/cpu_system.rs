@@ -94,7 +94,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity,
         confidence_ratio: Confidence::new()
-            .cap_if(facts.rates.cpu_pressure.is_err(), 0.75)
             .margin(cpu.system_ratio, CPU_SYSTEM.warning, facts.sampling_error(cpu.system_ratio))
             .agreement(1 + usize::from(queues))
             .contradicted_if(kernel_threads >= 0.5 * system_cpus)

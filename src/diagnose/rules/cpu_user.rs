@@ -93,7 +93,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity,
         confidence_ratio: Confidence::new()
-            .cap_if(facts.rates.cpu_pressure.is_err(), 0.75)
             .margin(busy, CPU_BUSY.warning, error)
             .agreement(1 + usize::from(facts.rates.makeup.running_mean > facts.cpus))
             .ratio(),
@@ -104,7 +103,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             facts.rates.cpus_online_count,
             percent(busy),
             human_count(facts.rates.makeup.running_mean),
-            percent(wait),
+            facts.cpu_wait_words(),
             named(facts, &ranked),
         ),
         evidence,

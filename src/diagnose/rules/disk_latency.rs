@@ -10,7 +10,7 @@ use crate::diagnose::rules::{Hit, Outcome, Rule, advise, look, trace};
 use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::DiskRates;
-use crate::model::units::{human_seconds, percent};
+use crate::model::units::human_seconds;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -83,7 +83,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, 0.8)
-            .cap_if(facts.rates.io_pressure.is_err(), 0.75)
             .margin(seconds, limit.warning, limit.warning / 4.0)
             .agreement(1 + usize::from(some >= IO_PRESSURE.warning))
             .ratio(),
@@ -93,7 +92,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             disk.name,
             human_seconds(seconds),
             describe(disk),
-            percent(some),
+            facts.io_wait_words(),
             users.text
         ),
         evidence: numbers(facts, disk),
