@@ -54,7 +54,8 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<CgroupReading>> {
     for mut hierarchy in hierarchies(root, buffer)? {
         if hierarchy.name == "unified" {
             let file = format!("{}/cgroup.controllers", hierarchy.mount);
-            let text = root.read_once(&file, buffer).ok().map(|()| String::from_utf8_lossy(buffer).into_owned());
+            let text =
+                root.read_once(&file, buffer).ok().map(|()| String::from_utf8_lossy(buffer).into_owned());
             hierarchy.controllers = text;
         }
         let listed = walk(root, &hierarchy, &mut groups, buffer);
@@ -117,7 +118,8 @@ fn ever_limited(group: &CgroupReading) -> bool {
 
 /// What grows when a limit is hit, or when there is I/O that may be limited.
 fn counts(group: &CgroupReading) -> [u64; 4] {
-    let memory = |m: MemoryLimit| m.failures_count.unwrap_or(0).saturating_add(m.oom_kills_count.unwrap_or(0));
+    let memory =
+        |m: MemoryLimit| m.failures_count.unwrap_or(0).saturating_add(m.oom_kills_count.unwrap_or(0));
     [
         group.cpu.map_or(0, |cpu| cpu.throttled_count),
         group.memory.map_or(0, memory),

@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_broken_line_does_not_take_the_others_away() {
-        let disks = parse(b"8 0 sda 1 2 3\n8 16 sdb 1 2 3 4 5 6 7 8 -1 10 11\n8 32 sdc 1 2 3 4 5 6 7 8 4294967295 10 11\n");
+        let disks = parse(
+            b"8 0 sda 1 2 3\n8 16 sdb 1 2 3 4 5 6 7 8 -1 10 11\n8 32 sdc 1 2 3 4 5 6 7 8 4294967295 10 11\n",
+        );
         let disks: Vec<(String, u64)> =
             disks.unwrap().into_iter().map(|disk| (disk.name, disk.in_flight_count)).collect();
         assert_eq!(disks, [("sdb".to_owned(), 0), ("sdc".to_owned(), 0)]);

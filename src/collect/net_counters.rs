@@ -59,7 +59,9 @@ fn parse_pairs(text: &str, counters: &mut NetCounters) {
         let Some((protocol, names)) = line.split_once(':') else { continue };
         // A header without its values does not shift the pairs that follow.
         let of_same = |next: &&str| next.split_once(':').is_some_and(|(same, _)| same == protocol);
-        let Some((_, values)) = lines.next_if(of_same).and_then(|next| next.split_once(':')) else { continue };
+        let Some((_, values)) = lines.next_if(of_same).and_then(|next| next.split_once(':')) else {
+            continue;
+        };
         // MaxConn is -1: what is no count is left out.
         for (name, value) in names.split_whitespace().zip(values.split_whitespace()) {
             if let Ok(value) = value.parse() {

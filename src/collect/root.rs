@@ -14,8 +14,8 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Largest file that is read; the kernel's own are far smaller.
@@ -113,9 +113,7 @@ impl Root {
     /// reads, so there it is that of process 1; a copied tree may have been made without process 1.
     pub fn of_init<'a>(&self, of_init: &'a str, own: &'a str) -> &'a str {
         let own_is_meant = match &self.place {
-            Place::Live(live) => {
-                !live.elsewhere || live.copied && live.open(of_init, OFlags::PATH).is_err()
-            }
+            Place::Live(live) => !live.elsewhere || live.copied && live.open(of_init, OFlags::PATH).is_err(),
             Place::Captured(_) => self.holds(own),
         };
         if own_is_meant { own } else { of_init }
@@ -463,10 +461,8 @@ impl Live {
         let childless = |stat: rustix::fs::Stat| stat.st_nlink == 2 && stat.st_mode & 0o170_000 == 0o040_000;
         if !self.elsewhere {
             let near = self.near.try_lock().ok();
-            let (descriptor, rest) = near
-                .as_ref()
-                .and_then(|near| below(near.as_ref(), path))
-                .unwrap_or((&self.root, path));
+            let (descriptor, rest) =
+                near.as_ref().and_then(|near| below(near.as_ref(), path)).unwrap_or((&self.root, path));
             if rustix::fs::statat(descriptor, rest, AtFlags::empty()).is_ok_and(childless) {
                 return Ok(found);
             }

@@ -14,8 +14,7 @@ pub fn between(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<CpuRa
     let (then, now) =
         (before.stat.as_ref().map_err(Clone::clone)?, after.stat.as_ref().map_err(Clone::clone)?);
     let cpus = online_count(after, None).max(online_count(before, None));
-    share(&then.cpu, &now.cpu, most(before, after, cpus))
-        .ok_or_else(|| stood_still("/proc/stat"))
+    share(&then.cpu, &now.cpu, most(before, after, cpus)).ok_or_else(|| stood_still("/proc/stat"))
 }
 
 /// The absence of every difference between counters that did not move.

@@ -72,14 +72,14 @@ pub const RUNGS: &[Rung] = &[
         told: elsewhere,
     },
     Rung {
-        words: "not root: whose I/O it is cannot be seen",
+        words: "without rights: whose I/O it is cannot be seen",
         left: |facts, hit| (facts.rates.io_denied_count > 0 && !is_named(hit)).then_some(0.7),
         rules: &["disk-saturated", "disk-latency", "writeback-stall", "io-throttled"],
         told: elsewhere,
     },
     Rung {
         // Together with the counter that then does not agree, half of it.
-        words: "not root: what threads wait in cannot be seen",
+        words: "without rights: what threads wait in cannot be seen",
         left: |facts, _| facts.rates.wait_channels_hidden.then_some(0.6),
         rules: &["io-blocked", "lock-contention", "writeback-stall"],
         told: elsewhere,
@@ -90,7 +90,11 @@ pub const RUNGS: &[Rung] = &[
         rules: &["disk-saturated", "disk-latency", "writeback-stall", "memory-reclaim"],
         told: |facts| {
             facts.no_io_accounting().then(|| {
-                line("disk I/O by process", "/proc/PID/io: not there", "a kernel with CONFIG_TASK_IO_ACCOUNTING")
+                line(
+                    "disk I/O by process",
+                    "/proc/PID/io: not there",
+                    "a kernel with CONFIG_TASK_IO_ACCOUNTING",
+                )
             })
         },
     },
@@ -252,7 +256,8 @@ impl Facts<'_> {
 
     /// Whether threads were followed for long enough and none has a scheduler account.
     fn no_schedstat(&self) -> bool {
-        let followed = |thread: &&crate::model::rates::ThreadRates| thread.alive && thread.followed_ratio >= 0.5;
+        let followed =
+            |thread: &&crate::model::rates::ThreadRates| thread.alive && thread.followed_ratio >= 0.5;
         let mut threads = self.rates.threads.iter().filter(followed).peekable();
         threads.peek().is_some() && threads.all(|thread| thread.ran.is_none())
     }

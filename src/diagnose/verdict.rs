@@ -20,10 +20,12 @@ pub fn choose(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
     match winner(judged) {
         Some(winner) => of_finding(facts, judged, winner),
         // Without CPU time nothing can be called healthy.
-        None => facts.rates.cpu.as_ref().err().map_or_else(
-            || healthy(facts, judged),
-            |absence| unknown(facts.rates.still, absence),
-        ),
+        None => facts
+            .rates
+            .cpu
+            .as_ref()
+            .err()
+            .map_or_else(|| healthy(facts, judged), |absence| unknown(facts.rates.still, absence)),
     }
 }
 
@@ -134,7 +136,8 @@ fn unknown(still: bool, absence: &Absence) -> Verdict {
         confidence: word(0.2).to_owned(),
         since: Since::JustNow,
         summary: if still {
-            "Cannot tell: no counter moved within the window, as in files that were copied from a machine.".to_owned()
+            "Cannot tell: no counter moved within the window, as in files that were copied from a machine."
+                .to_owned()
         } else {
             format!("Cannot tell how busy the CPUs are: {absence}.")
         },

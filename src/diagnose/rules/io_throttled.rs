@@ -79,7 +79,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: some.max(waiting.min(1.0)),
         evidence: vec![
             evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
-            evidence(&IO_PRESSURE, facts.rates.io_pressure.is_ok().then_some(some), "/proc/pressure/io some total"),
+            evidence(
+                &IO_PRESSURE,
+                facts.rates.io_pressure.is_ok().then_some(some),
+                "/proc/pressure/io some total",
+            ),
             plain(
                 "cgroup_bytes_per_second",
                 Some(rate),

@@ -107,7 +107,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(usize::from(stalled) + usize::from(cache_short) + usize::from(direct))
             .ratio(),
         impact_ratio: some.max(2.0 * full).max(if cache_short { facts.io_stalls().0 } else { 0.0 }).min(1.0),
-        summary: format!("{what}; threads wait for memory {} of the time{}.", facts.memory_wait_words(), blame.text),
+        summary: format!(
+            "{what}; threads wait for memory {} of the time{}.",
+            facts.memory_wait_words(),
+            blame.text
+        ),
         evidence: numbers(facts, paging, refault_share),
         against: Vec::new(),
         who: blame.who,
