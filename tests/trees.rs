@@ -12,7 +12,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use support::{diag, good, one_line, report};
+use support::{
+    AS_NOBODY, BURN, Burner, can_become_nobody, diag, good, has, one_line, public_copy, raw, report,
+};
 use tempfile::TempDir;
 
 /// Files of a machine below a directory of their own.
@@ -350,4 +352,32 @@ fn an_old_kernel_that_moves() {
     assert!(
         not_checked(&report, "how long each thread waits") && not_checked(&report, "disk I/O by process")
     );
+}
+
+/// This machine as it looks through a `/proc` that shows each user only their own processes.
+#[test]
+#[allow(clippy::print_stderr, reason = "the reason of a skipped test")]
+fn a_proc_that_hides_the_others() {
+    const REFUSED: i32 = 77;
+    if !can_become_nobody() || !has("unshare") {
+        return;
+    }
+    let (_folder, program) = public_copy();
+    let burner = Burner::start(b"hidden-burner", BURN, &[]);
+    let script = format!(
+        "mount -t proc -o hidepid=2 proc /proc || exit {REFUSED}; exec {} \"$0\" --interval 2s --format json",
+        AS_NOBODY.join(" ")
+    );
+    let output = raw("unshare").args(["--mount", "sh", "-c", &script]).arg(&program).output().unwrap();
+    drop(burner);
+    if output.status.code() != Some(0) {
+        eprintln!("skipped: cannot mount /proc anew: {}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let hidden = report["not_checked"].as_array().unwrap().iter();
+    let line = hidden.clone().find(|item| item["what"] == "processes of other users").unwrap();
+    assert!(line["reason"].as_str().unwrap().contains("CPUs' worth"), "{line}");
+    assert!(line["unlock"].as_str().unwrap().contains("hidepid=0"), "{line}");
+    assert!(!report.to_string().contains("hidden-burner"));
 }

@@ -68,6 +68,7 @@ fn share(before: &CpuTicks, after: &CpuTicks, most: u64) -> Option<CpuRates> {
         softirq_ratio: softirq / total,
         steal_ratio: steal / total,
         steal_known: before.steal.is_some() && after.steal.is_some(),
+        waits_known: [before, after].iter().all(|ticks| ticks.iowait.is_some() && ticks.softirq.is_some()),
         irq_counted: after.irq.is_some_and(|ticks| ticks > 0),
     })
 }

@@ -245,7 +245,9 @@ impl Facts<'_> {
         let threads = self.rates.load.as_ref().ok()?.threads_count;
         let visible_threads = processes.iter().map(|process| u64::from(process.threads_count)).sum();
         let few = visible_threads < threads - threads / 10;
-        if processes.is_empty() || processes.iter().any(|process| process.pid == 1) || !few {
+        // A copied tree without any process was made so, and is told of as such.
+        let without = processes.is_empty() && self.rates.host.copied;
+        if without || processes.iter().any(|process| process.pid == 1) || !few {
             return None;
         }
         let busy = self.cpu().map(|_| self.busy_cpus()).filter(|busy| *busy > 0.0);

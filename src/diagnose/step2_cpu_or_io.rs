@@ -70,7 +70,11 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
             evidence(&CPU_PRESSURE, psi(&facts.rates.cpu_pressure), "/proc/pressure/cpu some total"),
             evidence(&IO_PRESSURE, psi(&facts.rates.io_pressure), "/proc/pressure/io some total"),
             evidence(&MEMORY_PRESSURE, psi(&facts.rates.memory_pressure), "/proc/pressure/memory some total"),
-            evidence(&IOWAIT, cpu.map(|cpu| cpu.iowait_ratio), "/proc/stat iowait"),
+            evidence(
+                &IOWAIT,
+                cpu.filter(|cpu| cpu.waits_known).map(|cpu| cpu.iowait_ratio),
+                "/proc/stat iowait",
+            ),
             evidence(&UNINTERRUPTIBLE, Some(waiters), "/proc/PID/task/TID/stat state D, wchan"),
         ],
         next: None,

@@ -124,6 +124,8 @@ pub struct CpuRates {
     pub steal_ratio: f64,
     /// Whether this kernel counts stolen time at all.
     pub steal_known: bool,
+    /// Whether it counts idle time with I/O on its way, and time in interrupts, at all.
+    pub waits_known: bool,
     /// Whether it ever counted time in hard interrupts.
     pub irq_counted: bool,
 }
