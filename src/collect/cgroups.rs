@@ -448,6 +448,81 @@ mod tests {
         );
     }
 
+    fn found(mounts: &str, files: &[(&str, &str)]) -> Vec<(String, Option<u64>, Option<u64>)> {
+        let tree = tempfile::tempdir().unwrap();
+        for (path, text) in [("proc/1/mountinfo", mounts)].iter().chain(files) {
+            std::fs::create_dir_all(tree.path().join(path).parent().unwrap()).unwrap();
+            std::fs::write(tree.path().join(path), text).unwrap();
+        }
+        let groups = read(&Root::live(tree.path()).unwrap(), &mut Vec::new()).unwrap();
+        let memory = |group: &CgroupReading| group.memory.unwrap_or_default();
+        groups.iter().map(|g| (g.path.clone(), memory(g).failures_count, memory(g).oom_kills_count)).collect()
+    }
+
+    #[test]
+    fn kills_are_looked_for_below_a_limit_that_was_hit() {
+        let mounts = "30 20 0:25 / /m rw - cgroup cgroup rw,memory\n";
+        let groups = found(
+            mounts,
+            &[
+                ("m/idle/memory.failcnt", "0\n"),
+                ("m/idle/memory.oom_control", "oom_kill 9\n"),
+                ("m/pod/memory.failcnt", "3\n"),
+                ("m/pod/memory.oom_control", "oom_kill_disable 0\n"),
+                ("m/pod/victim/memory.failcnt", "0\n"),
+                ("m/pod/victim/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+            ],
+        );
+        // An old kernel's file has no such line: that is no zero.
+        assert_eq!(
+            groups,
+            [("/pod".to_owned(), Some(3), None), ("/pod/victim".to_owned(), Some(0), Some(2))]
+        );
+    }
+
+    #[test]
+    fn only_the_controllers_of_version_two_are_asked() {
+        let mounts = "30 20 0:25 / /u rw - cgroup2 cgroup2 rw\n";
+        let events = ("u/a/memory.events", "high 1\nmax 2\noom_kill 0\n");
+        let hybrid = found(mounts, &[("u/cgroup.controllers", "\n"), events]);
+        assert_eq!(hybrid, []);
+        let all = found(mounts, &[("u/cgroup.controllers", "cpu memory\n"), events]);
+        assert_eq!(all, [("/a".to_owned(), Some(3), Some(0))]);
+    }
+
+    #[test]
+    fn groups_that_cannot_be_seen_are_not_none() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("proc/1")).unwrap();
+        let mounts = |text: &str| std::fs::write(tree.path().join("proc/1/mountinfo"), text).unwrap();
+        let root = Root::live(tree.path()).unwrap();
+        mounts("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+        assert_eq!(read(&root, &mut Vec::new()), Err(Absence::missing("/sys/fs/cgroup")));
+        mounts("30 20 0:25 / /gone rw - cgroup cgroup rw,memory\n");
+        assert_eq!(read(&root, &mut Vec::new()), Err(Absence::missing("/gone")));
+    }
+
+    #[test]
+    fn idle_io_and_its_children_are_passed_by() {
+        let tree = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            std::fs::create_dir_all(tree.path().join(path).parent().unwrap()).unwrap();
+            std::fs::write(tree.path().join(path), text).unwrap();
+        };
+        put("proc/1/mountinfo", "30 20 0:25 / /b rw - cgroup cgroup rw,blkio\n");
+        for (group, bytes) in [("quiet", 0), ("quiet/child", 7), ("loud", 4), ("loud/child", 7)] {
+            put(
+                &format!("b/{group}/blkio.throttle.io_service_bytes"),
+                &format!("8:0 Read {bytes}\n8:0 Write 0\n"),
+            );
+            put(&format!("b/{group}/blkio.throttle.io_serviced"), "8:0 Read 1\n8:0 Write 0\n");
+        }
+        put("b/quiet/blkio.throttle.io_service_bytes_recursive", "8:0 Read 0\n8:0 Write 0\nTotal 0\n");
+        let groups = read(&Root::live(tree.path()).unwrap(), &mut Vec::new()).unwrap();
+        let paths: Vec<&str> = groups.iter().map(|group| group.path.as_str()).collect();
+        assert_eq!(paths, ["/loud", "/loud/child"]);
+    }
+
     #[test]
     fn bandwidth_of_both_versions() {
         let one = Keys(b"nr_periods 10\nnr_throttled 4\nthrottled_time 5000\n");

@@ -38,7 +38,12 @@ pub fn gather(root: &Root) -> Host {
         users: files.text("etc/passwd").map(|text| users(&text)).unwrap_or_default(),
         effective_uid: rustix::process::geteuid().as_raw(),
         // Under another root the run has another id, which the link tells where the run is visible at all.
-        own_pid: own_pid.unwrap_or_else(|| rustix::process::getpid().as_raw_nonzero().get()),
+        // In files that were copied the run is none of the processes, whatever id it has here.
+        own_pid: match own_pid {
+            _ if root.is_copied() => 0,
+            Some(pid) => pid,
+            None => rustix::process::getpid().as_raw_nonzero().get(),
+        },
         // Files that somebody copied may be of any machine.
         arch: if root.is_copied() { files.line("proc/sys/kernel/arch") } else { Some(arch) },
     }
@@ -242,7 +247,14 @@ mod tests {
             (host.hostname, host.os, host.container, host.cpus_allowed_count),
             (None, None, None, None)
         );
-        assert!(host.users.is_empty() && host.own_pid > 0);
+        assert!(host.users.is_empty() && host.copied && host.own_pid == 0 && host.arch.is_none());
+    }
+
+    #[test]
+    fn an_old_kernel_tells_its_release_in_one_file() {
+        assert_eq!(release("Linux version 2.6.32-5-amd64 (x@y) #1 SMP\n").as_deref(), Some("2.6.32-5-amd64"));
+        assert_eq!(release("Linux version "), None);
+        assert_eq!(release("other"), None);
     }
 
     #[test]

@@ -156,6 +156,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_older_table_stands_in() {
+        let text = "rootfs / rootfs rw 0 0\n/dev/sda1 / ext3 rw,errors=ro 0 0\n/dev/sdb1 /srv/a\\040b xfs rw 0 0\n\
+            tmpfs /run tmpfs rw 0 0\ntmpfs /tmp tmpfs rw 0 0\nnone /cgroup cgroup rw,memory 0 0\n\n";
+        let table: String = text.lines().filter_map(of_mounts).collect();
+        let mounts = parse(&table);
+        let paths: Vec<&str> = mounts.iter().map(|mount| mount.path.as_str()).collect();
+        assert_eq!(paths, ["/", "/srv/a b", "/run", "/tmp"]);
+        assert_eq!(mounts[1].source, "/dev/sdb1");
+        assert_eq!(of_mounts("/dev/sda1 /"), None);
+    }
+
+    #[test]
     fn each_device_once_and_no_kernel_file_systems() {
         let text = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
             23 22 0:5 / /proc rw - proc proc rw\n\

@@ -680,6 +680,35 @@ mod tests {
     }
 
     #[test]
+    fn a_copied_tree_is_not_a_kernel() {
+        let (directory, root) = tree();
+        assert!(root.is_copied() && root.is_elsewhere());
+        assert!(!Root::live(Path::new("/")).unwrap().is_copied());
+        // The size of a directory is that of its names on this disk.
+        assert_eq!(root.entries_count("proc/7/task").unwrap(), 2);
+        assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/net/snmp");
+        fs::create_dir_all(directory.path().join("proc/1/net")).unwrap();
+        fs::write(directory.path().join("proc/1/net/snmp"), "").unwrap();
+        assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/1/net/snmp");
+    }
+
+    #[test]
+    fn what_is_near_reads_the_same() {
+        let root = Root::live(Path::new("/")).unwrap();
+        let (mut far, mut near) = (Vec::new(), Vec::new());
+        root.read("proc/sys/kernel/osrelease", &mut far).unwrap();
+        let listed = root.directories("proc/sys").unwrap();
+        root.stay_near("proc/sys");
+        root.read("proc/sys/kernel/osrelease", &mut near).unwrap();
+        assert_eq!((far, &listed), (near, &root.directories("proc/sys").unwrap()));
+        assert_eq!(root.directories("proc/sys/net/nothing"), Err(Absence::missing("/proc/sys/net/nothing")));
+        // A name that only begins alike is not below it.
+        assert!(root.read("proc/sysrq-trigger-not", &mut Vec::new()).is_err());
+        root.stay_near("");
+        assert_eq!(root.directories("proc/sys").unwrap(), listed);
+    }
+
+    #[test]
     fn hanging_reads_are_left_behind_and_then_not_tried() {
         let (_directory, root) = tree();
         let hang = || -> Job {

@@ -32,7 +32,7 @@ pub fn inputs(rates: &Rates) -> Vec<NotChecked> {
         reason: absence.kind.to_string(),
         unlock: (absence.kind == AbsenceKind::TimedOut).then(|| "is its server up?".to_owned()),
     }));
-    if rates.seconds < 2.5 {
+    if rates.seconds < 2.5 && !rates.still {
         list.push(NotChecked {
             what: "whether it lasts".to_owned(),
             reason: format!("the window is only {:.1} s long", rates.seconds),

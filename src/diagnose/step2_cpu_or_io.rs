@@ -36,6 +36,7 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         || (blocked >= UNINTERRUPTIBLE.warning && waiters > 0.0)
         || memory_some >= MEMORY_PRESSURE.warning
         || device;
+    let seen = (!facts.rates.processes.is_empty()).then_some(waiters);
     let known = cpu.is_some() || facts.cpu_wait_known().is_some();
     let answer = match (cpu_short, io_short) {
         (false, false) if !known => "unknown",
@@ -55,7 +56,7 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         facts.cpu_wait_words(),
         facts.io_wait_words(),
         facts.memory_wait_words(),
-        human_count(waiters)
+        seen.map_or_else(|| "an unknown number of".to_owned(), human_count)
     );
     let psi = |reading: &crate::model::reading::Reading<crate::model::rates::PressureRates>| {
         reading.as_ref().ok().map(|pressure| pressure.some_ratio)
@@ -75,7 +76,7 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
                 cpu.filter(|cpu| cpu.waits_known).map(|cpu| cpu.iowait_ratio),
                 "/proc/stat iowait",
             ),
-            evidence(&UNINTERRUPTIBLE, Some(waiters), "/proc/PID/task/TID/stat state D, wchan"),
+            evidence(&UNINTERRUPTIBLE, seen, "/proc/PID/task/TID/stat state D, wchan"),
         ],
         next: None,
     };

@@ -39,6 +39,6 @@ pub struct Host {
     pub users: BTreeMap<u32, String>,
     /// Effective user id of the run.
     pub effective_uid: u32,
-    /// Process id of the run itself, which every sum leaves out.
+    /// Process id of the run itself, which every sum leaves out; 0 where it is none of the processes.
     pub own_pid: i32,
 }
