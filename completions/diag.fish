@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_diag_global_optspecs
-    string join \n interval= root= format= top= sort= pid= fail-on= color= output= h/help V/version
+    string join \n interval= root= format= top= sort= pid= fail-on= color= no-config output= h/help V/version
 end
 
 function __fish_diag_needs_command
@@ -40,10 +40,13 @@ complete -c diag -n "__fish_diag_needs_command" -l color -d 'When to use colour'
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_needs_command" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_needs_command" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_needs_command" -s V -l version -d 'Print version'
 complete -c diag -n "__fish_diag_needs_command" -f -a "record" -d 'Diagnose this machine and keep the raw counters in FILE'
 complete -c diag -n "__fish_diag_needs_command" -f -a "replay" -d 'Diagnose a capture of another time or machine'
+complete -c diag -n "__fish_diag_needs_command" -f -a "explain" -d 'Explain a bottleneck: how it is told, what looks like it, how to confirm it by hand, how to fix it'
+complete -c diag -n "__fish_diag_needs_command" -f -a "config" -d 'Print a configuration file with every limit, its default and its source, all commented out'
 complete -c diag -n "__fish_diag_needs_command" -f -a "schema" -d 'Print the JSON Schema of the report'
 complete -c diag -n "__fish_diag_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c diag -n "__fish_diag_using_subcommand record" -l interval -d 'How long to watch, from 1s to 1h [default: 5s]' -r
@@ -63,6 +66,7 @@ always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand record" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_using_subcommand record" -l without-command-lines -d 'Leave command lines out of the capture'
+complete -c diag -n "__fish_diag_using_subcommand record" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand replay" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'"
@@ -78,7 +82,40 @@ complete -c diag -n "__fish_diag_using_subcommand replay" -l color -d 'When to u
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand replay" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c diag -n "__fish_diag_using_subcommand explain" -l format -d 'Format of the report' -r -f -a "text\t'For people'
+json\t'For programs: one object, see `diag schema`'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l top -d 'List at most N processes' -r
+complete -c diag -n "__fish_diag_using_subcommand explain" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
+memory\t'Memory, shared pages divided by their users'
+io\t'Bytes from and to devices'
+wait\t'Time spent waiting for a CPU or a device'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand explain" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
+critical\t'The box is slow because of it'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'In no case'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand explain" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c diag -n "__fish_diag_using_subcommand config" -l format -d 'Format of the report' -r -f -a "text\t'For people'
+json\t'For programs: one object, see `diag schema`'"
+complete -c diag -n "__fish_diag_using_subcommand config" -l top -d 'List at most N processes' -r
+complete -c diag -n "__fish_diag_using_subcommand config" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
+memory\t'Memory, shared pages divided by their users'
+io\t'Bytes from and to devices'
+wait\t'Time spent waiting for a CPU or a device'"
+complete -c diag -n "__fish_diag_using_subcommand config" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand config" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
+critical\t'The box is slow because of it'"
+complete -c diag -n "__fish_diag_using_subcommand config" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'In no case'"
+complete -c diag -n "__fish_diag_using_subcommand config" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand config" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand schema" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l top -d 'List at most N processes' -r
@@ -93,6 +130,7 @@ complete -c diag -n "__fish_diag_using_subcommand schema" -l color -d 'When to u
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand schema" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand completions" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'"
@@ -108,4 +146,5 @@ complete -c diag -n "__fish_diag_using_subcommand completions" -l color -d 'When
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand completions" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand completions" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

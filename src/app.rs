@@ -5,12 +5,14 @@
     reason = "app looks at the environment and writes the report; the ban holds for the pure stages"
 )]
 
-use crate::cli::{Cli, Color, Command, Format, RecordArgs, ReportArgs, Sort};
+use crate::cli::{Cli, Color, Command, ExplainArgs, Format, RecordArgs, ReportArgs, Sort};
 use crate::collect::capture::{Capture, CaptureWriter, Meta, write_atomically};
 use crate::collect::own;
 use crate::collect::resilience;
 use crate::collect::root::Root;
 use crate::collect::window::{self, Progress};
+use crate::config::{self, Config};
+use crate::diagnose::thresholds::Thresholds;
 use crate::model::rates::Rates;
 use crate::model::reading::{Absence, AbsenceKind};
 use crate::model::report::{
@@ -18,7 +20,7 @@ use crate::model::report::{
 };
 use crate::model::snapshot::{Recording, Source};
 use crate::render::text::{SortKey, TextOptions};
-use crate::{delta, diagnose, exit, generate, render};
+use crate::{delta, diagnose, exit, generate, pager, render};
 use anyhow::{Context as _, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal as _, Write as _};
@@ -45,20 +47,34 @@ pub fn run(cli: &Cli) -> Result<u8> {
         .context("cannot ignore SIGXFSZ")?;
     match &cli.command {
         None => {
+            let config = config(&cli.report)?;
             let recording = watch(cli, None)?;
-            answer(&cli.report, recording)
+            answer(&cli.report, recording, config)
         }
         Some(Command::Record(arguments)) => {
+            let config = config(&cli.report)?;
             let recording = watch(cli, Some(arguments))?;
-            answer(&cli.report, recording)
+            answer(&cli.report, recording, config)
         }
         Some(Command::Replay(arguments)) => {
+            let config = config(&cli.report)?;
             let recording = replay(&arguments.file)?;
-            answer(&cli.report, recording)
+            answer(&cli.report, recording, config)
         }
+        Some(Command::Explain(arguments)) => explain(&cli.report, arguments),
+        Some(Command::Config) => print(&cli.report, config::template().as_bytes()),
         Some(Command::Schema) => print(&cli.report, generate::schema().as_bytes()),
         Some(Command::Completions { shell }) => print(&cli.report, &generate::completion(*shell)),
     }
+}
+
+/// What the configuration files say; read before the window, so that what is wrong with them is said at once.
+fn config(options: &ReportArgs) -> Result<Config> {
+    let off = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if options.no_config || off("DIAG_NO_CONFIG") {
+        return Ok(Config::default());
+    }
+    config::load(&config::files(|name| std::env::var_os(name)))
 }
 
 /// Takes a live window; keeps its raw bytes when a capture is wanted.
@@ -133,7 +149,7 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 }
 
 /// Renders the diagnosis of a recording and writes it; the exit code.
-fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
+fn answer(options: &ReportArgs, recording: Recording, config: Config) -> Result<u8> {
     let rates = delta::rates(&recording);
     // Ten thousand processes are no longer needed in two raw copies.
     drop(recording);
@@ -142,9 +158,15 @@ fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
     {
         anyhow::bail!("there is no process {pid} at the end of the window");
     }
-    let asked = diagnose::Options { sort: options.sort.map(rank_by), top: options.top, pid: options.pid };
-    let diagnosis = diagnose::diagnose(&rates, &asked);
-    let report = report(diagnosis, &rates);
+    let asked = diagnose::Options {
+        sort: options.sort.map(rank_by),
+        top: options.top,
+        pid: options.pid,
+        thresholds: &config.thresholds,
+    };
+    let mut diagnosis = diagnose::diagnose(&rates, &asked);
+    diagnosis.not_checked.extend(config.not_checked);
+    let report = report(diagnosis, &rates, &config.thresholds);
     let text = match options.format {
         Format::Json => render::json::render(&report)?,
         Format::Text => render::text::render(&report, &text_options(options, &report.verdict)),
@@ -153,8 +175,39 @@ fn answer(options: &ReportArgs, recording: Recording) -> Result<u8> {
     Ok(exit::of_verdict(&report, options.fail_on))
 }
 
+/// Explains one bottleneck, or lists them all.
+fn explain(options: &ReportArgs, arguments: &ExplainArgs) -> Result<u8> {
+    let (width, color) = (width(options), color(options));
+    let text = match (&arguments.id, options.format) {
+        (None, Format::Json) => render::json::document(&diagnose::explain::entries())?,
+        (None, Format::Text) => render::explain::list(&diagnose::explain::entries(), width, color),
+        (Some(id), format) => {
+            let told = diagnose::explain::by_id(id).ok_or_else(|| no_bottleneck(id))?;
+            match format {
+                Format::Json => render::json::document(&told)?,
+                Format::Text => render::explain::text(&told, width, color),
+            }
+        }
+    };
+    let paged = options.format == Format::Text && options.output.is_none() && std::io::stdout().is_terminal();
+    if let Some(pager) = paged.then(pager::wanted).flatten()
+        && pager::show(&pager, text.as_bytes()).context("cannot write to the pager")?
+    {
+        return Ok(exit::RAN);
+    }
+    print(options, text.as_bytes())
+}
+
+fn no_bottleneck(id: &str) -> exit::UsageError {
+    let meant = diagnose::explain::nearest(id).map(|id| format!(": did you mean {id}?")).unwrap_or_default();
+    exit::UsageError(format!(
+        "there is no bottleneck '{id}'{meant}{} 'diag explain' lists them all",
+        if meant.is_empty() { ";" } else { "" }
+    ))
+}
+
 /// The report: the diagnosis with the run, the host and the window.
-fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
+fn report(diagnosis: Diagnosis, rates: &Rates, thresholds: &Thresholds) -> Report {
     let host = &rates.host;
     let memory = rates.memory.as_ref().ok();
     Report {
@@ -163,6 +216,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cpu_seconds: own::cpu_seconds(),
             max_rss_bytes: own::max_rss_bytes(),
+            config_files: thresholds.files().into_iter().map(str::to_owned).collect(),
         },
         host: HostReport {
             hostname: host.hostname.clone(),

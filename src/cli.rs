@@ -1,7 +1,8 @@
 //! The command line: what can be typed, and the help that says so. Nothing here runs anything.
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,10 +39,12 @@ Examples:
   diag --root /host                       from a container that has the host's / mounted there
   diag record slow.diag                   keep the raw counters of an incident ...
   diag replay slow.diag                   ... and diagnose them on another machine
+  diag explain memory-swap                what a verdict means, how to confirm it, what to do
+  diag config > /etc/diag/config.toml     every limit, to be changed there
 
 Exit codes:
   0   ran, whatever it found; also when the reader of a pipe went away
-  1   could not run: no kernel counters, an unreadable capture, a full disk
+  1   could not run: no kernel counters, an unreadable capture, a wrong configuration file, a full disk
   2   usage error
   10  with --fail-on only: the verdict is at that level or above
   11  with --fail-on only: diag could not tell";
@@ -115,6 +118,12 @@ pub struct ReportArgs {
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, global = true)]
     pub color: Color,
+    /// Ignore the configuration files
+    ///
+    /// Every limit then has its default. The files are /etc/diag/config.toml and
+    /// $XDG_CONFIG_HOME/diag/config.toml; see `diag config`.
+    #[arg(long, global = true)]
+    pub no_config: bool,
     /// Write the report to FILE instead of standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, global = true)]
     pub output: Option<PathBuf>,
@@ -130,6 +139,25 @@ pub enum Command {
     Record(RecordArgs),
     /// Diagnose a capture of another time or machine
     Replay(ReplayArgs),
+    /// Explain a bottleneck: how it is told, what looks like it, how to confirm it by hand, how to fix it
+    ///
+    /// Without an ID, lists all of them. On a terminal the text goes through the pager ($PAGER, or less); of the options
+    /// above, --format, --color and --output apply.
+    #[command(
+        help_template = "{about-with-newline}\n{usage-heading} {usage}\n\nArguments:\n{positionals}\n\n\
+                         --format, --color and --output work as for a report.\n",
+        override_usage = "diag explain [ID]"
+    )]
+    Explain(ExplainArgs),
+    /// Print a configuration file with every limit, its default and its source, all commented out
+    ///
+    /// `diag config > /etc/diag/config.toml` is a start. What is set there, and then in
+    /// $XDG_CONFIG_HOME/diag/config.toml (~/.config where that is not set), is what diag goes by.
+    #[command(
+        help_template = "{about-with-newline}\n{usage-heading} {usage}\n",
+        override_usage = "diag config"
+    )]
+    Config,
     /// Print the JSON Schema of the report
     #[command(
         help_template = "{about-with-newline}\n{usage-heading} {usage}\n",
@@ -170,6 +198,14 @@ pub struct ReplayArgs {
     /// Capture file to read
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub file: PathBuf,
+}
+
+/// Arguments of `diag explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Id of a bottleneck, as a verdict names it
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
 }
 
 /// Formats of the report.
@@ -232,8 +268,10 @@ impl Cli {
     ///
     /// A usage error, or the text that `--help` and `--version` ask for: clap treats both alike.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let cli = Self::try_parse_from(arguments)?;
+        let matches = Self::command().try_get_matches_from(arguments)?;
+        let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))?;
         cli.refuse_a_window_that_nobody_opens()?;
+        cli.refuse_what_explains_nothing(&matches)?;
         Ok(cli)
     }
 
@@ -261,6 +299,8 @@ impl Cli {
         let command = match &self.command {
             None | Some(Command::Record(_)) => return Ok(()),
             Some(Command::Replay(_)) => "replay",
+            Some(Command::Explain(_)) => "explain",
+            Some(Command::Config) => "config",
             Some(Command::Schema) => "schema",
             Some(Command::Completions { .. }) => "completions",
         };
@@ -270,6 +310,19 @@ impl Cli {
             _ => return Ok(()),
         };
         let message = format!("{option} cannot be used with '{command}', which does not watch a machine");
+        Err(Self::command().error(ErrorKind::ArgumentConflict, message))
+    }
+
+    // An explanation has no processes and no verdict.
+    fn refuse_what_explains_nothing(&self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let (Some(Command::Explain(_)), Some((_, matches))) = (&self.command, matches.subcommand()) else {
+            return Ok(());
+        };
+        let typed = |id: &&str| matches.value_source(&id.replace('-', "_")) == Some(ValueSource::CommandLine);
+        let Some(option) = ["top", "sort", "pid", "fail-on"].into_iter().find(|id| typed(id)) else {
+            return Ok(());
+        };
+        let message = format!("--{option} cannot be used with 'explain', which does not diagnose");
         Err(Self::command().error(ErrorKind::ArgumentConflict, message))
     }
 }
@@ -394,6 +447,20 @@ mod tests {
         usage_error(&["replay", "f", "--root", "/"]);
         assert!(usage_error(&["--interval", "2s", "replay", "f"]).contains("does not watch"));
         assert!(usage_error(&["--root", "/", "schema"]).contains("does not watch"));
+    }
+
+    #[test]
+    fn an_explanation_refuses_what_it_would_ignore() {
+        for option in [["--top", "3"], ["--sort", "cpu"], ["--pid", "1"], ["--fail-on", "critical"]] {
+            let [name, value] = option;
+            assert!(usage_error(&["explain", name, value]).contains("does not diagnose"), "{name}");
+            assert!(usage_error(&[name, value, "explain", "none"]).contains(name), "{name}");
+        }
+        assert!(usage_error(&["--interval", "2s", "explain"]).contains("does not watch"));
+        usage_error(&["explain", "cpu-user", "cpu-system"]);
+        for fine in [&["explain"][..], &["explain", "none", "--format", "json", "--color", "never"]] {
+            assert!(matches!(parse(fine).unwrap().command, Some(Command::Explain(_))));
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Without `--fail-on` the codes say whether diag ran, never what it found, so that `diag && ...` in a script does not
 //! break on a busy box. A reader that closes its pipe early (`diag | head -1`) has what it wanted: that is a quiet
-//! success. Ctrl-C ends the window, not the run, and so has no code of its own.
+//! success. A configuration file that makes no sense is a run that could not be, not a usage error: the command line was
+//! fine, and who wrote the file may be somebody else. Ctrl-C ends the window, not the run, and so has no code of its own.
 
 use crate::cli::Level;
 use crate::model::finding::Severity;
@@ -27,7 +28,10 @@ pub const COULD_NOT_TELL: u8 = 11;
 /// Every code with its meaning, for the manual.
 pub const ALL: &[(u8, &str)] = &[
     (RAN, "Ran, whatever it found; also when the reader of a pipe went away."),
-    (COULD_NOT_RUN, "Could not run: no kernel counters, an unreadable capture, a full disk."),
+    (
+        COULD_NOT_RUN,
+        "Could not run: no kernel counters, an unreadable capture, a configuration file that makes no sense, a full disk.",
+    ),
     (USAGE, "Usage error."),
     (AT_OR_ABOVE, "With --fail-on only: the verdict is at that level or above."),
     (COULD_NOT_TELL, "With --fail-on only: diag could not tell."),
@@ -49,9 +53,18 @@ pub fn of_verdict(report: &Report, fail_on: Option<Level>) -> u8 {
     }
 }
 
+/// A word of the command line that only the run itself could judge.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
 /// The code for a run that ended in `error`.
 pub fn of_error(error: &anyhow::Error) -> u8 {
-    if is_broken_pipe(error) { RAN } else { COULD_NOT_RUN }
+    match () {
+        () if is_broken_pipe(error) => RAN,
+        () if error.is::<UsageError>() => USAGE,
+        () => COULD_NOT_RUN,
+    }
 }
 
 /// Whether the reader of our output went away.
@@ -102,6 +115,11 @@ mod tests {
         assert_eq!(of_error(&direct), RAN);
         let through_json = anyhow::Error::new(serde_json::Error::io(pipe())).context("writing the report");
         assert_eq!(of_error(&through_json), RAN);
+    }
+
+    #[test]
+    fn a_word_that_makes_no_sense_is_a_usage_error() {
+        assert_eq!(of_error(&anyhow::Error::new(UsageError("no such id".to_owned()))), USAGE);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! The files that follow from the code: manual, completions, JSON Schema. They are committed, and a test compares them.
 
 use crate::cli::{Cli, Shell};
-use crate::diagnose::rules::{RULES, Rule};
+use crate::diagnose::explain;
 use crate::exit;
+use crate::model::explanation::Explanation;
 use crate::model::report::{Report, SCHEMA_VERSION};
+use crate::render::explain::{Item, NAMES, Part, sections};
+use clap::builder::PossibleValue;
+use clap::builder::PossibleValuesParser;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
@@ -14,7 +18,20 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("CLICOLOR", "When 0, no colour."),
     ("CLICOLOR_FORCE", "When set and not 0, colour also where the output is not a terminal."),
     ("TERM", "When dumb, no colour."),
+    ("XDG_CONFIG_HOME", "Where the user's configuration is; ~/.config where it is not set or not absolute."),
+    (
+        "DIAG_NO_CONFIG",
+        "When set to anything but nothing, the configuration files are ignored, as with --no-config.",
+    ),
     ("COLUMNS", "Width of the report, where it is not that of the terminal."),
+    (
+        "PAGER",
+        "What explain shows its text with on a terminal; less where it is not set, nothing where it is empty or cat.",
+    ),
+    (
+        "LESS",
+        "When not set, the pager gets FRX: it leaves at once what fits the screen, and leaves it there.",
+    ),
 ];
 
 const FILES: &[(&str, &str)] = &[
@@ -27,6 +44,12 @@ const FILES: &[(&str, &str)] = &[
         "Pressure stall information: time lost to waiting. Linux 4.20 and later, where it is on.",
     ),
     ("/proc/PID/", "What each process takes and waits for."),
+    (
+        "/etc/diag/config.toml, then $XDG_CONFIG_HOME/diag/config.toml",
+        "Limits that differ from the defaults, as TOML: a table for each limit, with warning and critical. Both files \
+         may be missing; the later one wins, number by number. Those of the machine that runs diag are read, also for \
+         a replay and with --root. A file that makes no sense is an error. diag config prints one to start from.",
+    ),
     ("/sys/block/, /sys/fs/cgroup/", "Kinds of block devices; control groups and their limits."),
 ];
 
@@ -38,6 +61,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("diag --root /host", "From a container that has the host's root mounted there."),
     ("diag record slow.diag", "Keep the raw counters of an incident."),
     ("diag replay slow.diag", "Diagnose them later, on any machine."),
+    ("diag explain memory-swap", "What that verdict means, how to confirm it, what to do."),
+    ("diag config > /etc/diag/config.toml", "A file with every limit, to be changed there."),
 ];
 
 const SEE_ALSO: &[(&str, &str)] = &[
@@ -83,8 +108,19 @@ pub fn completion(shell: Shell) -> Vec<u8> {
         Shell::Fish => clap_complete::Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "diag", &mut script);
+    clap_complete::generate(shell, &mut with_ids(Cli::command()), "diag", &mut script);
     script
+}
+
+/// The command line with the ids of the bottlenecks, which it does not know by itself.
+fn with_ids(command: Command) -> Command {
+    let ids = explain::entries().into_iter().map(|entry| PossibleValue::new(entry.id).help(entry.title));
+    let ids = PossibleValuesParser::new(ids);
+    // All of them, since the one that is changed alone would go to the end of the list.
+    command.mut_subcommands(|subcommand| match subcommand.get_name() {
+        "explain" => subcommand.mut_arg("id", |id| id.value_parser(ids.clone())),
+        _ => subcommand,
+    })
 }
 
 /// The JSON Schema (draft 2020-12) of the report.
@@ -137,7 +173,8 @@ fn usage(subcommand: &Command) -> String {
     }
     for positional in subcommand.get_positionals() {
         let name = positional.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
-        words += &format!(" <{}>", name.unwrap_or_else(|| positional.get_id().as_str().to_uppercase()));
+        let name = name.unwrap_or_else(|| positional.get_id().as_str().to_uppercase());
+        words += &if positional.is_required_set() { format!(" <{name}>") } else { format!(" [{name}]") };
     }
     words
 }
@@ -145,30 +182,65 @@ fn usage(subcommand: &Command) -> String {
 fn bottlenecks(roff: &mut Roff) {
     roff.control("SH", ["BOTTLENECKS"]);
     roff.text([roman(
-        "The ids that diag answers with. They are stable: an id is never renamed or given another meaning.",
+        "The ids that diag answers with. They are stable: an id is never renamed or given another meaning. What is \
+         here of each is what diag explain says. In the commands,",
     )]);
-    for rule in RULES {
-        bottleneck(roff, rule);
-    }
-    for (id, meaning) in [
-        ("none", "Nothing is short."),
-        ("unknown", "The inputs allow no answer; the report says what is missing."),
-    ] {
-        if RULES.iter().all(|rule| rule.id != id) {
-            definition(roff, id, meaning);
-        }
+    roff.text([roman(NAMES)]);
+    for told in explain::explanations() {
+        bottleneck(roff, &told);
     }
 }
 
-fn bottleneck(roff: &mut Roff, rule: &Rule) {
-    definition(roff, rule.id, &sentence(rule.title));
-    roff.text([roman(sentence(rule.symptom))]);
-    if !rule.false_positives.is_empty() {
-        roff.text([italic("Looks alike: "), roman(sentence(&rule.false_positives.join("; ")))]);
+fn bottleneck(roff: &mut Roff, told: &Explanation) {
+    roff.control("SS", [told.id.as_str()]);
+    let mut title = told.title.clone();
+    title[..1].make_ascii_uppercase();
+    roff.text([roman(sentence(&title))]);
+    roff.text([roman(sentence(&told.symptom))]);
+    for section in sections(told) {
+        roff.control("PP", []);
+        roff.text([italic(section.title)]);
+        section.items.iter().for_each(|item| write_item(roff, item));
     }
-    if !rule.sources.is_empty() {
-        roff.text([italic("Sources: "), roman(sentence(&rule.sources.join("; ")))]);
+}
+
+fn write_item(roff: &mut Roff, item: &Item) {
+    // A command that comes first is the head of its item.
+    let (head, rest) = match item.0.as_slice() {
+        [Part::Command(command), rest @ ..] => (Some(command), rest),
+        parts => (None, parts),
+    };
+    match head {
+        Some(command) => {
+            roff.control("PP", []);
+            verbatim(roff, [bold(command)]);
+            roff.control("RS", ["2"])
+        }
+        None => roff.control("IP", ["\u{2022}", "2"]),
+    };
+    let mut at_start = true;
+    for part in rest {
+        if !at_start && matches!(part, Part::Text(_) | Part::Risk(_)) {
+            roff.control("br", []);
+        }
+        at_start = matches!(part, Part::Command(_) | Part::Undo(_));
+        match part {
+            Part::Text(text) => drop(roff.text([roman(text)])),
+            Part::Risk(risk) => drop(roff.text([italic("risk: "), roman(risk)])),
+            Part::Command(command) => verbatim(roff, [bold(command)]),
+            Part::Undo(undo) => verbatim(roff, [italic("undo: "), bold(undo)]),
+        }
     }
+    if head.is_some() {
+        roff.control("RE", []);
+    }
+}
+
+/// A line that is neither filled nor stretched, so that it can be copied. It breaks the line before and after it.
+fn verbatim<const N: usize>(roff: &mut Roff, line: [Inline; N]) {
+    roff.control("nf", []);
+    roff.text(line.to_vec());
+    roff.control("fi", []);
 }
 
 /// `text` on one line, with a full stop.
@@ -257,7 +329,21 @@ mod tests {
             ]
         );
         assert!(page.is_ascii());
-        assert!(RULES.iter().all(|rule| page.contains(&rule.id.replace('-', "\\-"))));
+        let titled = |id: &str| page.contains(&format!(".SS {id}\n"));
+        assert!(explain::entries().iter().all(|entry| titled(entry.id)));
+    }
+
+    #[test]
+    fn the_manual_says_of_each_bottleneck_what_explain_says() {
+        let page = String::from_utf8(man_page()).unwrap();
+        for told in explain::explanations() {
+            for part in sections(&told).into_iter().flat_map(|section| section.items).flat_map(|item| item.0)
+            {
+                let (Part::Text(text) | Part::Command(text) | Part::Risk(text) | Part::Undo(text)) = part;
+                let text = text.replace('\\', "\\\\").replace('-', "\\-").replace('\'', "\\*(Aq");
+                assert!(page.contains(&ascii(&text)), "{}: {text}", told.id);
+            }
+        }
     }
 
     #[test]

@@ -7,14 +7,18 @@
 //! 3. [`diagnose`] walks the triage over the rates and decides;
 //! 4. [`render`] turns the [`model::report::Report`] into the bytes of one format.
 //!
+//! The limits that [`diagnose`] goes by can be set in files, which [`config`] reads.
+//!
 //! Only [`app`] knows every stage; the stages know [`model`] and never each other.
 
 pub mod app;
 pub mod cli;
 pub mod collect;
+pub mod config;
 pub mod delta;
 pub mod diagnose;
 pub mod exit;
 pub mod generate;
 pub mod model;
+pub mod pager;
 pub mod render;

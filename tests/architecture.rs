@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, as in the tests themselves")]
 
 use diag::diagnose::rules::RULES;
+use diag::diagnose::thresholds::{ALL, SETTINGS};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -224,7 +225,12 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
         "render" => &["render", "model"],
         "cli" => &["cli"],
         "exit" => &["exit", "cli", "model"],
-        "generate" if target == "diagnose" && below == "rules" => return None,
+        "pager" => &["pager"],
+        // The manual says of a bottleneck what `diag explain` says, section by section.
+        "generate" if matches!((target, below), ("diagnose" | "render", "explain")) => return None,
+        // The limits that a file can set, and the files that did not answer.
+        "config" if target == "diagnose" && below == "thresholds" => return None,
+        "config" => &["config", "model"],
         "generate" => &["generate", "cli", "exit", "model"],
         "app" | "main" => return None,
         "" => &[],
@@ -237,8 +243,8 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
         [stage, folder, rule] if stage == "diagnose" && folder == "rules" => rule,
         _ => return None,
     };
-    const HELPERS: [&str; 6] =
-        ["facts", "thresholds", "confidence", "step4_rank", "memory_blame", "disk_load"];
+    const HELPERS: [&str; 7] =
+        ["facts", "thresholds", "confidence", "step4_rank", "memory_blame", "kernel_work", "disk_load"];
     let third = path.get(2).map_or("", String::as_str);
     match (target, below) {
         ("diagnose", "rules") if third != rule && rules.contains(third) => {
@@ -305,7 +311,8 @@ fn the_reading_of_the_source_finds_what_it_looks_for() {
         (&["delta", "cpu"], "#[cfg(test)]\nmod tests { use crate::collect; }", 0),
         (&["model", "task"], "use crate::delta::{a, b as c, d::{e, f}};", 4),
         (&["cli"], "use crate::model::x;", 1),
-        (&["generate"], "use crate::diagnose::rules::RULES; use crate::diagnose::facts;", 1),
+        (&["generate"], "use crate::diagnose::{explain, facts}; use crate::render::{explain::x, text};", 2),
+        (&["pager"], "use crate::render::text;", 1),
         (&["other"], "use crate::model;", 1),
         (&["diagnose", "rules", "cpu_user"], "use super::cpu_system::x; use super::Rule;", 1),
         (&["diagnose", "rules", "cpu_user"], "use crate::diagnose::{causes, facts, rules::{Hit, RULES}};", 2),
@@ -468,18 +475,119 @@ fn every_limit_says_where_it_comes_from() {
     assert!(limits > 20, "found only {limits} limits");
     for (name, documented, strings) in constants {
         assert!(documented, "{name} is not documented");
-        // Metric, unit and source; a bare number has its documentation only.
-        if let [metric, unit, source] = strings.as_slice() {
-            assert!(!metric.is_empty() && !unit.is_empty(), "{name} has no metric or unit");
-            assert!(source.trim().len() >= 4, "{name} has no source");
-        } else {
-            assert!(strings.is_empty(), "{name} has not a metric, a unit and a source: {strings:?}");
-        }
+        assert!(strings.iter().all(|string| !string.trim().is_empty()), "{name} has an empty string");
+        assert!(strings.is_empty() || strings.len() >= 3, "{name} lacks a metric, a unit or a source");
+    }
+    let told = |source: &str| source.trim().len() >= 4;
+    for limit in ALL {
+        assert!(told(limit.source), "{} has no source", limit.key);
+    }
+    for setting in SETTINGS {
+        assert!(told(setting.source) && told(setting.meaning), "{} has no source or meaning", setting.key);
     }
     let text = "/// A.\npub const A: Limit = limit(\n \"a\", \"ratio\", 0.1, None, \"x; y\");\npub const B: f64 = 1.0;\n";
     let found = self::constants(text);
     assert_eq!(found[0], ("A".to_owned(), true, ["a", "ratio", "x; y"].map(str::to_owned).to_vec()));
     assert_eq!(found[1], ("B".to_owned(), false, Vec::new()));
+}
+
+/// The names of the limits in thresholds.rs.
+fn limits() -> BTreeSet<String> {
+    let text = fs::read_to_string(src().join("diagnose/thresholds.rs")).unwrap();
+    let names = text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(": Limit "));
+    let names: BTreeSet<String> = names.map(|(name, _)| name.to_owned()).collect();
+    assert!(names.len() > 40, "found only {names:?}");
+    names
+}
+
+/// What a rule lists under `limits`, and what the rest of its code names.
+fn listed_and_named(source: &Source) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (before, rest) = source.code.split_once("limits: &[").unwrap_or((&source.code, ""));
+    let (list, after) = rest.split_once(']').unwrap_or(("", rest));
+    let words = |text: &str| tokens(text).into_iter().collect::<BTreeSet<String>>();
+    (words(list), words(&format!("{before} {after}")))
+}
+
+#[test]
+fn every_limit_is_explained_where_it_is_used() {
+    let limits = limits();
+    let mut explained: BTreeSet<String> = BTreeSet::new();
+    for source in sources() {
+        match source.module.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["diagnose", "rules", rule] => {
+                let (listed, named) = listed_and_named(&source);
+                let silent: Vec<&String> =
+                    limits.intersection(&named).filter(|limit| !listed.contains(*limit)).collect();
+                assert!(silent.is_empty(), "{rule} goes by {silent:?} and does not list them under `limits`");
+                explained.extend(listed);
+            }
+            // A step shows its limits beside its numbers.
+            ["diagnose", step] if step.starts_with("step") => explained.extend(tokens(&source.code)),
+            _ => {}
+        }
+    }
+    let unused: Vec<&String> = limits.difference(&explained).collect();
+    assert!(unused.is_empty(), "neither a rule nor a step says that it goes by {unused:?}");
+    let text =
+        "use crate::x::{A, B}; const R: Rule = Rule { limits: &[&A], check }; fn check() { B.warning }";
+    let (listed, named) = listed_and_named(&Source::new(&["diagnose", "rules", "x"], text));
+    assert!(listed.contains("A") && !listed.contains("B") && named.contains("B"));
+}
+
+#[test]
+fn every_limit_can_be_set_under_a_key_of_its_own() {
+    let text = fs::read_to_string(src().join("diagnose/thresholds.rs")).unwrap();
+    for (kind, listed) in [("Limit", ALL.len()), ("Setting", SETTINGS.len())] {
+        let declared = text.matches(&format!(": {kind} =")).count();
+        assert_eq!(declared, listed, "a {kind} is not in the list at the end of thresholds.rs");
+    }
+    let keys = ALL.iter().map(|limit| limit.key).chain(SETTINGS.iter().map(|setting| setting.key));
+    let keys: Vec<&str> = keys.collect();
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "two have the same key");
+    for limit in ALL {
+        let built_in = limit.built_in();
+        assert!((0.0..=limit.max()).contains(&built_in.warning), "{}", limit.key);
+        let fits = |critical: f64| (built_in.warning..=limit.max()).contains(&critical);
+        assert!(built_in.critical.is_none_or(fits), "{}: {built_in:?}", limit.key);
+    }
+}
+
+/// How a file of `diagnose` gets at a limit past what is in force.
+fn past_what_is_in_force(source: &Source) -> Vec<String> {
+    let tokens = tokens(&source.code);
+    let is_constant =
+        |token: &str| token.len() > 1 && token.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let fields = tokens.windows(3).filter(|window| {
+        let field = matches!(window[2].as_str(), "warning" | "critical" | "value" | "built_in");
+        is_constant(&window[0]) && window[1] == "." && field
+    });
+    let mut found: Vec<String> = fields.map(|window| window.concat()).collect();
+    let names = ["Thresholds", "BUILT_IN", "built_in"];
+    found.extend(tokens.into_iter().filter(|token| names.contains(&token.as_str())));
+    found
+}
+
+#[test]
+fn nothing_goes_by_a_limit_past_what_is_in_force() {
+    // That the numbers of a limit are private holds it; this holds that they stay so, and closes the other ways.
+    let text = fs::read_to_string(src().join("diagnose/thresholds/in_force.rs")).unwrap();
+    for field in ["warning: f64,", "critical: Option<f64>,", "value: f64,"] {
+        assert!(text.contains(&format!("\n    {field}")), "{field} is gone or public");
+    }
+    for source in sources().iter().filter(|source| source.stage() == "diagnose") {
+        let allowed = matches!(source.name().as_str(), "diagnose" | "diagnose::facts" | "diagnose::explain")
+            || source.name().starts_with("diagnose::thresholds");
+        let found = if allowed { Vec::new() } else { past_what_is_in_force(source) };
+        assert!(found.is_empty(), "{} uses {found:?}; ask facts.limit and facts.setting", source.name());
+    }
+    for text in
+        ["x >= CPU_BUSY.warning", "BUSY.critical", "limit.built_in()", "let t = Thresholds::default();"]
+    {
+        let found = past_what_is_in_force(&Source::new(&["diagnose", "rules", "x"], text));
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+    }
+    let good = "facts.limit(&CPU_BUSY).warning; evidence.critical; SWAP_IN.metric";
+    assert!(past_what_is_in_force(&Source::new(&["diagnose", "rules", "x"], good)).is_empty());
 }
 
 #[test]

@@ -204,6 +204,9 @@ fn words_that_make_no_sense_are_usage_errors() {
         &["schema", "--output", ""],
         &["--interval", "5s", "schema"],
         &["--root", "/", "replay", "x"],
+        &["explain", "cpu-user", "--top", "3"],
+        &["explain", "cpu-user", "cpu-system"],
+        &["--fail-on", "critical", "explain"],
         &["--color", "\x1b[31m"],
         &["--\x1b[2J"],
     ] {
@@ -336,6 +339,9 @@ fn a_reader_that_went_away_is_a_quiet_success() {
         &["replay", file][..],
         &["replay", file, "--format", "json"],
         &["schema"],
+        &["explain"],
+        &["explain", "cpu-user"],
+        &["explain", "cpu-user", "--format", "json"],
         &["--help"],
         &["completions", "zsh"],
     ] {
@@ -367,6 +373,8 @@ fn a_full_disk_is_one_line() {
         &["replay", file][..],
         &["replay", file, "--format", "json"],
         &["schema"],
+        &["explain"],
+        &["explain", "none", "--format", "json"],
         &["completions", "bash"],
         &["--version"],
         &["--help"],
@@ -553,6 +561,164 @@ fn a_terminal_gets_colour_and_its_own_width() {
     let text = stdout(&output.unwrap());
     assert!(text.contains("threads runnable") && text.contains("How diag got there"), "{text}");
     assert!(!good(&run(["--interval", "1s"])).contains("threads runnable"));
+}
+
+// Explanations.
+
+/// The ids that `diag explain` lists.
+fn ids() -> Vec<String> {
+    let list = good(&run(["explain"]));
+    let (table, _) = list.split_once("\n\n").unwrap();
+    table.lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_bottleneck_is_listed_in_the_order_of_the_rules_and_explained() {
+    let mut rules: Vec<&str> = diag::diagnose::rules::RULES.iter().map(|rule| rule.id).collect();
+    rules.push("unknown");
+    assert_eq!(ids(), rules);
+    for id in rules {
+        let text = good(&run(["explain", id]));
+        assert!(text.starts_with(&format!("{id} - ")), "{text}");
+        for heading in ["\nTold from\n", "\nConfirm it by hand\n", "\nSources\n"] {
+            assert!(text.contains(heading), "{id} has no {heading}");
+        }
+        assert_eq!(text.contains("\nFix it "), id != "none", "{id}");
+        assert_harmless(&text);
+    }
+}
+
+#[test]
+fn an_explanation_has_its_limits_looks_and_fixes() {
+    let text = good(&run(["explain", "memory-swap"]));
+    for part in [
+        "- swap_in_pages_per_second: warning at 10/s, critical at 100/s (atop: 10 pages/s; critical is a",
+        "  $ vmstat 1 5\n    si above 0",
+        "Fix it now, by tuning\n",
+        "    $ systemctl set-property --runtime UNIT MemoryHigh=50%\n    risk: ",
+        "    undo: systemctl set-property --runtime UNIT MemoryHigh=infinity\n",
+        "Fix it in the program\n",
+        "Fix it by adding the resource\n",
+        "Fix it by distributing the work\n",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+}
+
+#[test]
+fn an_explanation_for_a_program_says_the_same() {
+    let json = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&good(&run([arguments, &["--format", "json"]].concat()))).unwrap()
+    };
+    let listed: Vec<String> = json(&["explain"])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, ids());
+    let told = json(&["explain", "disk-latency"]);
+    assert_eq!(told["id"], "disk-latency");
+    assert_eq!(told["limits"][0]["unit"], "seconds");
+    assert_eq!(told["limits"][0]["warning"], 0.03);
+    assert_eq!(told["confirm"][0]["command"], "iostat -dx 1 3");
+    assert_eq!(told["advice"][0]["remedy"], "tune");
+    let text = good(&run(["explain", "disk-latency"])).split_whitespace().collect::<Vec<_>>().join(" ");
+    for counter in told["counters"].as_array().unwrap() {
+        assert!(text.contains(counter.as_str().unwrap()), "{counter}");
+    }
+}
+
+#[test]
+fn an_unknown_bottleneck_is_one_line_with_the_nearest() {
+    for (typed, says) in [
+        ("cpu-usr", "did you mean cpu-user?"),
+        ("swap", "did you mean memory-swap?"),
+        ("CPU_USER", "did you mean cpu-user?"),
+        ("zzzzzz", "'zzzzzz'; "),
+        ("", "''"),
+        ("\x1b[31m\n", "\\x1b[31m\\n"),
+    ] {
+        let line = one_line(&run(["explain", typed]), 2);
+        assert!(line.contains(says) && line.contains("'diag explain' lists them all"), "{line}");
+    }
+}
+
+#[test]
+fn an_explanation_fits_the_screen_and_goes_where_it_is_asked_to() {
+    for id in ids() {
+        let mut command = diag(["explain", &id]);
+        let text = good(&command.env("COLUMNS", "60").output().unwrap());
+        // What is between quotes cannot be continued on another line.
+        let wide: Vec<&str> =
+            too_wide(&text, 60).into_iter().filter(|line| !line.contains(['\'', '"'])).collect();
+        assert_eq!(wide, Vec::<&str>::new(), "{id}");
+    }
+    let bold = good(&run(["explain", "zombies", "--color", "always"]));
+    assert_eq!(without_colour(&bold), good(&run(["explain", "zombies"])));
+    assert!(bold.contains('\x1b'));
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("zombies.txt");
+    assert_eq!(good(&run(["explain", "zombies", "--output", out.to_str().unwrap()])), "");
+    assert_eq!(fs::read_to_string(out).unwrap(), good(&run(["explain", "zombies"])));
+}
+
+/// `diag explain ID` on a terminal that is larger than the text, with `environment` as a shell writes it.
+fn on_a_terminal(environment: &str, id: &str) -> Output {
+    let program = format!("stty cols 100 rows 200; {environment} '{DIAG}' explain {id}");
+    let mut command = assert_cmd::Command::from_std(raw("script"));
+    command.args(["-qec", &program, "/dev/null"]).env("TERM", "xterm").timeout(PATIENCE).output().unwrap()
+}
+
+#[test]
+fn a_terminal_shows_an_explanation_through_the_pager() {
+    if !has("script") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let paged = folder.path().join("paged");
+    let environment = format!("PAGER='cat >{}'", paged.display());
+    let output = on_a_terminal(&environment, "zombies");
+    assert_eq!((output.status.code(), stdout(&output).trim()), (Some(0), ""));
+    let text = fs::read_to_string(&paged).unwrap();
+    assert!(text.contains("\x1b[") && without_colour(&text).contains("\nConfirm it by hand\n"), "{text}");
+    // By its name and in the user's own words; NO_COLOR holds through a pager as well.
+    let output = on_a_terminal("NO_COLOR=1 PAGER='head -n 1'", "zombies");
+    assert_eq!(stdout(&output).trim(), "zombies - a process does not wait for its children");
+    assert_eq!(output.status.code(), Some(0));
+    // To leave it early is no error, however little was read.
+    let output = on_a_terminal("PAGER=false", "zombies");
+    assert_eq!((output.status.code(), stdout(&output).trim()), (Some(0), ""));
+    if has("less") {
+        let output = on_a_terminal("", "zombies");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(without_colour(&stdout(&output)).contains("Confirm it by hand"), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn without_a_pager_an_explanation_is_printed() {
+    if !has("script") {
+        return;
+    }
+    for environment in [
+        "PAGER=/nowhere/pager",
+        "PAGER='/nowhere/pager -x'",
+        "PAGER=",
+        "PAGER=cat",
+        "TERM=dumb",
+        "PATH=/nowhere",
+    ] {
+        let output = on_a_terminal(environment, "zombies");
+        let text = stdout(&output).replace('\r', "");
+        assert_eq!(output.status.code(), Some(0), "{environment}: {text}");
+        assert!(without_colour(&text).contains("\nConfirm it by hand\n"), "{environment}: {text}");
+        assert_eq!(without_colour(&text).matches("\nSources\n").count(), 1, "{environment}");
+    }
+    // Only a terminal has a pager.
+    let mut command = diag(["explain", "zombies"]);
+    let text = good(&command.env("PAGER", "false").env("TERM", "xterm").output().unwrap());
+    assert!(text.contains("Confirm it by hand"));
 }
 
 // Names from outside.

@@ -11,6 +11,7 @@ use diag::collect::capture::Capture;
 use diag::collect::window;
 use diag::diagnose::ladder::RUNGS;
 use diag::diagnose::rules::RULES;
+use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::{self, Options};
 use diag::model::finding::Finding;
 use diag::model::rates::Rates;
@@ -25,7 +26,7 @@ fn rates_of(id: &str) -> Rates {
 }
 
 fn diagnosis(rates: &Rates) -> Diagnosis {
-    diagnose::diagnose(rates, &Options { sort: None, top: 3, pid: None })
+    diagnose::diagnose(rates, &Options { sort: None, top: 3, pid: None, thresholds: BUILT_IN })
 }
 
 fn finding<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Finding {

@@ -11,6 +11,8 @@ use diag::collect::{
     details, diskstats, interrupts, loadavg, meminfo, net_dev, pressure, processes, sampler, stat, swaps,
     uptime, vmstat, window,
 };
+use diag::diagnose::thresholds::in_force::BUILT_IN;
+use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
 use diag::diagnose::{self, Options, Sort};
 use diag::model::rates::Rates;
 use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
@@ -502,10 +504,36 @@ impl RandomBox {
         Capture { meta, diag_version: "0".to_owned(), frames }
     }
 
-    fn options(&mut self) -> Options {
+    fn options(&mut self) -> Options<'static> {
         let sorts = [None, Some(Sort::Cpu), Some(Sort::Memory), Some(Sort::Io), Some(Sort::Wait)];
-        Options { sort: self.dice.pick(&sorts), top: self.dice.pick(&[1, 10, 100_000]), pid: Some(3) }
+        Options {
+            sort: self.dice.pick(&sorts),
+            top: self.dice.pick(&[1, 10, 100_000]),
+            pid: Some(3),
+            thresholds: self.dice.pick(&thresholds()),
+        }
     }
+}
+
+/// The defaults, limits that everything reaches, and limits that nothing does.
+fn thresholds() -> [&'static Thresholds; 3] {
+    static EXTREME: OnceLock<[Thresholds; 2]> = OnceLock::new();
+    let all = |most: bool| {
+        let number = |max: f64| if most { max } else { 0.0 };
+        let mut text = String::new();
+        for limit in ALL {
+            text += &format!("{}.warning = {:?}\n", limit.key, number(limit.max()));
+            if limit.built_in().critical.is_some() {
+                text += &format!("{}.critical = {:?}\n", limit.key, number(limit.max()));
+            }
+        }
+        for setting in SETTINGS {
+            text += &format!("{}.value = {:?}\n", setting.key, number(setting.max()));
+        }
+        Thresholds::default().with_file("f", text.as_bytes()).unwrap()
+    };
+    let [none, most] = EXTREME.get_or_init(|| [false, true].map(all));
+    [BUILT_IN, none, most]
 }
 
 /// The report around a diagnosis, as the program puts it together.
@@ -513,7 +541,12 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
     let (host, memory) = (&rates.host, rates.memory.as_ref().ok());
     Report {
         schema_version: SCHEMA_VERSION,
-        diag: Run { version: "0".to_owned(), cpu_seconds: 0.1, max_rss_bytes: None },
+        diag: Run {
+            version: "0".to_owned(),
+            cpu_seconds: 0.1,
+            max_rss_bytes: None,
+            config_files: Vec::new(),
+        },
         host: HostReport {
             hostname: host.hostname.clone(),
             kernel: host.kernel.clone(),
@@ -566,7 +599,7 @@ fn no_number(debug: &str, sentences: bool) -> Option<String> {
 
 /// Everything that follows a recording; what is wrong with the answer. With `sentences` the names in it are none
 /// that could be taken for a number.
-fn judge(recording: &Recording, options: &Options, sentences: bool) -> Result<(), String> {
+fn judge(recording: &Recording, options: &Options<'_>, sentences: bool) -> Result<(), String> {
     let rates = delta::rates(recording);
     let diagnosis = diagnose::diagnose(&rates, options);
     if let Some(place) = no_number(&format!("{diagnosis:?}"), sentences) {
@@ -712,7 +745,7 @@ fn packed(tar: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-const OPTIONS: Options = Options { sort: None, top: 10, pid: None };
+const OPTIONS: Options<'static> = Options { sort: None, top: 10, pid: None, thresholds: BUILT_IN };
 
 /// A sound report, or an error of one line that can be printed.
 fn error_or_report(bytes: &[u8]) -> Result<bool, String> {

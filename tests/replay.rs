@@ -171,9 +171,15 @@ fn check(folder: &Path) -> Vec<String> {
     if let Some(chain) = expected.get("cause_chain") {
         hold("cause_chain", &verdict["cause_chain"], *chain == verdict["cause_chain"]);
     }
+    for finding in expected["findings"].as_array().into_iter().flatten() {
+        let listed = report["findings"].as_array().into_iter().flatten().any(|found| found["id"] == *finding);
+        hold("findings", &report["findings"], listed);
+    }
     for key in expected.as_object().into_iter().flat_map(|fields| fields.keys()) {
         // A misspelt key would be an expectation that nothing holds. `note` is for people.
-        if !["bottleneck", "severity", "culprit_comm", "cause_chain", "note"].contains(&key.as_str()) {
+        if !["bottleneck", "severity", "culprit_comm", "cause_chain", "findings", "note"]
+            .contains(&key.as_str())
+        {
             wrong.push(format!("{}: unknown key {key:?}", folder.display()));
         }
     }
@@ -228,6 +234,11 @@ fn the_check_of_captures_can_fail() {
         (r#"{"bottleneck": "cpu-system", "severity": ["warning"], "culprit_comm": null}"#, 3),
         (r#"{"bottleneck": "cpu-user", "severity": "critical", "culprit_comm": ["x"]}"#, 2),
         (r#"{"bottleneck": "cpu-user", "severity": ["critical"]}"#, 1),
+        (
+            r#"{"bottleneck": "cpu-user", "severity": ["critical"], "culprit_comm": "burner",
+               "findings": ["cpu-user", "zombies"]}"#,
+            1,
+        ),
         (
             r#"{"bottleneck": "cpu-user", "severity": ["critical"], "culprit_comm": "burner", "culprit": "x"}"#,
             1,

@@ -226,7 +226,6 @@ pub fn parse_status(bytes: &[u8]) -> Result<ProcessStatus, String> {
             b"RssAnon" => status.rss_anon_bytes = bytes_of(),
             b"RssShmem" => status.rss_shmem_bytes = bytes_of(),
             b"VmSwap" => status.swap_bytes = bytes_of(),
-            b"Cpus_allowed_list" => status.cpus_allowed_list = Some(value.into_owned()),
             _ => {}
         }
     }
@@ -269,7 +268,6 @@ mod tests {
         let status = parse_status(text).unwrap();
         assert_eq!((status.uid, status.swap_bytes), (1000, Some(12_288)));
         assert_eq!(status.rss_anon_bytes, None);
-        assert_eq!(status.cpus_allowed_list.as_deref(), Some("0-1"));
         assert!(parse_status(b"Name:\tx\n").is_err());
     }
 

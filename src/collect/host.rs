@@ -10,6 +10,9 @@ use crate::collect::root::Root;
 use crate::model::host::Host;
 use std::collections::BTreeMap;
 
+/// Larger numbers are no CPUs: no kernel is built for more.
+const LIST_MAX: u32 = 1 << 16;
+
 /// Gathers the facts of a live system. To be called before a recording has its first frame: none of what
 /// is read here belongs in one.
 pub fn gather(root: &Root) -> Host {
@@ -29,11 +32,12 @@ pub fn gather(root: &Root) -> Host {
         virtualization: virtualization(&mut files, &arch),
         container: container(&mut files),
         clocksource: files.line("sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        memory_nodes_count: files.line("sys/devices/system/node/online").as_deref().and_then(list_length),
         boot_id: files.line("proc/sys/kernel/random/boot_id"),
         ticks_per_second: rustix::param::clock_ticks_per_second(),
         page_bytes: rustix::param::page_size() as u64,
         cpus_allowed_count: if root.is_copied() { None } else { cpus_allowed(online.as_deref()) },
-        cpus_online_count: online.as_deref().and_then(count_cpus).filter(|&count| count > 0),
+        cpus_online_count: online.as_deref().and_then(list_length).filter(|&count| count > 0),
         copied: root.is_copied(),
         users: files.text("etc/passwd").map(|text| users(&text)).unwrap_or_default(),
         effective_uid: rustix::process::geteuid().as_raw(),
@@ -126,18 +130,27 @@ fn users(text: &str) -> BTreeMap<u32, String> {
 /// CPUs that this run may use, where that is fewer than those `online`.
 fn cpus_allowed(online: Option<&str>) -> Option<u32> {
     let allowed = rustix::thread::sched_getaffinity(None).ok()?.count();
-    let all = count_cpus(online?)?;
+    let all = list_length(online?)?;
     (allowed < all).then_some(allowed)
 }
 
-/// How many CPUs a list such as `0-3,8` names.
-fn count_cpus(list: &str) -> Option<u32> {
-    let count = |range: &str| {
+/// How many CPUs or nodes a list names.
+fn list_length(list: &str) -> Option<u32> {
+    parse_list(list).and_then(|list| u32::try_from(list.len()).ok())
+}
+
+/// The numbers in a list such as `0-3,8`, as the kernel prints sets of CPUs and of memory nodes.
+pub fn parse_list(list: &str) -> Option<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for range in list.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        last.checked_sub(first)?.checked_add(1)
-    };
-    list.split(',').map(count).try_fold(0_u32, |sum, cpus| sum.checked_add(cpus?))
+        if last < first || last >= LIST_MAX {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    Some(numbers)
 }
 
 fn virtualization(files: &mut Files<'_>, arch: &str) -> Option<String> {
@@ -274,10 +287,10 @@ mod tests {
 
     #[test]
     fn cpu_lists_are_counted() {
-        assert_eq!(count_cpus("0-3,8"), Some(5));
-        assert_eq!(count_cpus("0"), Some(1));
+        assert_eq!(list_length("0-3,8"), Some(5));
+        assert_eq!(list_length("0"), Some(1));
         for list in ["", "3-1", "x", "0-4294967295", "0-,1"] {
-            assert_eq!(count_cpus(list), None, "{list}");
+            assert_eq!(list_length(list), None, "{list}");
         }
     }
 

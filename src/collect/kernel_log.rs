@@ -5,7 +5,7 @@
 //! root process may write to the log, but its facility tells.
 
 use crate::collect::root::{KERNEL_LOG, Root};
-use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
+use crate::model::limits::{CRASHES, HARDWARE_ERRORS, KernelMessage, UNCLEAN_MOUNTS};
 use crate::model::reading::Reading;
 
 /// Parts of other messages that are evidence.
@@ -35,7 +35,12 @@ fn parse(line: &str) -> Option<KernelMessage> {
     let priority: u32 = fields.next()?.parse().ok()?;
     let microseconds: f64 = fields.nth(1)?.parse().ok()?;
     let of_kernel = priority >> 3 == 0;
-    let evidence = KINDS.iter().chain(&HARDWARE_ERRORS).any(|kind| text.contains(kind));
+    let evidence = KINDS
+        .iter()
+        .chain(&HARDWARE_ERRORS)
+        .chain(&CRASHES)
+        .chain(&UNCLEAN_MOUNTS)
+        .any(|kind| text.contains(kind));
     (of_kernel && evidence).then(|| KernelMessage {
         at_seconds: microseconds / 1e6,
         level: (priority & 7) as u8,

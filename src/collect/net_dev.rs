@@ -16,6 +16,10 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<Interface>> {
     for interface in &mut interfaces {
         let target = root.link(&format!("sys/class/net/{}", interface.name)).ok();
         interface.physical = target.map(|target| !target.contains("/virtual/"));
+        // A pair of virtual interfaces claims 10 Gbit/s and carries more.
+        if interface.physical == Some(true) {
+            interface.speed_bits_per_second = speed(root, &interface.name, buffer);
+        }
     }
     Ok(interfaces)
 }
@@ -45,6 +49,14 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Interface>, String> {
     lines.map(|text| line(text).ok_or_else(|| "a line without sixteen counts".to_owned())).collect()
 }
 
+/// `/sys/class/net/NAME/speed` in Mbit/s: -1 or an error where it is not known, or the link is down.
+fn speed(root: &Root, name: &str, buffer: &mut Vec<u8>) -> Option<u64> {
+    root.read_once(&format!("sys/class/net/{name}/speed"), buffer).ok()?;
+    let megabits = crate::collect::processes::number(buffer.trim_ascii())?;
+    // Old drivers write -1 as an unsigned number of 32 bits.
+    (1..u64::from(u32::MAX)).contains(&megabits).then_some(megabits * 1_000_000)
+}
+
 fn line(text: &str) -> Option<Interface> {
     // Old aliases have a colon in their names, counts never.
     let (name, counts) = text.rsplit_once(':')?;
@@ -52,6 +64,7 @@ fn line(text: &str) -> Option<Interface> {
     (counts.len() >= 16).then(|| Interface {
         name: name.trim().to_owned(),
         physical: None,
+        speed_bits_per_second: None,
         received_bytes: counts[0],
         received_packets: counts[1],
         received_drops: counts[3],

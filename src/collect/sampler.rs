@@ -6,6 +6,7 @@
 //! seen of them counts for the turns they missed. Reads race with the threads: state and wait channel are
 //! separate observations (kernel `fs/proc/array.c`, `fs/proc/base.c`).
 
+use crate::collect::host::parse_list;
 use crate::collect::processes::{Scratch, read_stat, set_path};
 use crate::collect::root::Root;
 use crate::model::reading::{Absence, AbsenceKind, Reading};
@@ -24,6 +25,12 @@ const QUIET_LOOKS: u32 = 20;
 
 /// Threads that are followed at most: beyond it, new ones count only while seen.
 const FOLLOWED_MAX: usize = 4000;
+
+/// Threads that are asked at most which CPUs they may use.
+const CROWDED_MAX: usize = 32;
+
+/// Share of the samples in which a thread is runnable before it is asked.
+const CROWDED_RATIO: f64 = 0.3;
 
 /// One thread to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -279,6 +286,7 @@ impl Sampler {
             nice: stat.nice,
             policy: stat.policy,
             kernel_thread: stat.is_kernel_thread(),
+            cpus_allowed: None,
             clocks: vec![clock],
             states: Vec::new(),
             looks_count: 0,
@@ -348,8 +356,31 @@ impl Sampler {
         });
     }
 
+    /// Which CPUs the most crowded threads may use: a thread that is bound to a busy CPU waits beside idle ones.
+    fn ask_for_cpus(&mut self, root: &Root, scratch: &mut Scratch) {
+        let runnable = |thread: &ThreadObservation| -> f64 {
+            thread.states.iter().filter(|share| share.state == State::Running).map(|share| share.weight).sum()
+        };
+        let least = f64::from(self.ticks_count) * CROWDED_RATIO;
+        let mut threads: Vec<&mut ThreadObservation> = self
+            .followed
+            .values_mut()
+            .map(|followed| &mut followed.observation)
+            .filter(|thread| !thread.kernel_thread)
+            .collect();
+        threads.sort_by(|a, b| runnable(b).total_cmp(&runnable(a)).then((a.pid, a.tid).cmp(&(b.pid, b.tid))));
+        for (rank, thread) in threads.into_iter().enumerate() {
+            set_path(&mut scratch.path, format_args!("proc/{}/task/{}/status", thread.pid, thread.tid));
+            let crowded = rank < CROWDED_MAX && runnable(thread) >= least;
+            if root.wants(&scratch.path, crowded) && root.read(&scratch.path, &mut scratch.bytes).is_ok() {
+                thread.cpus_allowed = parse_cpus_allowed(&scratch.bytes);
+            }
+        }
+    }
+
     /// Last clocks of every followed thread.
     pub fn finish(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
+        self.ask_for_cpus(root, scratch);
         let mut tasks: Vec<TaskRef> = self.followed.keys().copied().collect();
         tasks.sort_unstable();
         for task in tasks {
@@ -376,6 +407,13 @@ impl Sampler {
             wait_channels_hidden: self.hidden && !self.seen_function,
         }
     }
+}
+
+/// `Cpus_allowed_list` of `status` (proc_pid_status(5), 2.6.26).
+fn parse_cpus_allowed(bytes: &[u8]) -> Option<Vec<u32>> {
+    let lines = bytes.split(|&byte| byte == b'\n');
+    let list = lines.into_iter().find_map(|line| line.strip_prefix(b"Cpus_allowed_list:"))?;
+    parse_list(str::from_utf8(list).ok()?.trim())
 }
 
 /// Whether a thread in this state counts in the load average.

@@ -35,7 +35,8 @@ pub fn read(root: &Root, wanted: bool, pids: &[Pid], buffer: &mut Vec<u8>) -> Op
             if protocol == "tcp" && !socket.listening {
                 *destinations.entry(destination).or_default() += 1;
             }
-            let troubled = socket.receive_queue > 0 || socket.drops_count > 0 || socket.retransmits > 0;
+            let queued = socket.receive_queue > 0 || socket.send_queue > 0;
+            let troubled = queued || socket.drops_count > 0 || socket.retransmits > 0;
             if troubled && sockets.noted.len() < NOTED_MAX {
                 sockets.noted.push(socket);
             }
@@ -52,12 +53,13 @@ fn parse(line: &str, protocol: &'static str) -> Option<(Socket, String)> {
     let hex = |text: &str| u64::from_str_radix(text, 16).ok();
     let port = u16::from_str_radix(fields.get(1)?.rsplit_once(':')?.1, 16).ok()?;
     let state = hex(fields.get(3)?)?;
-    let queue = hex(fields.get(4)?.split_once(':')?.1)?;
+    let (sending, receiving) = fields.get(4)?.split_once(':')?;
     let socket = Socket {
         protocol,
         port,
         listening: protocol == "tcp" && state == LISTEN,
-        receive_queue: queue,
+        receive_queue: hex(receiving)?,
+        send_queue: hex(sending)?,
         retransmits: hex(fields.get(6)?)?,
         drops_count: if protocol == "udp" { fields.last()?.parse().ok()? } else { 0 },
         inode: fields.get(9)?.parse().ok()?,

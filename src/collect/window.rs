@@ -9,14 +9,17 @@ use crate::collect::resilience::Ahead;
 use crate::collect::root::Root;
 use crate::collect::sampler::{Plan, Sampler};
 use crate::collect::{
-    block_devices, cgroups, details, host, kernel_log, mounts, net_counters, sockets, system, tables,
+    block_devices, cgroups, details, host, kernel_log, mounts, net_counters, peers, sockets, system, tables,
+    thermal,
 };
 use crate::model::host::Host;
 use crate::model::reading::Absence;
-use crate::model::snapshot::{FullSnapshot, LimitReadings, LoadAverage, Recording, Source, SystemSnapshot};
+use crate::model::snapshot::{
+    CpuTicks, FullSnapshot, LimitReadings, LoadAverage, Recording, Source, SystemSnapshot,
+};
 use crate::model::task::{Pid, State};
 use rustix::time::{ClockId, Timespec, clock_gettime};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -41,6 +44,9 @@ const HELD_UP: Duration = Duration::from_millis(100);
 
 /// Processes that are searched for the owner of a socket or file.
 const OWNERS_MAX: usize = 2000;
+
+/// Share of a link's speed from which its sockets are looked at.
+const LINK_FILLED: f64 = 0.7;
 
 /// Threads that take turns in every sample, however small the budget.
 const TURNS_MIN: usize = 8;
@@ -213,7 +219,9 @@ fn full(root: &Root, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot
     }
     let cgroups = cgroups::read(root, &mut scratch.bytes);
     let net = net_counters::read(root, &mut scratch.bytes);
-    Ok(FullSnapshot { system, cgroups, net, processes, io_denied_count, unreadable })
+    let cpus = system.stat.as_ref().ok().into_iter().flat_map(|stat| stat.cpus.keys().copied());
+    let heat = thermal::read(root, cpus, &mut scratch.bytes);
+    Ok(FullSnapshot { system, cgroups, net, heat, processes, io_denied_count, unreadable })
 }
 
 /// What may be full, and the limits of the control groups that hit one.
@@ -239,8 +247,36 @@ fn limits(
         open_files: tables::open_files(root, &pids, &mut scratch.bytes),
         mounts: mounts::read(root, &pids, &mut scratch.bytes),
         sockets: sockets::read(root, asked, &pids, &mut scratch.bytes),
+        peers: peers::read(root, calm(before, after), &active(before, after), &mut scratch.bytes),
         kernel_log: kernel_log::read(root, &mut scratch.bytes),
     }
+}
+
+/// Whether the CPUs idled for most of the window: if something is slow, it waits for somebody else.
+fn calm(before: &FullSnapshot, after: &FullSnapshot) -> bool {
+    let (Ok(then), Ok(now)) = (&before.system.stat, &after.system.stat) else { return false };
+    let idle = now.cpu.idle.saturating_sub(then.cpu.idle);
+    let busy = |ticks: &CpuTicks| ticks.user.saturating_add(ticks.nice).saturating_add(ticks.system);
+    idle > busy(&now.cpu).saturating_sub(busy(&then.cpu))
+}
+
+/// User processes that used the CPUs at all, most first.
+fn active(before: &FullSnapshot, after: &FullSnapshot) -> Vec<Pid> {
+    let earlier: HashMap<(Pid, u64), u64> =
+        before.processes.iter().map(|p| ((p.stat.pid, p.stat.start_ticks), p.stat.cpu_ticks())).collect();
+    let mut used: Vec<(u64, Pid)> = after
+        .processes
+        .iter()
+        .filter(|process| !process.stat.is_kernel_thread())
+        .map(|process| {
+            let stat = &process.stat;
+            let then = earlier.get(&(stat.pid, stat.start_ticks)).copied().unwrap_or(0);
+            (stat.cpu_ticks().saturating_sub(then), stat.pid)
+        })
+        .filter(|(ticks, _)| *ticks > 0)
+        .collect();
+    used.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    used.into_iter().map(|(_, pid)| pid).collect()
 }
 
 /// Whether a counter of the window points at single sockets.
@@ -252,7 +288,24 @@ fn sockets_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> bool {
         .tcp_sockets_count
         .zip(now.local_ports_count)
         .is_some_and(|(tcp, ports)| tcp.saturating_mul(5) >= ports.saturating_mul(4));
-    crowded || ASKING.iter().any(|name| now.named.get(*name) > then.named.get(*name))
+    crowded
+        || links_filled(&before.system, &after.system)
+        || ASKING.iter().any(|name| now.named.get(*name) > then.named.get(*name))
+}
+
+/// Whether some link carried most of what it can.
+fn links_filled(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
+    let (Some(Ok(then)), Some(Ok(now))) = (&before.interfaces, &after.interfaces) else { return false };
+    let seconds = after.at.saturating_sub(before.at).as_secs_f64();
+    now.iter().any(|link| {
+        let Some(then) = then.iter().find(|then| then.name == link.name) else { return false };
+        let most = link
+            .received_bytes
+            .saturating_sub(then.received_bytes)
+            .max(link.sent_bytes.saturating_sub(then.sent_bytes));
+        link.speed_bits_per_second
+            .is_some_and(|speed| most as f64 * 8.0 >= LINK_FILLED * speed as f64 * seconds)
+    })
 }
 
 /// Whether pages went to or came from swap between two snapshots.

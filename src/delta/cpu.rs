@@ -3,7 +3,7 @@
 use crate::delta::counter::{difference, rate};
 use crate::model::rates::{CpuRates, PressureRates};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
-use crate::model::snapshot::{CpuTicks, Pressure, SystemSnapshot};
+use crate::model::snapshot::{CpuHeat, CpuTicks, Pressure, SystemSnapshot};
 use crate::model::units::MICROSECONDS_PER_SECOND;
 
 /// The fastest USER_HZ of any architecture (Alpha's).
@@ -102,6 +102,22 @@ pub fn pressure(
         full_ratio: full(then).zip(full(now)).and_then(|(then, now)| stalled(then, now)),
         some_averages: [now.some.avg10_ratio, now.some.avg60_ratio, now.some.avg300_ratio],
     })
+}
+
+/// Share of the window in which the hottest CPU was slowed down for heat, of its core or its package.
+pub fn heat(before: &[CpuHeat], after: &[CpuHeat], seconds: f64) -> Option<f64> {
+    let share = |then: Option<u64>, now: Option<u64>| {
+        rate(then?, now?, seconds).map(|milliseconds| (milliseconds / 1000.0).clamp(0.0, 1.0))
+    };
+    after
+        .iter()
+        .filter_map(|now| {
+            let then = before.iter().find(|then| then.cpu == now.cpu)?;
+            let core = share(then.core_milliseconds, now.core_milliseconds);
+            let package = share(then.package_milliseconds, now.package_milliseconds);
+            core.into_iter().chain(package).reduce(f64::max)
+        })
+        .reduce(f64::max)
 }
 
 #[cfg(test)]

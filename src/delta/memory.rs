@@ -33,6 +33,10 @@ pub fn paging(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<Paging
         allocation_stalls_per_second: rate("allocstall").or_else(|| zones("allocstall_")),
         refault_file_per_second: rate("workingset_refault_file").or_else(|| rate("workingset_refault")),
         cgroup_scan_per_second: all.zip(global).map(|(all, global)| (all - global).max(0.0)),
+        compaction_stalls_per_second: rate("compact_stall"),
+        compaction_failures_per_second: rate("compact_fail"),
+        numa_hit_per_second: rate("numa_hit"),
+        numa_miss_per_second: rate("numa_miss"),
         oom_kills_count: then.get("oom_kill").zip(now.get("oom_kill")).and_then(|(a, b)| difference(a, b)),
     })
 }

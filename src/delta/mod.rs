@@ -54,6 +54,7 @@ pub fn rates(recording: &Recording) -> Rates {
         swaps: after.swaps.as_ref().and_then(|swaps| swaps.as_ref().ok()).cloned().unwrap_or_default(),
         softirqs_per_second: lines(&before.softirqs, &after.softirqs, seconds),
         interrupts_per_second: lines(&before.interrupts, &after.interrupts, seconds),
+        heat_ratio: cpu::heat(&recording.before.heat, &recording.after.heat, seconds),
         interfaces: interfaces(&before.interfaces, &after.interfaces, seconds),
         vanished_cpus: process::vanished_cpus(recording, seconds),
         processes,
@@ -164,6 +165,7 @@ fn interfaces(before: &Interfaces, after: &Interfaces, seconds: f64) -> Vec<Inte
             Some(InterfaceRates {
                 name: now.name.clone(),
                 physical: now.physical,
+                speed_bits_per_second: now.speed_bits_per_second,
                 received_packets_per_second: rate(then.received_packets, now.received_packets, seconds)?,
                 sent_packets_per_second: rate(then.sent_packets, now.sent_packets, seconds)?,
                 received_bytes_per_second: rate(then.received_bytes, now.received_bytes, seconds)?,

@@ -281,6 +281,7 @@ fn thread_rates(
         kernel_thread: thread.kernel_thread,
         nice: thread.nice,
         policy: thread.policy,
+        cpus_allowed: thread.cpus_allowed.clone(),
         alive,
         followed_ratio: if seconds > 0.0 { (span / seconds).min(1.0) } else { 0.0 },
         user_ratio: share(|clock| clock.user_ticks),

@@ -4,8 +4,9 @@
 //! cycle; a test sorts it.
 
 use crate::diagnose::facts::Facts;
+use crate::diagnose::kernel_work::Served;
 use crate::diagnose::rules::{Hit, Rule, Who};
-use crate::diagnose::thresholds::VANISHED_SHARE;
+use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE, VANISHED_SHARE};
 use crate::model::finding::Severity;
 
 /// "`cause` explains `effect`", when it does.
@@ -49,6 +50,33 @@ pub const EDGES: &[Edge] = &[
     edge("cpu-steal", "cpu-user", steal_makes_them_wait),
     edge("cpu-steal", "cpu-system", steal_makes_them_wait),
     edge("cpu-steal", "short-lived-processes", steal_makes_them_wait),
+    edge("cpu-thermal", "cpu-user", always),
+    edge("cpu-thermal", "cpu-system", always),
+    edge("cpu-thermal", "cpu-single-thread", always),
+    edge("numa-remote", "memory-reclaim", box_has_memory),
+    edge("memory-cgroup-limit", "thp-compaction", memory_is_short),
+    edge("memory-swap", "thp-compaction", always),
+    edge("thp-compaction", "memory-reclaim", box_has_memory),
+    edge("thp-compaction", "cpu-system", always),
+    edge("hw-error", "kthread-hog", kernel_serves_recovery),
+    edge("memory-oom", "kthread-hog", kernel_serves_memory),
+    edge("memory-cgroup-limit", "kthread-hog", kernel_serves_memory),
+    edge("memory-swap", "kthread-hog", kernel_serves_memory),
+    edge("memory-reclaim", "kthread-hog", kernel_serves_memory),
+    edge("thp-compaction", "kthread-hog", kernel_serves_memory),
+    edge("cpu-interrupts", "kthread-hog", kernel_serves_interrupts),
+    edge("disk-saturated", "kthread-hog", kernel_serves_disks),
+    edge("disk-latency", "kthread-hog", kernel_serves_disks),
+    edge("writeback-stall", "kthread-hog", kernel_serves_disks),
+    edge("short-lived-processes", "kthread-hog", kernel_serves_processes),
+    edge("kthread-hog", "cpu-system", kernel_threads_dominate),
+    edge("cpu-pinned", "cpu-user", always),
+    edge("cpu-pinned", "cpu-system", always),
+    edge("cpu-pinned", "cpu-single-thread", same_culprit),
+    edge("cpu-pinned", "listen-overflow", same_culprit),
+    edge("rt-hog", "cpu-pinned", always),
+    edge("net-saturated", "net-drops", always),
+    edge("net-saturated", "net-retransmits", always),
     edge("cpu-throttled", "lock-contention", same_culprit),
     edge("cpu-throttled", "cpu-single-thread", same_culprit),
     edge("cpu-throttled", "cpu-user", same_culprit),
@@ -115,6 +143,46 @@ fn same_culprit(_: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
     }
 }
 
+/// Memory can be had, only not where it is wanted.
+fn box_has_memory(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    facts.available_ratio().is_some_and(|ratio| ratio >= 0.2)
+}
+
+fn memory_is_short(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
+    !box_has_memory(facts, cause, effect)
+}
+
+fn kernel_serves(facts: &Facts<'_>, wanted: &[Served]) -> bool {
+    facts.busiest_kernel_work().is_some_and(|work| wanted.contains(&work.served))
+}
+
+fn kernel_serves_memory(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    kernel_serves(facts, &[Served::Memory, Served::Compaction])
+}
+
+fn kernel_serves_interrupts(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    kernel_serves(facts, &[Served::Interrupts])
+}
+
+fn kernel_serves_disks(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    kernel_serves(facts, &[Served::Disks])
+}
+
+fn kernel_serves_recovery(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    kernel_serves(facts, &[Served::Recovery])
+}
+
+fn kernel_serves_processes(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    kernel_serves(facts, &[Served::Processes])
+}
+
+/// The kernel's threads explain kernel time when most of it is theirs.
+fn kernel_threads_dominate(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    let Some(cpu) = facts.cpu() else { return false };
+    let system = cpu.system_ratio * f64::from(facts.rates.cpus_online_count);
+    facts.busiest_kernel_work().is_some_and(|work| work.cpus >= 0.5 * system)
+}
+
 fn disks_are_quiet(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     facts.leaves().all(|disk| disk.utilization_ratio < 0.6)
 }
@@ -135,7 +203,7 @@ fn swap_makes_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
 
 /// A page cache that is too small explains the reads that it causes.
 fn refaults_make_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    facts.refault_share().is_some_and(|share| share >= 0.5)
+    facts.refault_share().is_some_and(|share| share >= facts.limit(&REFAULT_SHARE).warning)
 }
 
 /// Freeing memory explains kernel time when the kernel's memory threads take a part of it, or when threads
@@ -159,7 +227,10 @@ fn storm_dominates(facts: &Facts<'_>, storm: &Hit, _: &Hit) -> bool {
 
 /// A saturated disk explains threads in D that get on, not those that hang.
 fn threads_get_on(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    !facts.user_threads().any(|thread| thread.uninterruptible_looks_ratio >= 0.9 && thread.ran == Some(false))
+    let blocked = facts.limit(&BLOCKED_LOOKS).warning;
+    !facts
+        .user_threads()
+        .any(|thread| thread.uninterruptible_looks_ratio >= blocked && thread.ran == Some(false))
 }
 
 fn interrupts_dominate(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {

@@ -1,6 +1,6 @@
 //! What the disk rules share: which device, who uses it, and whether anybody waits.
 
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::Who;
 use crate::diagnose::step4_rank::{Ranked, rank, suspects};
 use crate::diagnose::thresholds::{
@@ -33,7 +33,7 @@ impl Facts<'_> {
 
     /// Whether threads wait for I/O, as far as the kernel sees it.
     pub fn io_waited_for(&self) -> bool {
-        self.io_stalls().0 >= IO_PRESSURE.warning || self.disk_waiters_mean() >= WAITERS
+        self.io_stalls().0 >= self.limit(&IO_PRESSURE).warning || self.disk_waiters_mean() >= WAITERS
     }
 
     /// Whether the writes of the box come from the page cache: then nobody may be waiting for them.
@@ -75,7 +75,7 @@ pub fn users(facts: &Facts<'_>, disk: &DiskRates) -> Users {
     let total = disk.read_bytes_per_second + disk.write_bytes_per_second;
     let by_bytes = rank(facts, Some(total), |group| group.sum(bytes), bytes);
     let by_waiting = rank(facts, None, |group| group.uninterruptible, |process| process.uninterruptible_mean);
-    let known = by_bytes.first().filter(|top| top.share >= CONTRIBUTOR).cloned();
+    let known = by_bytes.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).cloned();
     let waiting = || by_waiting.first().filter(|top| top.amount >= WAITERS / 2.0).cloned();
     let seen = known.is_some();
     let top: Option<Ranked> = known.or_else(waiting);
@@ -100,7 +100,7 @@ pub fn users(facts: &Facts<'_>, disk: &DiskRates) -> Users {
         None => (String::new(), None),
     };
     let remedy = match &top {
-        Some(top) if top.share >= MAIN_CAUSE => Remedy::FixProgram,
+        Some(top) if top.share >= facts.setting(&MAIN_CAUSE) => Remedy::FixProgram,
         Some(_) => Remedy::AddResource,
         None => Remedy::AddResource,
     };
@@ -120,10 +120,10 @@ pub fn numbers(facts: &Facts<'_>, disk: &DiskRates) -> Vec<Evidence> {
     let source = format!("/proc/diskstats {}", disk.name);
     let psi = facts.rates.io_pressure.as_ref().ok().map(|pressure| pressure.some_ratio);
     let mut numbers = vec![
-        evidence(&DISK_BUSY, Some(disk.utilization_ratio), &source),
-        evidence(&DISK_QUEUE, Some(disk.queue_mean), &source),
-        evidence(limit, disk.await_seconds(), &source),
-        evidence(&IO_PRESSURE, psi, "/proc/pressure/io some total"),
+        facts.evidence(&DISK_BUSY, Some(disk.utilization_ratio), &source),
+        facts.evidence(&DISK_QUEUE, Some(disk.queue_mean), &source),
+        facts.evidence(limit, disk.await_seconds(), &source),
+        facts.evidence(&IO_PRESSURE, psi, "/proc/pressure/io some total"),
         plain("disk_reads_per_second", Some(disk.reads_per_second), "per_second", &source),
         plain("disk_writes_per_second", Some(disk.writes_per_second), "per_second", &source),
         plain("disk_read_bytes_per_second", Some(disk.read_bytes_per_second), "bytes_per_second", &source),

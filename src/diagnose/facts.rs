@@ -1,7 +1,7 @@
 //! What the rates mean together: the few judgements that several steps and rules share.
 
 use crate::diagnose::step4_rank::{Group, Ranked, groups};
-use crate::diagnose::thresholds::{CPU_PRESSURE, Limit, STEAL};
+use crate::diagnose::thresholds::{CPU_PRESSURE, InForce, Limit, STEAL, Setting, Thresholds};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::Evidence;
 use crate::model::rates::{
@@ -25,15 +25,42 @@ pub struct Facts<'a> {
     pub groups: Vec<Group<'a>>,
     /// CPUs that count: those online, or fewer inside a container.
     pub cpus: f64,
+    /// The limits in force.
+    thresholds: &'a Thresholds,
 }
 
 impl<'a> Facts<'a> {
     /// Derives the facts.
-    pub fn new(rates: &'a Rates) -> Self {
+    pub fn new(rates: &'a Rates, thresholds: &'a Thresholds) -> Self {
         // A run that was pinned by its caller must not think the box small; a container is that small.
         let inside = rates.host.container.is_some();
         let cpus = if inside { rates.cpus_effective } else { f64::from(rates.cpus_online_count) };
-        Self { rates, groups: groups(rates), cpus: cpus.max(1.0) }
+        Self { rates, groups: groups(rates), cpus: cpus.max(1.0), thresholds }
+    }
+
+    /// `limit` as it is in force: the default, or what a configuration file says.
+    pub fn limit(&self, limit: &'static Limit) -> InForce<'a> {
+        self.thresholds.limit(limit)
+    }
+
+    /// The number of `setting` that is in force.
+    pub fn setting(&self, setting: &'static Setting) -> f64 {
+        self.thresholds.setting(setting)
+    }
+
+    /// A number with its limits.
+    pub fn evidence(&self, limit: &'static Limit, value: Option<f64>, source: &str) -> Evidence {
+        let in_force = self.limit(limit);
+        Evidence {
+            metric: limit.metric.to_owned(),
+            value,
+            unit: limit.unit.to_owned(),
+            warning: Some(in_force.warning),
+            critical: in_force.critical,
+            source: source.to_owned(),
+            threshold_source: Some(in_force.source.to_owned()),
+            threshold_changed: in_force.changed,
+        }
     }
 
     /// The group that a process belongs to.
@@ -140,9 +167,9 @@ impl<'a> Facts<'a> {
     pub fn cpu_queues(&self) -> (bool, bool) {
         let wait = self.cpu_wait_ratio();
         let running = self.rates.makeup.running_mean;
-        let critical = CPU_PRESSURE.critical.unwrap_or(1.0);
+        let critical = self.limit(&CPU_PRESSURE).critical.unwrap_or(1.0);
         (
-            wait >= CPU_PRESSURE.warning || running >= self.cpus + 1.0,
+            wait >= self.limit(&CPU_PRESSURE).warning || running >= self.cpus + 1.0,
             wait >= critical || running >= 2.0 * self.cpus,
         )
     }
@@ -163,7 +190,7 @@ impl<'a> Facts<'a> {
     pub fn steal_decides(&self) -> bool {
         const MOST: f64 = 0.5;
         let Some(cpu) = self.cpu() else { return false };
-        cpu.steal_ratio >= STEAL.warning
+        cpu.steal_ratio >= self.limit(&STEAL).warning
             && (cpu.steal_ratio >= MOST || self.rates.makeup.running_mean <= 1.25 * self.cpus)
     }
 
@@ -171,7 +198,7 @@ impl<'a> Facts<'a> {
     pub fn cpu_queue_evidence(&self) -> Vec<Evidence> {
         let psi = self.rates.cpu_pressure.as_ref().ok().map(|pressure| pressure.some_ratio);
         vec![
-            evidence(&CPU_PRESSURE, psi, "/proc/pressure/cpu some total"),
+            self.evidence(&CPU_PRESSURE, psi, "/proc/pressure/cpu some total"),
             plain(
                 "running_mean",
                 Some(self.rates.makeup.running_mean),
@@ -291,19 +318,6 @@ fn part(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "an unknown part".to_owned(), percent)
 }
 
-/// A number with its limits.
-pub fn evidence(limit: &Limit, value: Option<f64>, source: &str) -> Evidence {
-    Evidence {
-        metric: limit.metric.to_owned(),
-        value,
-        unit: limit.unit.to_owned(),
-        warning: Some(limit.warning),
-        critical: limit.critical,
-        source: source.to_owned(),
-        threshold_source: Some(limit.source.to_owned()),
-    }
-}
-
 /// A number without limits.
 pub fn plain(metric: &str, value: Option<f64>, unit: &str, source: &str) -> Evidence {
     Evidence {
@@ -314,5 +328,6 @@ pub fn plain(metric: &str, value: Option<f64>, unit: &str, source: &str) -> Evid
         critical: None,
         source: source.to_owned(),
         threshold_source: None,
+        threshold_changed: false,
     }
 }

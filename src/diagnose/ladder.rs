@@ -36,19 +36,29 @@ pub const RUNGS: &[Rung] = &[
     Rung {
         words: "no PSI",
         left: |facts, _| facts.rates.cpu_pressure.is_err().then_some(0.75),
-        rules: &["cpu-user", "cpu-system", "short-lived-processes"],
+        rules: &["cpu-user", "cpu-system", "short-lived-processes", "kthread-hog"],
         told: elsewhere,
     },
     Rung {
         words: "no PSI",
         left: |facts, _| facts.rates.memory_pressure.is_err().then_some(0.75),
-        rules: &["memory-swap", "memory-reclaim", "memory-cgroup-limit"],
+        rules: &["memory-swap", "memory-reclaim", "memory-cgroup-limit", "thp-compaction"],
         told: elsewhere,
     },
     Rung {
         words: "no PSI",
         left: |facts, _| facts.rates.io_pressure.is_err().then_some(0.75),
         rules: &["disk-latency", "disk-saturated", "io-throttled"],
+        told: elsewhere,
+    },
+    Rung {
+        words: "no PSI",
+        left: |facts, _| {
+            let rates = facts.rates;
+            let stalls = [&rates.cpu_pressure, &rates.memory_pressure, &rates.io_pressure];
+            stalls.iter().any(|reading| reading.is_err()).then_some(0.75)
+        },
+        rules: &["external-wait"],
         told: elsewhere,
     },
     Rung {
@@ -73,7 +83,7 @@ pub const RUNGS: &[Rung] = &[
     },
     Rung {
         words: "without rights: whose I/O it is cannot be seen",
-        left: |facts, hit| (facts.rates.io_denied_count > 0 && !is_named(hit)).then_some(0.7),
+        left: |facts, hit| (facts.rates.io_denied_count > 0 && !is_named(facts, hit)).then_some(0.7),
         rules: &["disk-saturated", "disk-latency", "writeback-stall", "io-throttled"],
         told: elsewhere,
     },
@@ -112,6 +122,9 @@ pub const RUNGS: &[Rung] = &[
             "io-blocked",
             "lock-contention",
             "rt-hog",
+            "cpu-pinned",
+            "thp-compaction",
+            "external-wait",
             "zombies",
             "fd-exhaustion",
         ],
@@ -208,8 +221,8 @@ fn line(what: &str, reason: &str, unlock: &str) -> NotChecked {
 }
 
 /// Whether the one who does most of it was seen: then it does not matter who could not be.
-fn is_named(hit: &Hit) -> bool {
-    matches!(&hit.who, Who::Group(ranked) if ranked.share >= MAIN_CAUSE)
+fn is_named(facts: &Facts<'_>, hit: &Hit) -> bool {
+    matches!(&hit.who, Who::Group(ranked) if ranked.share >= facts.setting(&MAIN_CAUSE))
 }
 
 /// Processes that this run cannot see.

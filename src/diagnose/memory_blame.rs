@@ -5,15 +5,10 @@
 
 use crate::diagnose::facts::Facts;
 use crate::diagnose::step4_rank::{Ranked, rank};
+use crate::diagnose::thresholds::{LEAK_BYTES_PER_SECOND, MANY_WORKERS};
 use crate::model::finding::Remedy;
 use crate::model::rates::ProcessRates;
-use crate::model::units::{MIB, human_bytes, percent};
-
-/// Net growth of one process that looks like a leak.
-const LEAK_BYTES_PER_SECOND: f64 = MIB as f64;
-
-/// Group size from which workers are many.
-const MANY_WORKERS: usize = 8;
+use crate::model::units::{human_bytes, percent};
 
 /// What kind of demand it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +54,7 @@ impl Facts<'_> {
             let next = ranked.get(1).map_or(0.0, |next| next.amount);
             let count = self.groups[top.group].count();
             match () {
-                () if top.share >= 0.5 && count >= MANY_WORKERS => Demand::ManyWorkers,
+                () if top.share >= 0.5 && count as f64 >= self.setting(&MANY_WORKERS) => Demand::ManyWorkers,
                 () if top.share >= 0.5 && top.amount >= 2.0 * next => Demand::Hog,
                 () if unowned_bytes >= 0.25 * total && unowned_bytes > top.amount => Demand::Unowned,
                 () => Demand::Honest,
@@ -80,7 +75,7 @@ impl Facts<'_> {
         };
         let growth = rank(self, None, |group| group.sum(net), net);
         let top = growth.first()?;
-        let fast = top.amount / seconds >= LEAK_BYTES_PER_SECOND;
+        let fast = top.amount / seconds >= self.setting(&LEAK_BYTES_PER_SECOND);
         // To matter, it must be large already, or get so within minutes.
         let large = self.groups[top.group].memory_bytes() >= 0.1 * total_bytes
             || top.amount / seconds * 300.0 >= 0.2 * total_bytes;

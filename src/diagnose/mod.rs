@@ -2,15 +2,20 @@
 //!
 //! The triage walks its steps in order: [`step1_load`], [`step2_cpu_or_io`], then [`step3_user_or_system`] or
 //! [`step3_swap_or_disk`], then [`step4_rank`]. The [`rules`] look at the same facts, one file for each
-//! bottleneck; [`causes`] says which finding explains which; [`verdict`] chooses.
+//! bottleneck; [`causes`] says which finding explains which; [`verdict`] chooses. [`explain`] is no part of it: it says
+//! what each rule is about, without a box to look at.
 
 pub mod causes;
 pub mod confidence;
 pub mod disk_load;
+pub mod earlier;
+pub mod explain;
 pub mod facts;
+pub mod kernel_work;
 pub mod ladder;
 pub mod memory_blame;
 pub mod not_checked;
+pub mod notes;
 pub mod rules;
 pub mod step1_load;
 pub mod step2_cpu_or_io;
@@ -20,8 +25,10 @@ pub mod step4_rank;
 pub mod thresholds;
 pub mod verdict;
 
+use crate::diagnose::causes::Judged;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{Outcome, RULES};
+use crate::diagnose::thresholds::Thresholds;
 use crate::model::finding::Step;
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
@@ -31,18 +38,20 @@ pub use step4_rank::Sort;
 
 /// What the user asked of the diagnosis.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct Options<'a> {
     /// Order of the processes; by the verdict's own resource when none.
     pub sort: Option<Sort>,
     /// Number of processes.
     pub top: usize,
     /// A process that must be listed.
     pub pid: Option<Pid>,
+    /// The limits to go by.
+    pub thresholds: &'a Thresholds,
 }
 
 /// Walks the triage.
-pub fn diagnose(rates: &Rates, options: &Options) -> Diagnosis {
-    let facts = Facts::new(rates);
+pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
+    let facts = Facts::new(rates, options.thresholds);
     let mut not_checked = not_checked::inputs(rates);
     not_checked.extend(ladder::told(&facts));
     let mut hits = Vec::new();
@@ -56,7 +65,9 @@ pub fn diagnose(rates: &Rates, options: &Options) -> Diagnosis {
             Outcome::Unknown(missing) => not_checked.push(missing),
         }
     }
-    let judged = causes::explain(&facts, hits);
+    let mut judged = causes::explain(&facts, hits);
+    let worth_knowing = notes::notes(&facts, &judged).into_iter().chain(earlier::events(&facts));
+    judged.extend(worth_knowing.map(|hit| Judged { rule: &rules::none::RULE, hit, explained_by: None }));
     let (load, branch) = step1_load::step(&facts);
     let resources = step2_cpu_or_io::step(&facts, branch);
     let mut steps: Vec<Step> = vec![load, resources.step];

@@ -1,6 +1,6 @@
 //! Step 1, load average: is more wanted than the box has, now or earlier, and what is the load made of?
 
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::thresholds::{LOAD_BUSY, LOAD_PER_CPU, UNINTERRUPTIBLE};
 use crate::model::finding::{Step, StepId};
 use crate::model::rates::Rates;
@@ -28,9 +28,9 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
     let per_cpu = |value: f64| value / facts.cpus;
     let one = load.map_or(now, |load| per_cpu(load.one));
     let answer = match now {
-        now if now > LOAD_PER_CPU.warning => Answer::Queueing,
-        now if one > LOAD_PER_CPU.warning && now < one / 2.0 => Answer::Earlier,
-        now if now >= LOAD_BUSY => Answer::Busy,
+        now if now > facts.limit(&LOAD_PER_CPU).warning => Answer::Queueing,
+        now if one > facts.limit(&LOAD_PER_CPU).warning && now < one / 2.0 => Answer::Earlier,
+        now if now >= facts.setting(&LOAD_BUSY) => Answer::Busy,
         _ => Answer::Calm,
     };
     let word = match answer {
@@ -59,12 +59,12 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
         answer: word.to_owned(),
         summary,
         evidence: vec![
-            evidence(&LOAD_PER_CPU, Some(now), "/proc/PID/task/TID/stat states R and D"),
+            facts.evidence(&LOAD_PER_CPU, Some(now), "/proc/PID/task/TID/stat states R and D"),
             plain("load1", value(|load| load.one), "count", "/proc/loadavg"),
             plain("load5", value(|load| load.five), "count", "/proc/loadavg"),
             plain("load15", value(|load| load.fifteen), "count", "/proc/loadavg"),
             plain("running_mean", Some(makeup.running_mean), "count", "/proc/PID/task/TID/stat state R"),
-            evidence(&UNINTERRUPTIBLE, blocked, "/proc/PID/task/TID/stat state D"),
+            facts.evidence(&UNINTERRUPTIBLE, blocked, "/proc/PID/task/TID/stat state D"),
         ],
         next: None,
     };
@@ -74,7 +74,7 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
 /// Now, sustained or earlier, from the three averages.
 fn trend(facts: &Facts<'_>, now: f64) -> String {
     let Ok(load) = &facts.rates.load else { return String::new() };
-    let high = |value: f64| value / facts.cpus > LOAD_PER_CPU.warning;
+    let high = |value: f64| value / facts.cpus > facts.limit(&LOAD_PER_CPU).warning;
     let words = match (high(now * facts.cpus), high(load.one), high(load.five), high(load.fifteen)) {
         (true, _, _, true) => "; sustained for a quarter of an hour",
         (true, _, true, false) => "; for some minutes",

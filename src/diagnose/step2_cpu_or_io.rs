@@ -1,9 +1,10 @@
 //! Step 2, CPU or I/O: which of the two do threads wait for? It may be both.
 
-use crate::diagnose::facts::{Facts, evidence};
+use crate::diagnose::facts::Facts;
 use crate::diagnose::step1_load::Answer as Load;
 use crate::diagnose::thresholds::{
-    CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE, UNINTERRUPTIBLE,
+    CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, DISK_QUEUE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE,
+    UNINTERRUPTIBLE,
 };
 use crate::model::finding::{Step, StepId};
 use crate::model::units::{human_count, percent};
@@ -28,13 +29,14 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
     let (io_some, _) = facts.io_stalls();
     let (memory_some, _) = facts.memory_stalls();
     let blocked = facts.rates.procs_blocked_mean.unwrap_or(0.0);
-    let device = facts.disks().iter().any(|disk| disk.queue_mean >= 4.0);
-    let cpu_short = busy >= CPU_BRANCH_BUSY || facts.cpu_wait_ratio() >= CPU_PRESSURE.warning;
-    let io_short = io_some >= IO_PRESSURE.warning
-        || iowait >= IOWAIT.warning
-        || waiters >= UNINTERRUPTIBLE.warning
-        || (blocked >= UNINTERRUPTIBLE.warning && waiters > 0.0)
-        || memory_some >= MEMORY_PRESSURE.warning
+    let device = facts.disks().iter().any(|disk| disk.queue_mean >= facts.limit(&DISK_QUEUE).warning);
+    let cpu_short = busy >= facts.setting(&CPU_BRANCH_BUSY)
+        || facts.cpu_wait_ratio() >= facts.limit(&CPU_PRESSURE).warning;
+    let io_short = io_some >= facts.limit(&IO_PRESSURE).warning
+        || iowait >= facts.limit(&IOWAIT).warning
+        || waiters >= facts.limit(&UNINTERRUPTIBLE).warning
+        || (blocked >= facts.limit(&UNINTERRUPTIBLE).warning && waiters > 0.0)
+        || memory_some >= facts.limit(&MEMORY_PRESSURE).warning
         || device;
     let seen = (!facts.rates.processes.is_empty()).then_some(waiters);
     let known = cpu.is_some() || facts.cpu_wait_known().is_some();
@@ -67,16 +69,20 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         answer: answer.to_owned(),
         summary,
         evidence: vec![
-            evidence(&CPU_BUSY, cpu.map(|cpu| cpu.busy_ratio()), "/proc/stat"),
-            evidence(&CPU_PRESSURE, psi(&facts.rates.cpu_pressure), "/proc/pressure/cpu some total"),
-            evidence(&IO_PRESSURE, psi(&facts.rates.io_pressure), "/proc/pressure/io some total"),
-            evidence(&MEMORY_PRESSURE, psi(&facts.rates.memory_pressure), "/proc/pressure/memory some total"),
-            evidence(
+            facts.evidence(&CPU_BUSY, cpu.map(|cpu| cpu.busy_ratio()), "/proc/stat"),
+            facts.evidence(&CPU_PRESSURE, psi(&facts.rates.cpu_pressure), "/proc/pressure/cpu some total"),
+            facts.evidence(&IO_PRESSURE, psi(&facts.rates.io_pressure), "/proc/pressure/io some total"),
+            facts.evidence(
+                &MEMORY_PRESSURE,
+                psi(&facts.rates.memory_pressure),
+                "/proc/pressure/memory some total",
+            ),
+            facts.evidence(
                 &IOWAIT,
                 cpu.filter(|cpu| cpu.waits_known).map(|cpu| cpu.iowait_ratio),
                 "/proc/stat iowait",
             ),
-            evidence(&UNINTERRUPTIBLE, seen, "/proc/PID/task/TID/stat state D, wchan"),
+            facts.evidence(&UNINTERRUPTIBLE, seen, "/proc/PID/task/TID/stat state D, wchan"),
         ],
         next: None,
     };

@@ -1,6 +1,6 @@
 //! Step 3 of the CPU branch: whose time is it, the programs', the kernel's, the interrupts', or is it stolen?
 
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::thresholds::{CPU_SYSTEM, INTERRUPTS, ONE_THREAD, STEAL};
 use crate::model::finding::{Step, StepId};
 use crate::model::units::percent;
@@ -49,10 +49,14 @@ pub fn step(facts: &Facts<'_>) -> Step {
         ),
         evidence: vec![
             plain("cpu_user_ratio", Some(user), "ratio", "/proc/stat user, nice"),
-            evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
-            evidence(&INTERRUPTS, known(cpu.waits_known, cpu.interrupts_ratio()), "/proc/stat irq, softirq"),
-            evidence(&STEAL, known(cpu.steal_known, cpu.steal_ratio), "/proc/stat steal"),
-            evidence(&ONE_THREAD, hottest.map(|thread| thread.cpu_ratio()), "/proc/PID/task/TID/stat"),
+            facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
+            facts.evidence(
+                &INTERRUPTS,
+                known(cpu.waits_known, cpu.interrupts_ratio()),
+                "/proc/stat irq, softirq",
+            ),
+            facts.evidence(&STEAL, known(cpu.steal_known, cpu.steal_ratio), "/proc/stat steal"),
+            facts.evidence(&ONE_THREAD, hottest.map(|thread| thread.cpu_ratio()), "/proc/PID/task/TID/stat"),
             plain("forks_per_second", facts.rates.forks_per_second, "per_second", "/proc/stat processes"),
             plain(
                 "context_switches_per_second",

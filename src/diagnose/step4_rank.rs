@@ -222,10 +222,10 @@ pub fn suspects(facts: &Facts<'_>, ranked: &[Ranked], role: Role) -> Vec<Suspect
 }
 
 /// How to speak of a share.
-pub fn part(share: f64) -> &'static str {
+pub fn part(facts: &Facts<'_>, share: f64) -> &'static str {
     match share {
-        s if s >= MAIN_CAUSE => "main cause",
-        s if s >= CONTRIBUTOR => "contributor",
+        s if s >= facts.setting(&MAIN_CAUSE) => "main cause",
+        s if s >= facts.setting(&CONTRIBUTOR) => "contributor",
         _ => "no single culprit",
     }
 }
@@ -238,7 +238,7 @@ pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
             let name = label(&culprit.comm, culprit.pid, members);
             let share = culprit
                 .share_ratio
-                .map(|share| format!(", {} of what is short: {}", percent(share), part(share)))
+                .map(|share| format!(", {} of what is short: {}", percent(share), part(facts, share)))
                 .unwrap_or_default();
             let unit = culprit.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
             (name.clone(), format!("{name}{unit}{share}"))

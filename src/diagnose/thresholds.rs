@@ -1,30 +1,14 @@
 //! Every limit of the diagnosis in one place, each with its source. Nobody publishes some of them: those
 //! say "house value", were chosen on real faults, and are the first to doubt.
+//!
+//! What stands here are the defaults. A configuration file may change each of them, so nothing reads them from
+//! here: a rule asks `facts.limit(&CPU_BUSY)` and `facts.setting(&REQUESTS_MIN)`, which know what is in force.
 
-/// A pair of limits for one number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limit {
-    /// Name of the number, as it stands in the JSON's evidence.
-    pub metric: &'static str,
-    /// Its unit: `ratio`, `per_second`, `seconds`, `count`.
-    pub unit: &'static str,
-    /// From here on it is worth a warning.
-    pub warning: f64,
-    /// From here on it is critical, where the number alone can be.
-    pub critical: Option<f64>,
-    /// Who says so.
-    pub source: &'static str,
-}
+pub mod file;
+pub mod in_force;
 
-const fn limit(
-    metric: &'static str,
-    unit: &'static str,
-    warning: f64,
-    critical: Option<f64>,
-    source: &'static str,
-) -> Limit {
-    Limit { metric, unit, warning, critical, source }
-}
+pub use in_force::{InForce, Limit, Setting, Thresholds};
+use in_force::{limit, setting};
 
 /// Load by CPU: above one, threads queue.
 pub const LOAD_PER_CPU: Limit = limit(
@@ -33,17 +17,33 @@ pub const LOAD_PER_CPU: Limit = limit(
     1.0,
     Some(2.0),
     "node-mixin: load by CPU above 2; glances: careful from 0.7",
-);
+)
+.above_one()
+.shown_only("critical");
 /// From here on a box is called busy.
-pub const LOAD_BUSY: f64 = 0.7;
+pub const LOAD_BUSY: Setting = setting(
+    "load_per_cpu_busy",
+    "ratio",
+    0.7,
+    "load by CPU from which a box is called busy",
+    "glances: careful from 0.7",
+)
+.above_one();
 /// Mean number of threads in uninterruptible sleep.
 pub const UNINTERRUPTIBLE: Limit =
-    limit("uninterruptible_mean", "count", 0.5, Some(1.0), "house value; Gregg, USE method: blocked threads");
+    limit("uninterruptible_mean", "count", 0.5, Some(1.0), "house value; Gregg, USE method: blocked threads")
+        .shown_only("critical");
 /// Time that the CPUs are not idle.
 pub const CPU_BUSY: Limit =
     limit("cpu_busy_ratio", "ratio", 0.85, Some(0.95), "netdata 10min_cpu_usage: 85/95 %; pmie: 90 %");
 /// From here on the CPU branch of step 2 is taken.
-pub const CPU_BRANCH_BUSY: f64 = 0.7;
+pub const CPU_BRANCH_BUSY: Setting = setting(
+    "cpu_branch_busy_ratio",
+    "ratio",
+    0.7,
+    "busy CPU time from which the CPUs are looked at more closely",
+    "house value",
+);
 /// Share of wall time in which some thread waited for a CPU.
 pub const CPU_PRESSURE: Limit = limit("psi_cpu_some_ratio", "ratio", 0.25, Some(0.5), "house value");
 /// Share of the busy time that is user code.
@@ -83,7 +83,13 @@ pub const FORKS: Limit = limit("forks_per_second", "per_second", 20.0, Some(100.
 pub const VANISHED_SHARE: Limit =
     limit("vanished_share_of_busy_ratio", "ratio", 0.30, Some(0.50), "house value; Gregg, execsnoop");
 /// CPU time of one short life: above it the work counts, not the starting.
-pub const SHORT_LIFE_SECONDS: f64 = 0.15;
+pub const SHORT_LIFE_SECONDS: Setting = setting(
+    "short_life_seconds",
+    "seconds",
+    0.15,
+    "CPU time up to which a process counts as short-lived",
+    "house value",
+);
 /// Pages from swap.
 pub const SWAP_IN: Limit = limit(
     "swap_in_pages_per_second",
@@ -101,7 +107,8 @@ pub const SWAP_SECONDS: Limit = limit("swap_seconds_ratio", "ratio", 0.30, None,
 pub const MEMORY_PRESSURE: Limit =
     limit("psi_memory_some_ratio", "ratio", 0.05, Some(0.20), "lmkd: 70 ms/s; coroot: 2 %");
 /// Time in which all threads waited for memory.
-pub const MEMORY_FULL: Limit = limit("psi_memory_full_ratio", "ratio", 0.03, Some(0.10), "nohang: full 10 %");
+pub const MEMORY_FULL: Limit =
+    limit("psi_memory_full_ratio", "ratio", 0.03, Some(0.10), "nohang: full 10 %").shown_only("warning");
 /// Times a thread had to free memory itself before it got some.
 pub const ALLOCATION_STALLS: Limit = limit(
     "allocation_stalls_per_second",
@@ -117,12 +124,14 @@ pub const MAJOR_FAULTS: Limit = limit(
     500.0,
     Some(1000.0),
     "node-mixin: 500; awesome-prometheus: 1000",
-);
+)
+.shown_only("warning and critical");
 /// Share of the bytes read that were in memory shortly before.
 pub const REFAULT_SHARE: Limit = limit("refault_share_ratio", "ratio", 0.50, None, "house value");
 /// Memory that could still be had.
 pub const AVAILABLE: Limit =
-    limit("memory_available_ratio", "ratio", 0.10, None, "netdata ram_available, node-mixin: 10 %");
+    limit("memory_available_ratio", "ratio", 0.10, None, "netdata ram_available, node-mixin: 10 %")
+        .shown_only("warning");
 /// Time in which some thread waited for I/O.
 pub const IO_PRESSURE: Limit = limit("psi_io_some_ratio", "ratio", 0.10, Some(0.40), "house value");
 /// CPU time that was idle for want of I/O.
@@ -139,18 +148,26 @@ pub const AWAIT_SPINNING: Limit = limit(
     "seconds",
     0.030,
     Some(0.100),
-    "HPE LinuxKI: 30 ms; awesome-prometheus: 100 ms",
-);
+    "moving heads; HPE LinuxKI: 30 ms; awesome-prometheus: 100 ms",
+)
+.under("disk_await_spinning_seconds");
 /// Time of a request on a disk without, or on a virtual one.
 pub const AWAIT_SOLID: Limit = limit(
     "disk_await_seconds",
     "seconds",
     0.004,
     Some(0.050),
-    "house value: ten times what such a disk needs",
-);
+    "no moving heads, or virtual; house value: ten times what such a disk needs",
+)
+.under("disk_await_solid_seconds");
 /// Requests before a mean time means anything.
-pub const REQUESTS_MIN: u64 = 20;
+pub const REQUESTS_MIN: Setting = setting(
+    "disk_requests_min_count",
+    "count",
+    20.0,
+    "requests of a window before their mean time means anything",
+    "house value",
+);
 /// A device from which nothing came back for so long, with requests on their way, hangs.
 pub const STUCK_SECONDS: Limit = limit("disk_stuck_seconds", "seconds", 1.5, Some(1.5), "house value");
 /// Share of the looks at a thread that must be D before it is called blocked.
@@ -159,14 +176,32 @@ pub const BLOCKED_LOOKS: Limit =
 /// Looks at a thread before a share of them means anything.
 pub const LOOKS_MIN: u32 = 8;
 /// Share of the scarce resource from which somebody is the main cause.
-pub const MAIN_CAUSE: f64 = 0.5;
+pub const MAIN_CAUSE: Setting = setting(
+    "main_cause_share_ratio",
+    "ratio",
+    0.5,
+    "share of what is short that makes a main cause",
+    "house value",
+);
 /// Share below which nobody is the culprit.
-pub const CONTRIBUTOR: f64 = 0.2;
+pub const CONTRIBUTOR: Setting = setting(
+    "contributor_share_ratio",
+    "ratio",
+    0.2,
+    "share of what is short below which nobody is the culprit",
+    "house value",
+);
 /// Share of the periods in which a control group was held back.
 pub const THROTTLED_PERIODS: Limit =
     limit("throttled_periods_ratio", "ratio", 0.05, Some(0.25), "kubernetes-mixin CPUThrottlingHigh: 25 %");
 /// Periods before a share of them means anything.
-pub const THROTTLED_PERIODS_MIN: u64 = 10;
+pub const THROTTLED_PERIODS_MIN: Setting = setting(
+    "throttled_periods_min_count",
+    "count",
+    10.0,
+    "periods of a CPU quota before a share of them means anything",
+    "house value",
+);
 /// Time held back by wall time, summed over CPUs: less is a helper's quota.
 pub const THROTTLED_CPUS: Limit = limit("throttled_cpus", "count", 0.1, None, "house value");
 /// I/O rate of a control group by its limit.
@@ -176,12 +211,19 @@ pub const OOM_KILLS: Limit =
     limit("oom_kills_count", "count", 1.0, Some(1.0), "netdata oom_kill; pmie: above 0");
 /// Memory of a control group that could not be dropped at once, by its limit.
 pub const CGROUP_MEMORY: Limit =
-    limit("cgroup_memory_used_ratio", "ratio", 0.80, Some(0.98), "netdata cgroup_ram_in_use: 90/98 %");
+    limit("cgroup_memory_used_ratio", "ratio", 0.80, Some(0.98), "netdata cgroup_ram_in_use: 90/98 %")
+        .shown_only("critical");
 /// Times a second that the limit was hit.
 pub const CGROUP_MEMORY_HITS: Limit =
     limit("cgroup_memory_hits_per_second", "per_second", 1.0, None, "house value");
 /// Time stalled for memory, from which a limit that is hit hurts.
-pub const CGROUP_MEMORY_PRESSURE: f64 = 0.03;
+pub const CGROUP_MEMORY_PRESSURE: Setting = setting(
+    "cgroup_memory_pressure_ratio",
+    "ratio",
+    0.03,
+    "time stalled for memory from which a memory limit that is hit hurts",
+    "house value",
+);
 /// Open files of a process by its soft limit.
 pub const PROCESS_FILES: Limit =
     limit("open_files_ratio", "ratio", 0.85, Some(0.98), "netdata: 95 %; house value");
@@ -203,7 +245,13 @@ pub const ZOMBIES: Limit = limit("zombies_count", "count", 20.0, None, "house va
 pub const DISK_USED: Limit =
     limit("disk_used_ratio", "ratio", 0.90, Some(0.98), "netdata disk_space_usage: 90/98 %");
 /// More room than this is not full, whatever the share.
-pub const DISK_ROOM_BYTES: u64 = 5 << 30;
+pub const DISK_ROOM_BYTES: Setting = setting(
+    "disk_room_bytes",
+    "bytes",
+    5_368_709_120.0,
+    "room with which a file system is not critically full, whatever the share; ten times that is not full at all",
+    "house value",
+);
 /// Inodes in use.
 pub const INODES_USED: Limit =
     limit("inodes_used_ratio", "ratio", 0.90, Some(0.98), "netdata disk_inode_usage: 90/98 %");
@@ -218,7 +266,13 @@ pub const PACKET_DROPS: Limit = limit(
 /// Segments sent again, by segments sent.
 pub const RETRANSMITS: Limit = limit("tcp_retransmits_ratio", "ratio", 0.01, Some(0.05), "house value");
 /// Segments before that share means anything.
-pub const SEGMENTS_MIN: f64 = 100.0;
+pub const SEGMENTS_MIN: Setting = setting(
+    "tcp_segments_min_count",
+    "count",
+    100.0,
+    "TCP segments of a window before the share sent again means anything",
+    "house value",
+);
 /// Connections refused because nobody accepts them.
 pub const LISTEN_OVERFLOWS: Limit = limit(
     "listen_overflows_per_second",
@@ -235,7 +289,13 @@ pub const PORTS: Limit = limit("local_ports_ratio", "ratio", 0.80, Some(0.95), "
 /// Mean number of a process's threads that queue for one lock.
 pub const LOCK_WAITERS: Limit = limit("lock_waiters_mean", "count", 1.0, None, "house value");
 /// Turns on a CPU by second from which a thread in a futex is not just idle.
-pub const LOCK_TURNS_PER_SECOND: f64 = 10.0;
+pub const LOCK_TURNS_PER_SECOND: Setting = setting(
+    "lock_turns_per_second",
+    "per_second",
+    10.0,
+    "turns on a CPU from which a thread that sleeps in a futex is not just idle",
+    "house value",
+);
 /// Mean number of threads that are held because too much is dirty.
 pub const WRITEBACK_WAITERS: Limit = limit("writeback_waiters_mean", "count", 0.3, Some(1.0), "house value");
 /// CPU time of a real-time thread.
@@ -246,3 +306,136 @@ pub const REALTIME_CPU: Limit = limit(
     Some(0.80),
     "kernel sched_rt_runtime_us: 95 %; house value",
 );
+/// Traffic of a link, one way, by its speed.
+pub const LINK_USED: Limit = limit(
+    "link_used_ratio",
+    "ratio",
+    0.85,
+    Some(0.95),
+    "netdata 1m_received_traffic_overflow: 85 %; pmie: 85 %; critical is a house value",
+);
+/// Pages that came from another memory node than the one wanted.
+pub const NUMA_MISSES: Limit = limit("numa_miss_ratio", "ratio", 0.10, None, "house value");
+/// Share of time in which a CPU was slowed down for heat.
+pub const HEAT: Limit =
+    limit("cpu_heat_ratio", "ratio", 0.10, Some(0.50), "pmie thermal_throttle; the figures are house values");
+/// Times a second that a thread had to move pages together before it got a large one.
+pub const COMPACTION_STALLS: Limit =
+    limit("compaction_stalls_per_second", "per_second", 10.0, None, "house value");
+/// CPU time of the threads that compact memory in the background.
+pub const COMPACTION_THREADS: Limit = limit("compaction_threads_cpus", "count", 0.30, None, "house value");
+/// Mean number of threads that wait for the few CPUs that they may use.
+pub const PINNED_DELAY: Limit = limit("bound_threads_waiting_mean", "count", 0.3, Some(1.0), "house value");
+/// How busy those CPUs are.
+pub const PINNED_BUSY: Limit = limit("bound_cpus_busy_ratio", "ratio", 0.95, None, "house value");
+/// How idle the others are.
+pub const PINNED_IDLE: Limit = limit("other_cpus_idle_ratio", "ratio", 0.5, None, "house value");
+/// CPU time of a kernel thread, or of all workers of one queue.
+pub const KERNEL_THREAD_CPU: Limit = limit("kernel_thread_cpus", "count", 0.30, Some(0.80), "house value");
+/// Net growth of one process that looks like a leak.
+pub const LEAK_BYTES_PER_SECOND: Setting = setting(
+    "leak_bytes_per_second",
+    "bytes_per_second",
+    1_048_576.0,
+    "growth of one process that looks like a leak",
+    "house value",
+);
+/// Group size from which workers are many.
+pub const MANY_WORKERS: Setting = setting(
+    "many_workers_count",
+    "count",
+    8.0,
+    "processes of one service that are many workers, not one large program",
+    "house value",
+);
+/// Pages read again by second before a small page cache is to blame.
+pub const REFAULTS_MIN: Setting = setting(
+    "refaults_min_per_second",
+    "per_second",
+    500.0,
+    "pages read again before a page cache that is too small is to blame",
+    "house value",
+);
+
+/// Every limit, in the order in which they are listed for a reader.
+pub const ALL: &[&Limit] = &[
+    &LOAD_PER_CPU,
+    &UNINTERRUPTIBLE,
+    &CPU_BUSY,
+    &CPU_PRESSURE,
+    &USER_SHARE,
+    &CPU_SYSTEM,
+    &SYSTEM_SHARE,
+    &INTERRUPTS,
+    &INTERRUPTS_ONE_CPU,
+    &STEAL,
+    &ONE_THREAD,
+    &ONE_THREAD_SECONDS,
+    &FORKS,
+    &VANISHED_SHARE,
+    &SWAP_IN,
+    &SWAP_OUT,
+    &SWAP_SECONDS,
+    &MEMORY_PRESSURE,
+    &MEMORY_FULL,
+    &ALLOCATION_STALLS,
+    &MAJOR_FAULTS,
+    &REFAULT_SHARE,
+    &AVAILABLE,
+    &IO_PRESSURE,
+    &IOWAIT,
+    &DISK_BUSY,
+    &DISK_QUEUE,
+    &AWAIT_SPINNING,
+    &AWAIT_SOLID,
+    &STUCK_SECONDS,
+    &BLOCKED_LOOKS,
+    &THROTTLED_PERIODS,
+    &THROTTLED_CPUS,
+    &IO_LIMIT_USED,
+    &OOM_KILLS,
+    &CGROUP_MEMORY,
+    &CGROUP_MEMORY_HITS,
+    &PROCESS_FILES,
+    &SYSTEM_FILES,
+    &SYSTEM_THREADS,
+    &FORKS_REFUSED,
+    &ZOMBIES,
+    &DISK_USED,
+    &INODES_USED,
+    &PACKET_DROPS,
+    &RETRANSMITS,
+    &LISTEN_OVERFLOWS,
+    &CONNTRACK,
+    &PORTS,
+    &LOCK_WAITERS,
+    &WRITEBACK_WAITERS,
+    &REALTIME_CPU,
+    &LINK_USED,
+    &NUMA_MISSES,
+    &HEAT,
+    &COMPACTION_STALLS,
+    &COMPACTION_THREADS,
+    &PINNED_DELAY,
+    &PINNED_BUSY,
+    &PINNED_IDLE,
+    &KERNEL_THREAD_CPU,
+];
+
+/// Every setting, likewise.
+pub const SETTINGS: &[&Setting] = &[
+    &LOAD_BUSY,
+    &CPU_BRANCH_BUSY,
+    &SHORT_LIFE_SECONDS,
+    &REQUESTS_MIN,
+    &MAIN_CAUSE,
+    &CONTRIBUTOR,
+    &THROTTLED_PERIODS_MIN,
+    &CGROUP_MEMORY_PRESSURE,
+    &DISK_ROOM_BYTES,
+    &SEGMENTS_MIN,
+    &LOCK_TURNS_PER_SECOND,
+    &LEAK_BYTES_PER_SECOND,
+    &MANY_WORKERS,
+    &REFAULTS_MIN,
+];

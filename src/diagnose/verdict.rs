@@ -5,7 +5,7 @@ use crate::diagnose::confidence::word;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::rules::{AdviceTemplate, RULES, Who};
 use crate::diagnose::step1_load::{Answer, step};
-use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, LOAD_PER_CPU, MEMORY_PRESSURE};
+use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, LOAD_PER_CPU, MEMORY_PRESSURE, ONE_THREAD};
 use crate::model::finding::{Advice, Finding, Severity};
 use crate::model::rates::PressureRates;
 use crate::model::reading::{Absence, Reading};
@@ -85,7 +85,8 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
     let busy = facts.cpu().map_or(0.0, |cpu| cpu.busy_ratio());
     let note = judged
         .iter()
-        .filter(|judged| judged.explained_by.is_none())
+        // A note without weight says what the summary says already.
+        .filter(|judged| judged.explained_by.is_none() && judged.hit.impact_ratio > 0.0)
         .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
         .map(|judged| format!(" Worth knowing: {}", judged.hit.summary))
         .unwrap_or_default();
@@ -153,16 +154,22 @@ fn since(facts: &Facts<'_>, id: &str) -> Since {
         pressure.as_ref().ok().map(|pressure| pressure.some_averages.map(|average| average >= limit))
     };
     let high = match id {
-        id if id.starts_with("memory") => of(&facts.rates.memory_pressure, MEMORY_PRESSURE.warning),
+        id if id.starts_with("memory") => {
+            of(&facts.rates.memory_pressure, facts.limit(&MEMORY_PRESSURE).warning)
+        }
         id if id.starts_with("disk") || id.starts_with("io") => {
-            of(&facts.rates.io_pressure, IO_PRESSURE.warning)
+            of(&facts.rates.io_pressure, facts.limit(&IO_PRESSURE).warning)
         }
         "cpu-single-thread" => None,
-        _ => of(&facts.rates.cpu_pressure, CPU_PRESSURE.warning),
+        _ => of(&facts.rates.cpu_pressure, facts.limit(&CPU_PRESSURE).warning),
     };
     let load = facts.rates.load.as_ref().ok().map(|load| {
         // One thread alone makes a load of one, however many CPUs there are.
-        let limit = if id == "cpu-single-thread" { 0.9 } else { LOAD_PER_CPU.warning * facts.cpus };
+        let limit = if id == "cpu-single-thread" {
+            facts.limit(&ONE_THREAD).warning
+        } else {
+            facts.limit(&LOAD_PER_CPU).warning * facts.cpus
+        };
         [load.one, load.five, load.fifteen].map(|average| average >= limit)
     });
     match high.or(load) {

@@ -46,6 +46,8 @@ pub struct Evidence {
     pub source: String,
     /// Who says where the limit is.
     pub threshold_source: Option<String>,
+    /// Whether a configuration file set one of the limits.
+    pub threshold_changed: bool,
 }
 
 /// Which part a process plays.

@@ -21,6 +21,9 @@ pub struct Host {
     /// Clock that the kernel reads the time from.
     #[serde(default)]
     pub clocksource: Option<String>,
+    /// Memory nodes (NUMA); none where the kernel does not tell.
+    #[serde(default)]
+    pub memory_nodes_count: Option<u32>,
     /// Random id of this boot.
     pub boot_id: Option<String>,
     /// USER_HZ: ticks per second in `/proc/stat` and `/proc/PID/stat`.

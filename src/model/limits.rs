@@ -101,3 +101,16 @@ pub const HARDWARE_ERRORS: [&str; 13] = [
     "Hardware Error",
     "md/raid",
 ];
+
+/// Parts of kernel messages about a process that the kernel ended for what it did.
+pub const CRASHES: [&str; 4] =
+    [": segfault at", " general protection fault", " trap invalid opcode", " trap divide error"];
+
+/// Parts of kernel messages of file systems that were not unmounted (ext3 and ext4, XFS, btrfs, FAT).
+pub const UNCLEAN_MOUNTS: [&str; 5] = [
+    ": recovery complete",
+    ": Starting recovery",
+    "start tree-log replay",
+    "Volume was not properly unmounted",
+    ": orphan cleanup on readonly fs",
+];

@@ -2,6 +2,7 @@
 //! nothing here depends on a stage.
 
 pub mod cgroup;
+pub mod explanation;
 pub mod finding;
 pub mod host;
 pub mod limits;

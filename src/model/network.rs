@@ -1,6 +1,7 @@
 //! Counters of the network stack and the sockets that matter.
 
 use crate::model::task::Pid;
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 /// Counters of `/proc/net/snmp` and `/proc/net/netstat` by `Protocol.Name`, and those of the packet queues.
@@ -35,6 +36,8 @@ pub struct Socket {
     pub listening: bool,
     /// Bytes received and not read; of a listening socket, connections that wait to be accepted.
     pub receive_queue: u64,
+    /// Bytes written and not yet acknowledged by the peer.
+    pub send_queue: u64,
     /// Segments sent again without an answer so far.
     pub retransmits: u64,
     /// Datagrams dropped for want of room.
@@ -52,4 +55,17 @@ pub struct Sockets {
     pub noted: Vec<Socket>,
     /// TCP sockets that hold a local port, by destination address and port; the largest number.
     pub busiest_destination_count: u64,
+}
+
+/// What an active process waited for at the end of a calm window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerWait {
+    /// Process.
+    pub pid: Pid,
+    /// Threads that were looked at.
+    pub threads_count: u32,
+    /// Of those, the ones asleep in a socket.
+    pub waiting_count: u32,
+    /// Far ends of the connections that it opened, and how many to each; most first.
+    pub peers: Vec<(IpAddr, u16, u32)>,
 }

@@ -64,6 +64,8 @@ pub struct Rates {
     pub softirqs_per_second: Vec<(String, f64)>,
     /// Interrupt lines by rate, highest first.
     pub interrupts_per_second: Vec<(String, f64)>,
+    /// Share of the window in which a CPU was slowed down for heat, the worst of them; none where no CPU tells.
+    pub heat_ratio: Option<f64>,
     /// Network interfaces.
     pub interfaces: Vec<InterfaceRates>,
     /// Processes that lived at the end.
@@ -179,6 +181,14 @@ pub struct PagingRates {
     pub refault_file_per_second: Option<f64>,
     /// Pages scanned for want of memory in some cgroup, not in the box.
     pub cgroup_scan_per_second: Option<f64>,
+    /// Times a thread had to move pages together before it got a large one.
+    pub compaction_stalls_per_second: Option<f64>,
+    /// Of those, the ones that were in vain.
+    pub compaction_failures_per_second: Option<f64>,
+    /// Pages that came from the node that was wanted.
+    pub numa_hit_per_second: Option<f64>,
+    /// Pages that came from another node than the one wanted.
+    pub numa_miss_per_second: Option<f64>,
     /// Kills for want of memory within the window.
     pub oom_kills_count: Option<u64>,
 }
@@ -249,6 +259,8 @@ pub struct InterfaceRates {
     pub name: String,
     /// Whether there is a device behind it.
     pub physical: Option<bool>,
+    /// What the link can carry, each way.
+    pub speed_bits_per_second: Option<u64>,
     /// Packets received.
     pub received_packets_per_second: f64,
     /// Packets sent.
@@ -359,6 +371,8 @@ pub struct ThreadRates {
     pub nice: i32,
     /// Scheduling policy.
     pub policy: Option<u32>,
+    /// CPUs that it may run on, where that was asked.
+    pub cpus_allowed: Option<Vec<u32>>,
     /// Whether its process lived at the end.
     pub alive: bool,
     /// Share of the window over which it was followed.

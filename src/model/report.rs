@@ -63,6 +63,8 @@ pub struct Run {
     pub cpu_seconds: f64,
     /// Largest resident size of the run.
     pub max_rss_bytes: Option<u64>,
+    /// Configuration files that set a limit; empty where all have their defaults.
+    pub config_files: Vec<String>,
 }
 
 /// The box that was diagnosed.

@@ -3,7 +3,7 @@
 use crate::model::cgroup::CgroupReading;
 use crate::model::host::Host;
 use crate::model::limits::{KernelMessage, Mount, OpenFiles, Tables};
-use crate::model::network::{NetCounters, Sockets};
+use crate::model::network::{NetCounters, PeerWait, Sockets};
 use crate::model::reading::{Absence, Reading};
 use crate::model::task::{Pid, ProcessDetails, ProcessReading, ThreadObservation};
 use std::collections::BTreeMap;
@@ -49,6 +49,8 @@ pub struct LimitReadings {
     pub mounts: Reading<Vec<Mount>>,
     /// Sockets in trouble; read only when a counter asked for it.
     pub sockets: Option<Sockets>,
+    /// Whose answers active processes wait for; asked for in a calm window only.
+    pub peers: Vec<PeerWait>,
     /// The kernel log.
     pub kernel_log: Reading<Vec<KernelMessage>>,
 }
@@ -60,6 +62,7 @@ impl Default for LimitReadings {
             open_files: Vec::new(),
             mounts: Err(Absence::missing("/proc/self/mountinfo")),
             sockets: None,
+            peers: Vec::new(),
             kernel_log: Err(Absence::missing("/dev/kmsg")),
         }
     }
@@ -83,12 +86,25 @@ pub struct FullSnapshot {
     pub cgroups: Reading<Vec<CgroupReading>>,
     /// The network stack.
     pub net: Reading<NetCounters>,
+    /// CPUs that can tell how long they were slowed down for heat.
+    pub heat: Vec<CpuHeat>,
     /// Every process, in the order of `/proc`.
     pub processes: Vec<ProcessReading>,
     /// How many processes had an `io` file that could not be read for want of rights.
     pub io_denied_count: usize,
     /// How many processes could not be read or understood, though they were there, and why not the last.
     pub unreadable: Option<(usize, String)>,
+}
+
+/// Time since boot that a CPU ran slowed down because it was too hot; absent where the kernel does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuHeat {
+    /// Number.
+    pub cpu: u32,
+    /// For the heat of its core.
+    pub core_milliseconds: Option<u64>,
+    /// For the heat of its package.
+    pub package_milliseconds: Option<u64>,
 }
 
 /// The counters of the whole system at one moment.
@@ -345,6 +361,8 @@ pub struct Interface {
     /// Whether there is a device behind it, by where `/sys/class/net` points; loopback, bridges and pairs of
     /// virtual interfaces carry traffic of the box itself.
     pub physical: Option<bool>,
+    /// What the link can carry, each way; known of devices whose driver tells, while the link is up.
+    pub speed_bits_per_second: Option<u64>,
     /// Received bytes.
     pub received_bytes: u64,
     /// Received packets.

@@ -205,8 +205,6 @@ pub struct ProcessStatus {
     pub rss_shmem_bytes: Option<u64>,
     /// Anonymous memory that is swapped out (2.6.34).
     pub swap_bytes: Option<u64>,
-    /// CPUs that the main thread may use, as the kernel lists them: `0-3,8`.
-    pub cpus_allowed_list: Option<String>,
 }
 
 /// The fields of `/proc/PID/smaps_rollup` (4.14).
@@ -305,6 +303,8 @@ pub struct ThreadObservation {
     pub policy: Option<u32>,
     /// Whether it is a kernel thread.
     pub kernel_thread: bool,
+    /// CPUs that it may run on; asked for of those that were often runnable.
+    pub cpus_allowed: Option<Vec<u32>>,
     /// Clocks, about once a second, first and last included.
     pub clocks: Vec<ThreadClock>,
     /// States seen.

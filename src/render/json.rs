@@ -16,8 +16,17 @@ use std::io::{self, Write};
 ///
 /// None for the report as it is; the signature is serde's.
 pub fn render(report: &Report) -> anyhow::Result<String> {
+    document(report)
+}
+
+/// Any other answer, by the same rules.
+///
+/// # Errors
+///
+/// None for plain data; the signature is serde's.
+pub fn document(value: &impl Serialize) -> anyhow::Result<String> {
     let mut bytes = Vec::with_capacity(16 * 1024);
-    report.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Safe::default()))?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Safe::default()))?;
     bytes.push(b'\n');
     Ok(String::from_utf8(bytes)?)
 }

@@ -4,6 +4,7 @@
 //! that acts on a terminal instead of being shown by it: see [`escape`].
 
 pub mod escape;
+pub mod explain;
 pub mod json;
 pub mod text;
 

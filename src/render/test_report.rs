@@ -15,7 +15,12 @@ pub(crate) const HOSTILE: &str = "<img src=x onerror=1>|\"\x1b[31m\nroot\u{202e}
 pub(crate) fn busy() -> Report {
     Report {
         schema_version: SCHEMA_VERSION,
-        diag: Run { version: "0.1.0".to_owned(), cpu_seconds: 0.043, max_rss_bytes: Some(9 << 20) },
+        diag: Run {
+            version: "0.1.0".to_owned(),
+            cpu_seconds: 0.043,
+            max_rss_bytes: Some(9 << 20),
+            config_files: Vec::new(),
+        },
         host: host(),
         window: Window {
             source: WindowSource::Live,
@@ -91,6 +96,7 @@ pub(crate) fn hostile() -> Report {
     report.host.hostname = Some(name());
     report.host.kernel = Some(name());
     report.host.container = Some(name());
+    report.diag.config_files = vec![name()];
     report.verdict.summary.push_str(HOSTILE);
     report.verdict.culprit = Some(Culprit {
         comm: name(),
@@ -104,7 +110,11 @@ pub(crate) fn hostile() -> Report {
         finding.summary.push_str(HOSTILE);
         finding.against.push(name());
         finding.suspects.iter_mut().for_each(|suspect| suspect.comm = name());
-        finding.evidence.iter_mut().for_each(|evidence| evidence.source = name());
+        for evidence in &mut finding.evidence {
+            evidence.source = name();
+            evidence.threshold_source = Some(name());
+            evidence.threshold_changed = true;
+        }
         finding.advice.iter_mut().for_each(|advice| advice.command = Some(name()));
     }
     for row in &mut report.processes {
@@ -189,6 +199,7 @@ fn evidence(metric: &str, value: f64, unit: &str, limits: Option<(f64, f64)>, so
         critical: limits.map(|(_, critical)| critical),
         source: source.to_owned(),
         threshold_source: limits.map(|_| "house value".to_owned()),
+        threshold_changed: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The report for people, in the order in which they read: the verdict, who and what to do, then the way there.
 
 use super::text_page::{Page, plain, styled};
-use super::{text_findings, text_steps, text_tables, text_verdict};
+use super::{escape, text_findings, text_steps, text_tables, text_verdict};
 use crate::model::finding::{NotChecked, Step};
 use crate::model::report::{Report, WindowSource};
 use crate::model::units;
@@ -105,8 +105,12 @@ fn footer(page: &mut Page, report: &Report) {
     };
     let interrupted = if window.interrupted { ", interrupted" } else { "" };
     let memory = report.diag.max_rss_bytes.map(|bytes| format!(" and {}", units::human_bytes(bytes as f64)));
+    let limits = match report.diag.config_files.join(", ") {
+        none if none.is_empty() => none,
+        files => format!("; limits from {}", escape::terminal(&files)),
+    };
     let text = format!(
-        "{}; {} {source} from {}{interrupted}, {} samples; diag {} took {} of CPU time{}",
+        "{}; {} {source} from {}{interrupted}, {} samples; diag {} took {} of CPU time{}{limits}",
         facts.join(", "),
         units::human_seconds(window.seconds),
         window.started_at,

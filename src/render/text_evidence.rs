@@ -16,6 +16,8 @@ struct Row {
     limits: String,
     source: String,
     style: Style,
+    /// Where the limits come from, when they are not the program's own.
+    set: Option<String>,
 }
 
 /// Writes `evidence`, aligned where the width allows it.
@@ -27,7 +29,10 @@ pub(super) fn write(page: &mut Page, indent: usize, evidence: &[Evidence]) {
     let without_source = indent + label + 2 + value + if limits > 0 { 2 + limits } else { 0 };
     let room_for_source = page.width().saturating_sub(without_source + 2);
     if without_source > page.width() {
-        rows.iter().for_each(|row| write_wrapped(page, indent, row));
+        for row in &rows {
+            write_wrapped(page, indent, row);
+            write_set(page, indent, row);
+        }
         return;
     }
     let dim = page.palette.dim;
@@ -43,6 +48,15 @@ pub(super) fn write(page: &mut Page, indent: usize, evidence: &[Evidence]) {
             spans.extend([plain("  "), styled(dim, &shortened(&row.source, room_for_source))]);
         }
         page.line(indent, &spans);
+        write_set(page, indent, row);
+    }
+}
+
+/// A limit that somebody set, and what it was: a surprising verdict may come from it.
+fn write_set(page: &mut Page, indent: usize, row: &Row) {
+    if let Some(set) = &row.set {
+        let dim = page.palette.dim;
+        page.paragraph(indent + 2, &plain(""), &[styled(dim, set)]);
     }
 }
 
@@ -78,6 +92,11 @@ fn row(page: &Page, evidence: &Evidence) -> Row {
         // Escaped before it is measured.
         source: escape::terminal(&evidence.source).into_owned(),
         style: style(page, evidence),
+        set: evidence
+            .threshold_source
+            .as_deref()
+            .filter(|_| evidence.threshold_changed)
+            .map(|source| escape::terminal(source).into_owned()),
     }
 }
 
@@ -159,6 +178,7 @@ mod tests {
             critical: Some(0.05),
             source: "/proc/meminfo".to_owned(),
             threshold_source: None,
+            threshold_changed: false,
         };
         assert_eq!(style(&page, &free(0.5)), Style::new());
         assert_eq!(style(&page, &free(0.07)), page.palette.warning);

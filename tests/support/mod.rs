@@ -29,7 +29,8 @@ pub(crate) const DIAG: &str = env!("CARGO_BIN_EXE_diag");
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What of the environment changes the answer; a test sets what it wants to see.
-const ENVIRONMENT: [&str; 6] = ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "TERM"];
+const ENVIRONMENT: [&str; 9] =
+    ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "TERM", "PAGER", "LESS", "LV"];
 
 /// The program with `arguments`, ended when it hangs.
 pub(crate) fn diag<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> assert_cmd::Command {
@@ -44,6 +45,8 @@ pub(crate) fn raw(program: impl AsRef<OsStr>) -> Command {
     for name in ENVIRONMENT {
         command.env_remove(name);
     }
+    // What somebody set on this machine is none of a test's business.
+    command.env("DIAG_NO_CONFIG", "1");
     command
 }
 
@@ -469,7 +472,9 @@ pub(crate) fn public_copy() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("diag");
-    fs::copy(DIAG, &program).unwrap();
+    // By another process: a child that a test beside this one starts would inherit the file while it is open for
+    // writing, and nobody may run it then.
+    assert!(Command::new("cp").arg(DIAG).arg(&program).status().unwrap().success());
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     (folder, program)
 }

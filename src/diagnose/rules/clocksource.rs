@@ -3,7 +3,7 @@
 //! Evidence: the clock source in use, together with kernel time that somebody pays.
 
 use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, change};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, change, confirm};
 use crate::model::finding::{Remedy, Severity};
 
 /// The rule.
@@ -14,9 +14,23 @@ pub const RULE: Rule = Rule {
               in the kernel.",
     false_positives: &["A slow clock on a box that seldom asks for the time."],
     sources: &["kernel Documentation/timers/timekeeping.rst", "HPE LinuxKI"],
-    counters: &[],
+    counters: &[
+        "/sys/devices/system/clocksource/clocksource0/current_clocksource: one that user space cannot read \
+         without the kernel",
+        "/proc/stat system: somebody pays for it with kernel time",
+    ],
     limits: &[],
-    confirm: &[],
+    confirm: &[
+        confirm(
+            "cd /sys/devices/system/clocksource/clocksource0 && grep . current_clocksource \
+             available_clocksource",
+            "hpet, acpi_pm or jiffies is current; whether tsc is available",
+        ),
+        confirm(
+            "dmesg | grep -i clocksource",
+            "why the kernel gave the better one up, such as \"Marking clocksource 'tsc' as unstable\"",
+        ),
+    ],
     advice: &[change(
         "Use the CPU's counter where it is stable.",
         "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource",

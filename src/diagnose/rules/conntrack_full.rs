@@ -2,8 +2,8 @@
 //!
 //! Evidence: entries against the limit, packets dropped for want of an entry.
 
-use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::CONNTRACK;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
@@ -15,9 +15,22 @@ pub const RULE: Rule = Rule {
     symptom: "The packet filter follows every connection in a table; when it is full, new ones are dropped.",
     false_positives: &["The limit is that of the box, the count that of one network namespace."],
     sources: &["kernel Documentation/networking/nf_conntrack-sysctl.rst", "node-mixin; netdata"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/sys/net/netfilter/nf_conntrack_count by nf_conntrack_max: entries by the size of the table",
+        "/proc/net/stat/nf_conntrack drop: packets dropped for want of an entry; one is critical, however \
+         full the table seems",
+    ],
+    limits: &[&CONNTRACK],
+    confirm: &[
+        confirm(
+            "cat /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max",
+            "the first number near the second",
+        ),
+        confirm(
+            "dmesg -T | grep 'nf_conntrack: .*table full' | tail -3",
+            "\"table full, dropping packet\" with a time of just now",
+        ),
+    ],
     advice: &[
         look(
             "See what fills it.",
@@ -46,13 +59,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     };
     let share = count as f64 / max as f64;
     let dropped = facts.net("conntrack.dropped").unwrap_or(0.0);
-    if share < CONNTRACK.warning && dropped <= 0.0 {
+    if share < facts.limit(&CONNTRACK).warning && dropped <= 0.0 {
         return Outcome::Clear;
     }
-    let critical = dropped > 0.0 || CONNTRACK.critical.is_some_and(|limit| share >= limit);
+    let critical = dropped > 0.0 || facts.limit(&CONNTRACK).critical.is_some_and(|limit| share >= limit);
     Outcome::hit(Hit {
         impact_ratio: if dropped > 0.0 { 0.9 } else { 0.2 },
-        evidence: vec![evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")],
+        evidence: vec![facts.evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             format!("The connection tracking table is {} full ({count} of {max} entries).", percent(share)),

@@ -5,8 +5,8 @@
 //! a peer outside sends to a network card, and only for traffic within the box the sender pays itself.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -23,9 +23,22 @@ pub const RULE: Rule = Rule {
         "A little softirq time with every network load: below a tenth it is its price.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/networking/scaling.rst"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat irq and softirq, of all CPUs and of the worst one",
+        "/proc/softirqs: which kind runs most often",
+        "/proc/net/dev packets: a busy card; who sends within the box pays for it with CPU time",
+    ],
+    limits: &[&INTERRUPTS, &INTERRUPTS_ONE_CPU],
+    confirm: &[
+        confirm(
+            "mpstat -P ALL 1 3",
+            "%irq and %soft together at 50 or more on one CPU, or at 10 or more on all",
+        ),
+        confirm(
+            "cat /proc/softirqs; sleep 1; cat /proc/softirqs",
+            "the row that grows, NET_RX for packets, and the columns of the CPUs that take it",
+        ),
+    ],
     advice: &[
         look(
             "See which line and which CPU it is.",
@@ -55,18 +68,19 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let worst = facts.rates.cpus.iter().map(|(id, cpu)| (cpu.interrupts_ratio(), *id));
     let (worst_ratio, worst_id) =
         worst.fold((total, 0), |best, next| if next.0 > best.0 { next } else { best });
-    if total < INTERRUPTS.warning && worst_ratio < INTERRUPTS_ONE_CPU.warning {
+    if total < facts.limit(&INTERRUPTS).warning && worst_ratio < facts.limit(&INTERRUPTS_ONE_CPU).warning {
         return Outcome::Clear;
     }
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    let critical = at(total, INTERRUPTS.critical) || at(worst_ratio, INTERRUPTS_ONE_CPU.critical);
+    let critical = at(total, facts.limit(&INTERRUPTS).critical)
+        || at(worst_ratio, facts.limit(&INTERRUPTS_ONE_CPU).critical);
     let kind = facts.rates.softirqs_per_second.first();
     let interface = busiest(facts);
     let (who, device) = blame(facts, interface);
     let ranked = rank(facts, None, |group| group.system, |process| process.system_ratio);
     let mut evidence = vec![
-        evidence(&INTERRUPTS, Some(total), "/proc/stat irq, softirq"),
-        evidence(&INTERRUPTS_ONE_CPU, Some(worst_ratio), "/proc/stat irq, softirq of one CPU"),
+        facts.evidence(&INTERRUPTS, Some(total), "/proc/stat irq, softirq"),
+        facts.evidence(&INTERRUPTS_ONE_CPU, Some(worst_ratio), "/proc/stat irq, softirq of one CPU"),
         plain("cpu_softirq_ratio", Some(cpu.softirq_ratio), "ratio", "/proc/stat softirq"),
     ];
     if let Some((name, rate)) = kind {
@@ -88,7 +102,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .margin(total.max(worst_ratio / 5.0), INTERRUPTS.warning, facts.sampling_error(total))
+            .margin(
+                total.max(worst_ratio / 5.0),
+                facts.limit(&INTERRUPTS).warning,
+                facts.sampling_error(total),
+            )
             .agreement(1 + usize::from(kind.is_some()))
             .ratio(),
         impact_ratio: total.max(worst_ratio / facts.cpus),
@@ -121,7 +139,7 @@ fn busiest<'a>(facts: &'a Facts<'_>) -> Option<&'a InterfaceRates> {
 /// time. Packets from outside have no culprit here but the card they come through.
 fn blame(facts: &Facts<'_>, interface: Option<&InterfaceRates>) -> (Who, Option<String>) {
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
-    let top = ranked.first().filter(|top| top.share >= CONTRIBUTOR && top.amount >= 0.1);
+    let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR) && top.amount >= 0.1);
     match interface {
         Some(interface) if interface.physical == Some(true) => {
             (Who::Device(interface.name.clone()), Some(interface.name.clone()))

@@ -4,10 +4,10 @@
 //! A process whose threads take turns under one lock (an interpreter's, say) is as serial as one thread.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::step4_rank::{Ranked, suspects};
-use crate::diagnose::thresholds::{ONE_THREAD, ONE_THREAD_SECONDS};
+use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
@@ -24,9 +24,24 @@ pub const RULE: Rule = Rule {
         "A thread that is pinned together with others waits for its CPU: that is pinning.",
     ],
     sources: &["proc_pid_stat(5)", "kernel Documentation/scheduler/sched-stats.rst"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/stat utime, stime: one thread, in nearly every second of the window; or the \
+         few threads of a process that together never get beyond one CPU",
+        "/proc/PID/task/TID/schedstat run delay: it hardly waits for a CPU itself",
+        "/proc/stat idle, iowait: other CPUs are free",
+        "/proc/pressure/cpu some total: shown beside it; a high one speaks against it",
+    ],
+    limits: &[&ONE_THREAD, &ONE_THREAD_SECONDS, &CPU_PRESSURE],
+    confirm: &[
+        confirm(
+            "top -H -b -d 2 -n 2 | grep -A 12 PID | tail -12",
+            "one thread at 90 or more under %CPU, the next ones far below it",
+        ),
+        confirm(
+            "mpstat -P ALL 1 3",
+            "one CPU full, or several in part where the thread moves; the others idle",
+        ),
+    ],
     advice: &[
         look(
             "Look at its threads, then at where the hot one spends its time.",
@@ -60,7 +75,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if facts.cpus < 2.0 || idle_cpus < 0.5 * (online - 1.0) {
         return Outcome::Clear;
     }
-    let mut serial: Vec<Serial> = facts.user_threads().filter(|thread| is_hot(thread)).map(alone).collect();
+    let mut serial: Vec<Serial> =
+        facts.user_threads().filter(|thread| is_hot(facts, thread)).map(alone).collect();
     if serial.is_empty() {
         serial.extend(taking_turns(facts));
     }
@@ -73,7 +89,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         if top.threads > 1 { format!("{} threads of", top.threads) } else { "One thread of".to_owned() };
     let turns = if top.threads > 1 { " in turns" } else { "" };
     let mut evidence = vec![
-        evidence(&ONE_THREAD, Some(top.cpu), "/proc/PID/task/TID/stat"),
+        facts.evidence(&ONE_THREAD, Some(top.cpu), "/proc/PID/task/TID/stat"),
         plain("thread_user_ratio", Some(top.user), "ratio", "/proc/PID/task/TID/stat utime"),
         plain("cpus_idle", Some(idle_cpus), "count", "/proc/stat"),
     ];
@@ -81,7 +97,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: Severity::Warning,
         confidence_ratio: Confidence::new()
-            .margin(top.cpu, ONE_THREAD.warning, 0.01)
+            .margin(top.cpu, facts.limit(&ONE_THREAD).warning, 0.01)
             .contradicted_if(facts.cpu_wait_ratio() > 0.3)
             .ratio(),
         impact_ratio: 0.3,
@@ -103,11 +119,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-fn is_hot(thread: &ThreadRates) -> bool {
+fn is_hot(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
     thread.alive
         && thread.followed_ratio >= 0.6
-        && thread.cpu_ratio() >= ONE_THREAD.warning
-        && thread.hot_seconds_ratio >= ONE_THREAD_SECONDS.warning
+        && thread.cpu_ratio() >= facts.limit(&ONE_THREAD).warning
+        && thread.hot_seconds_ratio >= facts.limit(&ONE_THREAD_SECONDS).warning
         && thread.run_delay_ratio.is_none_or(|delay| delay < DELAY_MAX)
 }
 
@@ -122,7 +138,7 @@ fn taking_turns(facts: &Facts<'_>) -> Option<Serial> {
         .processes
         .iter()
         .filter(|process| !process.kernel_thread && process.threads_count >= 2)
-        .filter(|process| (ONE_THREAD.warning..1.1).contains(&process.cpu_ratio()))
+        .filter(|process| (facts.limit(&ONE_THREAD).warning..1.1).contains(&process.cpu_ratio()))
         .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))?;
     let busy = facts.user_threads().filter(|thread| thread.pid == process.pid && thread.cpu_ratio() >= 0.05);
     let threads = busy.count();

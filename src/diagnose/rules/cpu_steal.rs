@@ -5,10 +5,10 @@
 //! the guest there is no culprit: it sits on the same host, or is the guest's own limit.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
-use crate::diagnose::thresholds::STEAL;
+use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};
 
@@ -22,9 +22,19 @@ pub const RULE: Rule = Rule {
         "Steal on a guest that is nearly idle: nobody waits.",
     ],
     sources: &["proc_stat(5)", "netdata 20min_steal_cpu"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat cpu steal: time that a virtual CPU was ready and got none, by all time",
+        "/proc/stat cpu idle and iowait: the guest must want the time, or more threads must be runnable \
+         than there are CPUs",
+        "/proc/PID/task/TID/stat state R, sampled: how many want to run; where even the whole machine \
+         could not serve them, steal does not make it critical",
+        "/proc/pressure/cpu some total: shown beside it",
+    ],
+    limits: &[&STEAL, &CPU_PRESSURE],
+    confirm: &[
+        confirm("vmstat 1 5", "st stays high in the lines after the first, with r above 0"),
+        confirm("mpstat -P ALL 1 3", "%steal by CPU; %idle is low at the same time"),
+    ],
     advice: &[
         look(
             "Ask the provider, or look at the host: who shares the CPUs, are burst credits used up?",
@@ -54,16 +64,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let steal = cpu.steal_ratio;
     let wanted = cpu.busy_ratio() >= 0.5 || facts.rates.makeup.running_mean > facts.cpus;
-    if steal < STEAL.warning || !wanted {
+    if steal < facts.limit(&STEAL).warning || !wanted {
         return Outcome::Clear;
     }
     let decides = facts.steal_decides();
-    let critical = decides && STEAL.critical.is_some_and(|limit| steal >= limit);
+    let critical = decides && facts.limit(&STEAL).critical.is_some_and(|limit| steal >= limit);
     // busy_ratio counts stolen time: it is neither idle nor iowait.
     let used = cpu.busy_ratio() - steal;
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
     let mut evidence = vec![
-        evidence(&STEAL, Some(steal), "/proc/stat steal"),
+        facts.evidence(&STEAL, Some(steal), "/proc/stat steal"),
         plain("cpu_used_ratio", Some(used), "ratio", "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
@@ -75,7 +85,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             (false, false) => Severity::Warning,
         },
         confidence_ratio: Confidence::new()
-            .margin(steal, STEAL.warning, facts.sampling_error(steal))
+            .margin(steal, facts.limit(&STEAL).warning, facts.sampling_error(steal))
             .contradicted_if(virtualization.is_none())
             .ratio(),
         impact_ratio: if decides { steal.max(facts.cpu_wait_ratio().min(steal * 2.0)) } else { steal / 2.0 },

@@ -4,10 +4,10 @@
 //! work for memory or disks are left out of the blame: their cause is another finding.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, trace};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, trace};
 use crate::diagnose::step4_rank::{rank, suspects};
-use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_SYSTEM, SYSTEM_SHARE};
+use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};
 
@@ -23,9 +23,17 @@ pub const RULE: Rule = Rule {
         "One thread in a tight loop of system calls while other CPUs idle: that thread is the limit.",
     ],
     sources: &["proc_stat(5)", "Gregg, 60-second checklist", "pmie cpu.syscall"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat system: kernel time by all time, and by user, nice and system together",
+        "/proc/stat idle and iowait, /proc/pressure/cpu some total and threads in state R: the CPUs must \
+         be busy or wanted; for critical, threads must queue",
+        "/proc/PID/stat stime: who it is; kernel threads are shown apart",
+    ],
+    limits: &[&CPU_SYSTEM, &SYSTEM_SHARE, &CPU_PRESSURE],
+    confirm: &[
+        confirm("vmstat 1 5", "sy at 20 or more and not far below us, with r above the number of CPUs"),
+        confirm("pidstat -u 1 3", "who has it under %system"),
+    ],
     advice: &[
         trace(
             "Count its system calls, then do fewer and larger ones: buffer small reads and writes, \
@@ -60,22 +68,23 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let busy = cpu.busy_ratio();
     let share = cpu.system_ratio / (cpu.all_user_ratio() + cpu.system_ratio).max(f64::EPSILON);
     let (queues, queues_critically) = facts.cpu_queues();
-    if cpu.system_ratio < CPU_SYSTEM.warning
-        || share < SYSTEM_SHARE.warning
-        || !(queues || busy >= CPU_BRANCH_BUSY)
+    if cpu.system_ratio < facts.limit(&CPU_SYSTEM).warning
+        || share < facts.limit(&SYSTEM_SHARE).warning
+        || !(queues || busy >= facts.setting(&CPU_BRANCH_BUSY))
         || (facts.cpu_wait_ratio() < 0.05 && !queues)
     {
         return Outcome::Clear;
     }
-    let heavy = CPU_SYSTEM.critical.is_some_and(|limit| cpu.system_ratio >= limit)
-        || (busy >= CPU_BRANCH_BUSY && SYSTEM_SHARE.critical.is_some_and(|limit| share >= limit));
+    let heavy = facts.limit(&CPU_SYSTEM).critical.is_some_and(|limit| cpu.system_ratio >= limit)
+        || (busy >= facts.setting(&CPU_BRANCH_BUSY)
+            && facts.limit(&SYSTEM_SHARE).critical.is_some_and(|limit| share >= limit));
     let severity = if heavy && queues_critically { Severity::Critical } else { Severity::Warning };
     let system_cpus = cpu.system_ratio * f64::from(facts.rates.cpus_online_count);
     let kernel_threads = facts.kernel_threads_cpus(&[""]);
     let ranked = rank(facts, Some(system_cpus), |group| group.system, |process| process.system_ratio);
     let mut evidence = vec![
-        evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
-        evidence(&SYSTEM_SHARE, Some(share), "/proc/stat system, user, nice"),
+        facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
+        facts.evidence(&SYSTEM_SHARE, Some(share), "/proc/stat system, user, nice"),
         plain("kernel_threads_cpus", Some(kernel_threads), "count", "/proc/PID/stat of kernel threads"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
@@ -86,7 +95,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             percent(kernel_threads)
         ));
     }
-    let top = ranked.first().filter(|top| top.share >= CONTRIBUTOR).cloned();
+    let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).cloned();
     let named = top.as_ref().map_or_else(String::new, |top| {
         let group = &facts.groups[top.group];
         format!("; {} spends {} of one CPU in the kernel", group.label(top.pid), percent(top.amount))
@@ -94,7 +103,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity,
         confidence_ratio: Confidence::new()
-            .margin(cpu.system_ratio, CPU_SYSTEM.warning, facts.sampling_error(cpu.system_ratio))
+            .margin(
+                cpu.system_ratio,
+                facts.limit(&CPU_SYSTEM).warning,
+                facts.sampling_error(cpu.system_ratio),
+            )
             .agreement(1 + usize::from(queues))
             .contradicted_if(kernel_threads >= 0.5 * system_cpus)
             .ratio(),

@@ -3,8 +3,8 @@
 //! Evidence: `cpu.stat` of the group. Throttled threads are in state R without being counted as runnable, so
 //! the load looks high and the CPUs idle at the same time. The throttled time adds up over the CPUs.
 
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{NotChecked, Remedy, Severity};
@@ -21,9 +21,24 @@ pub const RULE: Rule = Rule {
         "Throttled time above the window's length: it adds up over the CPUs.",
     ],
     sources: &["kernel Documentation/scheduler/sched-bwc.rst", "kubernetes-mixin CPUThrottlingHigh"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "cpu.stat nr_throttled by nr_periods of each control group: share of the periods in which the \
+         quota ran out; of a few periods there is no share",
+        "cpu.stat throttled_usec, or throttled_time of version 1: time held back, summed over the CPUs, by \
+         wall time",
+        "cpu.max, or cpu.cfs_quota_us by cpu.cfs_period_us: the quota",
+    ],
+    limits: &[&THROTTLED_PERIODS, &THROTTLED_CPUS],
+    confirm: &[
+        confirm(
+            "grep -r nr_throttled --include=cpu.stat /sys/fs/cgroup | grep -v ' 0$'",
+            "a group whose nr_throttled rises from one look to the next",
+        ),
+        confirm(
+            "vmstat 1 3",
+            "id well above 0 although the service is slow: the CPUs are free and may not be used",
+        ),
+    ],
     advice: &[
         change(
             "Raise the quota of its unit.",
@@ -59,9 +74,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
         }
     };
     let held = |group: &&CgroupRates| {
-        group.periods_count >= THROTTLED_PERIODS_MIN
-            && group.throttled_ratio.is_some_and(|ratio| ratio >= THROTTLED_PERIODS.warning)
-            && group.throttled_cpus.is_some_and(|cpus| cpus >= THROTTLED_CPUS.warning)
+        group.periods_count as f64 >= facts.setting(&THROTTLED_PERIODS_MIN)
+            && group.throttled_ratio.is_some_and(|ratio| ratio >= facts.limit(&THROTTLED_PERIODS).warning)
+            && group.throttled_cpus.is_some_and(|cpus| cpus >= facts.limit(&THROTTLED_CPUS).warning)
     };
     let cost = |group: &&CgroupRates| group.throttled_cpus.unwrap_or(0.0);
     let Some(group) = groups.iter().filter(held).max_by(|a, b| cost(a).total_cmp(&cost(b))) else {
@@ -72,7 +87,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let named =
         top.as_ref().map(|top| format!("; {} is held back in it", facts.name(top))).unwrap_or_default();
     let quota = group.quota_cpus.map_or_else(String::new, |quota| format!(" may use {quota:.2} CPUs and"));
-    let critical = THROTTLED_PERIODS.critical.is_some_and(|limit| ratio >= limit);
+    let critical = facts.limit(&THROTTLED_PERIODS).critical.is_some_and(|limit| ratio >= limit);
     let summary = format!(
         "Control group {}{quota} is held back in {} of its periods, {} CPUs' worth of waiting{named}.",
         group.name(),
@@ -83,8 +98,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact_ratio: (cpus / facts.cpus).min(1.0).max(0.3 * ratio),
         evidence: vec![
-            evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
-            evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
+            facts.evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
+            facts.evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
             plain("quota_cpus", group.quota_cpus, "count", "cpu.max, cpu.cfs_quota_us"),
         ],
         why: Some(format!("held back by the CPU quota of {}", group.name())),

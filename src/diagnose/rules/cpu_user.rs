@@ -4,10 +4,10 @@
 //! Utilisation without waiting is not a problem and is not reported.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, trace};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, trace};
 use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
-use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, MAIN_CAUSE, USER_SHARE};
+use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};
 
@@ -23,9 +23,22 @@ pub const RULE: Rule = Rule {
         "Stolen time: the hypervisor gives less than it shows.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/accounting/psi.rst", "Gregg, USE method"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat cpu: time that is neither idle nor iowait, and the share of user and nice in it",
+        "/proc/pressure/cpu some total: some thread waited for a CPU; without it, schedstat run delay of \
+         the threads",
+        "/proc/PID/task/TID/stat state R, sampled: as many runnable threads as CPUs and one more will do \
+         as well",
+        "/proc/stat nice, and the run delay of threads of normal priority: work at lowered priority that \
+         holds nobody up is no warning",
+        "/proc/PID/stat utime: who it is",
+    ],
+    limits: &[&CPU_BUSY, &USER_SHARE, &CPU_PRESSURE],
+    confirm: &[
+        confirm("vmstat 1 5", "us near 100, id near 0, and r above the number of CPUs"),
+        confirm("cat /proc/pressure/cpu", "avg10 of some above 25"),
+        confirm("pidstat -u 1 3", "who has it under %usr, and who waits under %wait"),
+    ],
     advice: &[
         trace(
             "See which function burns the time, then mend it: a hot loop, a regular expression, \
@@ -63,12 +76,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let busy = cpu.busy_ratio();
     let user_share = cpu.all_user_ratio() / busy.max(f64::EPSILON);
     let (queues, queues_critically) = facts.cpu_queues();
-    if busy < CPU_BUSY.warning || user_share < USER_SHARE.warning || !queues {
+    if busy < facts.limit(&CPU_BUSY).warning || user_share < facts.limit(&USER_SHARE).warning || !queues {
         return Outcome::Clear;
     }
     let error = facts.sampling_error(busy);
-    let critical =
-        CPU_BUSY.critical.is_some_and(|limit| busy - error.min(0.02) >= limit) && queues_critically;
+    let critical = facts.limit(&CPU_BUSY).critical.is_some_and(|limit| busy - error.min(0.02) >= limit)
+        && queues_critically;
     let harmless = facts.background_only();
     let severity = match (harmless, critical) {
         (true, _) => Severity::Info,
@@ -78,8 +91,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let ranked = rank(facts, Some(facts.busy_cpus()), |group| group.user, |process| process.user_ratio);
     let wait = facts.cpu_wait_ratio();
     let mut evidence = vec![
-        evidence(&CPU_BUSY, Some(busy), "/proc/stat"),
-        evidence(&USER_SHARE, Some(user_share), "/proc/stat user, nice"),
+        facts.evidence(&CPU_BUSY, Some(busy), "/proc/stat"),
+        facts.evidence(&USER_SHARE, Some(user_share), "/proc/stat user, nice"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     evidence.push(plain("cpu_nice_ratio", Some(cpu.nice_ratio), "ratio", "/proc/stat nice"));
@@ -93,7 +106,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity,
         confidence_ratio: Confidence::new()
-            .margin(busy, CPU_BUSY.warning, error)
+            .margin(busy, facts.limit(&CPU_BUSY).warning, error)
             .agreement(1 + usize::from(facts.rates.makeup.running_mean > facts.cpus))
             .ratio(),
         impact_ratio: wait * user_share,
@@ -119,12 +132,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
 /// Who it is and which remedy fits: one process that burns is a program's fault, many equal workers are a
 /// machine too small.
 fn blame(facts: &Facts<'_>, ranked: &[Ranked]) -> (Who, Remedy) {
-    let Some(top) = ranked.first().filter(|top| top.share >= CONTRIBUTOR) else {
+    let Some(top) = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)) else {
         return (Who::Nobody, Remedy::Distribute);
     };
     let group: &Group<'_> = &facts.groups[top.group];
     let remedy = match (group.count(), top.share) {
-        (1, share) if share >= MAIN_CAUSE => Remedy::FixProgram,
+        (1, share) if share >= facts.setting(&MAIN_CAUSE) => Remedy::FixProgram,
         (1, _) => Remedy::Tune,
         _ => Remedy::AddResource,
     };
@@ -132,7 +145,7 @@ fn blame(facts: &Facts<'_>, ranked: &[Ranked]) -> (Who, Remedy) {
 }
 
 fn named(facts: &Facts<'_>, ranked: &[Ranked]) -> String {
-    ranked.first().filter(|top| top.share >= CONTRIBUTOR).map_or_else(String::new, |top| {
+    ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).map_or_else(String::new, |top| {
         format!("; {} uses {} of one CPU", facts.groups[top.group].label(top.pid), percent(top.amount))
     })
 }

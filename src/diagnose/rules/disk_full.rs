@@ -3,8 +3,8 @@
 //! Evidence: statvfs(3) of every mounted file system, each device once. The share is that of what everybody may
 //! use: the part kept for root does not count as room.
 
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{Mount, Room};
@@ -20,9 +20,18 @@ pub const RULE: Rule = Rule {
         "A large file system at 95 % may still have hundreds of gigabytes.",
     ],
     sources: &["statvfs(3)", "netdata disk_space_usage; node-mixin"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "statvfs(3) of each mounted device: what is used, by that and what everybody may still use; tiny \
+         file systems are left out",
+        "statvfs(3) available bytes: with much room left the share alone is not critical, and with very \
+         much it is not reported",
+        "/proc/PID/fd, /proc/PID/fdinfo: who has files open for writing there",
+    ],
+    limits: &[&DISK_USED],
+    confirm: &[
+        confirm("df -h -x tmpfs -x devtmpfs", "Use% at 98 or more, with little under Avail"),
+        confirm("lsof -nP +L1 | head -20", "files that are deleted and still open: du does not see them"),
+    ],
     advice: &[
         look("Find what takes the room.", "du -xhd1 {device} 2>/dev/null | sort -h | tail", Remedy::Tune),
         look(
@@ -56,12 +65,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let fullest = mounts
         .iter()
         .filter_map(|mount| Some((mount, used(mount)?)))
-        .filter(|(_, used)| *used >= DISK_USED.warning)
+        .filter(|(_, used)| *used >= facts.limit(&DISK_USED).warning)
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let Some((mount, used)) = fullest else { return Outcome::Clear };
     let Ok(Room { available_bytes, total_bytes, .. }) = mount.room else { return Outcome::Clear };
-    let critical = DISK_USED.critical.is_some_and(|limit| used >= limit) && available_bytes < DISK_ROOM_BYTES;
-    if !critical && available_bytes >= 10 * DISK_ROOM_BYTES {
+    let critical = facts.limit(&DISK_USED).critical.is_some_and(|limit| used >= limit)
+        && (available_bytes as f64) < facts.setting(&DISK_ROOM_BYTES);
+    if !critical && available_bytes as f64 >= 10.0 * facts.setting(&DISK_ROOM_BYTES) {
         return Outcome::Clear;
     }
     let top = facts.most_among(&mount.writers, |process| {
@@ -71,7 +81,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.6 } else { 0.05 },
         evidence: vec![
-            evidence(&DISK_USED, Some(used), &format!("statvfs {}", mount.path)),
+            facts.evidence(&DISK_USED, Some(used), &format!("statvfs {}", mount.path)),
             plain(
                 "disk_available_bytes",
                 Some(available_bytes as f64),

@@ -6,8 +6,10 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::disk_load::{describe, numbers, users};
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, advise, look, trace};
-use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
+use crate::diagnose::rules::{Hit, Outcome, Rule, advise, confirm, look, trace};
+use crate::diagnose::thresholds::{
+    AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
+};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::DiskRates;
 use crate::model::units::human_seconds;
@@ -24,9 +26,19 @@ pub const RULE: Rule = Rule {
         "Too few requests for a mean.",
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "HPE LinuxKI", "iostat(1)"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/diskstats time by read, by write and by flush: the slowest of those that somebody waits \
+         for, above the limit of the kind of disk, or several times the device's own mean since boot",
+        "/proc/diskstats weighted time and time with requests: a full queue would explain it, and then it \
+         is disk-saturated",
+        "/proc/meminfo Dirty, Writeback: with much of it the time by write is left out",
+        "/proc/pressure/io some total, or threads in state D: somebody must wait",
+    ],
+    limits: &[&AWAIT_SPINNING, &AWAIT_SOLID, &DISK_QUEUE, &DISK_BUSY, &IO_PRESSURE],
+    confirm: &[
+        confirm("iostat -dx 1 3", "r_await, w_await or f_await high (milliseconds) while aqu-sz stays small"),
+        confirm("pidstat -d 1 3", "iodelay above 0: who waits, where the kernel accounts for it (as root)"),
+    ],
     advice: &[
         look(
             "Look for a failing or throttled device: errors, remapped sectors, a volume out of burst \
@@ -63,15 +75,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let slow = facts.disks().iter().filter_map(|disk| Some((disk, slow_seconds(facts, disk)?)));
     // The slowest by its own limit; a device that stands on others only when none of those is slow.
     let Some((disk, seconds)) = slow.max_by(|a, b| {
-        let weight = |(disk, seconds): &(&DiskRates, f64)| seconds / Facts::await_limit(disk).warning;
+        let weight =
+            |(disk, seconds): &(&DiskRates, f64)| seconds / facts.limit(Facts::await_limit(disk)).warning;
         a.0.slaves.is_empty().cmp(&b.0.slaves.is_empty()).then(weight(a).total_cmp(&weight(b)))
     }) else {
         return Outcome::Clear;
     };
-    let limit = Facts::await_limit(disk);
+    let limit = facts.limit(Facts::await_limit(disk));
     let (some, full) = facts.io_stalls();
-    let waited =
-        some >= IO_PRESSURE.critical.unwrap_or(1.0) || full >= 0.2 || facts.disk_waiters_mean() >= 1.0;
+    let waited = some >= facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0)
+        || full >= 0.2
+        || facts.disk_waiters_mean() >= 1.0;
     let critical = limit.critical.is_some_and(|limit| seconds >= limit) && waited;
     let users = users(facts, disk);
     let normal = disk
@@ -84,7 +98,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, 0.8)
             .margin(seconds, limit.warning, limit.warning / 4.0)
-            .agreement(1 + usize::from(some >= IO_PRESSURE.warning))
+            .agreement(1 + usize::from(some >= facts.limit(&IO_PRESSURE).warning))
             .ratio(),
         impact_ratio: some.max(facts.disk_waiters_mean().min(1.0) * 0.8),
         summary: format!(
@@ -107,12 +121,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
 
 /// The time of the requests that somebody waits for, when it is too long and no queue explains it.
 fn slow_seconds(facts: &Facts<'_>, disk: &DiskRates) -> Option<f64> {
-    let queued = disk.queue_mean >= DISK_QUEUE.warning && disk.utilization_ratio >= DISK_BUSY.warning;
-    if queued || disk.completed_count < REQUESTS_MIN {
+    let queued = disk.queue_mean >= facts.limit(&DISK_QUEUE).warning
+        && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning;
+    if queued || (disk.completed_count as f64) < facts.setting(&REQUESTS_MIN) {
         return None;
     }
-    let limit = Facts::await_limit(disk).warning;
-    let reads = f64::from(u32::from(disk.reads_per_second * facts.rates.seconds >= REQUESTS_MIN as f64));
+    let limit = facts.limit(Facts::await_limit(disk)).warning;
+    let reads =
+        f64::from(u32::from(disk.reads_per_second * facts.rates.seconds >= facts.setting(&REQUESTS_MIN)));
     let read = disk.read_await_seconds.filter(|_| reads > 0.0);
     // Writes that come out of the page cache hide those that are waited for.
     let write = disk.write_await_seconds.filter(|_| !facts.writes_are_writeback());

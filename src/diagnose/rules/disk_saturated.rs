@@ -7,8 +7,10 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::disk_load::{describe, numbers, users};
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, advise, change, look};
-use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN};
+use crate::diagnose::rules::{Hit, Outcome, Rule, advise, change, confirm, look};
+use crate::diagnose::thresholds::{
+    AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
+};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::rates::DiskRates;
 use crate::model::units::percent;
@@ -24,9 +26,25 @@ pub const RULE: Rule = Rule {
         "Swapping or a page cache that is too small: the disk suffers from the want of memory.",
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "iostat(1)", "Gregg, USE method"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/diskstats time with requests on their way: the device is never idle",
+        "/proc/diskstats weighted time: mean number of requests on their way; half as many are enough for \
+         moving heads",
+        "/proc/diskstats time of a request: above the limit of the kind of disk, or well above the \
+         device's own mean since boot, or a deep queue; of a few requests only there is no mean",
+        "/proc/pressure/io, threads in state D, or reads: somebody must wait; writes out of the page cache \
+         alone do not count",
+        "/proc/PID/io read_bytes, write_bytes: who it is; where they may not be read, who waits",
+    ],
+    limits: &[&DISK_BUSY, &DISK_QUEUE, &AWAIT_SPINNING, &AWAIT_SOLID, &IO_PRESSURE],
+    confirm: &[
+        confirm(
+            "iostat -dx 1 3",
+            "%util near 100, aqu-sz above 4 and r_await or w_await high, in the reports after the first",
+        ),
+        confirm("pidstat -d 1 3", "who reads and writes how much (as root)"),
+        confirm("cat /proc/pressure/io", "avg10 of some above 10, unless the I/O is asynchronous"),
+    ],
     advice: &[
         look(
             "Read less: an index, a cache, a larger page; write less: batches, group commit, a lower \
@@ -70,14 +88,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let (some, full) = facts.io_stalls();
-    let waited =
-        some >= IO_PRESSURE.critical.unwrap_or(1.0) || full >= 0.1 || facts.disk_waiters_mean() >= 1.0;
-    let deep = DISK_QUEUE.critical.is_some_and(|limit| disk.queue_mean >= limit);
-    let full_time = DISK_BUSY.critical.is_some_and(|limit| disk.utilization_ratio >= limit);
+    let waited = some >= facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0)
+        || full >= 0.1
+        || facts.disk_waiters_mean() >= 1.0;
+    let deep = facts.limit(&DISK_QUEUE).critical.is_some_and(|limit| disk.queue_mean >= limit);
+    let full_time = facts.limit(&DISK_BUSY).critical.is_some_and(|limit| disk.utilization_ratio >= limit);
     let waits_somewhere = waited || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
     let users = users(facts, disk);
     let mut against = Vec::new();
-    if some < IO_PRESSURE.warning && facts.rates.io_pressure.is_ok() {
+    if some < facts.limit(&IO_PRESSURE).warning && facts.rates.io_pressure.is_ok() {
         against.push(format!(
             "No thread sleeps for I/O ({} of the time): the requests are asynchronous.",
             percent(some)
@@ -87,7 +106,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: if deep && full_time && waits_somewhere { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, 0.8)
-            .margin(disk.queue_mean, DISK_QUEUE.warning, 0.5)
+            .margin(disk.queue_mean, facts.limit(&DISK_QUEUE).warning, 0.5)
             .agreement(1 + usize::from(facts.io_waited_for()) + usize::from(deep))
             .ratio(),
         impact_ratio: some.max(if waits_somewhere { 0.5 } else { 0.2 }),
@@ -109,8 +128,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
-    let limit = Facts::await_limit(disk).warning;
-    let deep = DISK_QUEUE.critical.is_some_and(|limit| disk.queue_mean >= limit);
+    let limit = facts.limit(Facts::await_limit(disk)).warning;
+    let deep = facts.limit(&DISK_QUEUE).critical.is_some_and(|limit| disk.queue_mean >= limit);
     let normal = disk.read_await_since_boot_seconds.unwrap_or(f64::MAX);
     // A deep queue makes even a fast device slow; without one only slowness itself counts.
     let slow = disk.await_seconds().is_some_and(|seconds| {
@@ -118,11 +137,12 @@ fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
             || (deep && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
             || (seconds >= 3.0 * normal && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
     });
-    let queued = disk.queue_mean >= if Facts::spinning(disk) { 2.0 } else { DISK_QUEUE.warning };
+    let queued =
+        disk.queue_mean >= if Facts::spinning(disk) { 2.0 } else { facts.limit(&DISK_QUEUE).warning };
     let somebody_waits =
         facts.io_waited_for() || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
-    disk.completed_count >= REQUESTS_MIN
-        && disk.utilization_ratio >= DISK_BUSY.warning
+    disk.completed_count as f64 >= facts.setting(&REQUESTS_MIN)
+        && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning
         && queued
         && slow
         && somebody_waits

@@ -3,8 +3,8 @@
 //! Evidence: open files against the soft limit of the process, or against the limit of the system. Root has no
 //! exemption from its own limit. A process that is stuck at its limit spins or refuses connections.
 
-use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::OpenFiles;
@@ -18,9 +18,18 @@ pub const RULE: Rule = Rule {
               fail.",
     false_positives: &["A process that is meant to hold many files and stays below its limit."],
     sources: &["getrlimit(2) RLIMIT_NOFILE", "proc_sys_fs(5) file-nr", "node-mixin; netdata"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/fd: number of open files, by \"Max open files\" (soft) of /proc/PID/limits",
+        "/proc/sys/fs/file-nr: open files of the system by their limit; looked at first",
+    ],
+    limits: &[&PROCESS_FILES, &SYSTEM_FILES],
+    confirm: &[
+        confirm(
+            "ls /proc/{pid}/fd | wc -l; grep 'open files' /proc/{pid}/limits",
+            "a count near the soft limit, which is the first of the two numbers",
+        ),
+        confirm("cat /proc/sys/fs/file-nr", "the first number near the third"),
+    ],
     advice: &[
         look(
             "See what it holds: a leak shows many of one kind.",
@@ -50,16 +59,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .open_files
         .iter()
         .filter_map(|files| Some((files, share(files)?)))
-        .filter(|(_, share)| *share >= PROCESS_FILES.warning)
+        .filter(|(_, share)| *share >= facts.limit(&PROCESS_FILES).warning)
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    if let Some(system) = system.filter(|system| *system >= SYSTEM_FILES.warning) {
+    if let Some(system) = system.filter(|system| *system >= facts.limit(&SYSTEM_FILES).warning) {
         let most = limits.open_files.iter().max_by_key(|files| files.count);
         let top = most.and_then(|files| facts.most_among(&[files.pid], |_| 1.0));
-        let critical = at(system, SYSTEM_FILES.critical);
+        let critical = at(system, facts.limit(&SYSTEM_FILES).critical);
         return Outcome::hit(Hit {
             impact_ratio: if critical { 0.8 } else { 0.2 },
-            evidence: vec![evidence(&SYSTEM_FILES, Some(system), "/proc/sys/fs/file-nr")],
+            evidence: vec![facts.evidence(&SYSTEM_FILES, Some(system), "/proc/sys/fs/file-nr")],
             ..Hit::new(
                 if critical { Severity::Critical } else { Severity::Warning },
                 format!("The system has {} of all files open that it may have.", percent(system)),
@@ -70,12 +79,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let Some((files, share)) = worst else { return Outcome::Clear };
     let top = facts.most_among(&[files.pid], |_| 1.0);
-    let critical = at(share, PROCESS_FILES.critical);
+    let critical = at(share, facts.limit(&PROCESS_FILES).critical);
     let name = top.as_ref().map_or_else(|| format!("process {}", files.pid), |top| facts.name(top));
     let limit = files.limit.unwrap_or(0);
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.6 } else { 0.1 },
-        evidence: vec![evidence(&PROCESS_FILES, Some(share), "/proc/PID/fd, /proc/PID/limits")],
+        evidence: vec![facts.evidence(&PROCESS_FILES, Some(share), "/proc/PID/fd, /proc/PID/limits")],
         why: Some(format!("holds {} of {limit} files", files.count)),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },

@@ -4,7 +4,7 @@
 //! to read the log.
 
 use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
 use crate::model::reading::AbsenceKind;
@@ -20,9 +20,22 @@ pub const RULE: Rule = Rule {
         "An error on a device that nobody uses, such as an empty drive.",
     ],
     sources: &["kernel Documentation/ABI/testing/dev-kmsg", "kernel Documentation/driver-api/edac.rst"],
-    counters: &[],
+    counters: &[
+        "/dev/kmsg: messages of level warning and worse that report a failing disk, link, file system, \
+         RAID or memory module; those within the window make it critical, those of the last hour are worth \
+         knowing",
+    ],
     limits: &[],
-    confirm: &[],
+    confirm: &[
+        confirm(
+            "dmesg -T -l emerg,alert,crit,err,warn | tail -50",
+            "I/O errors, link resets, EDAC or machine check lines, with the time of each",
+        ),
+        confirm(
+            "cat /proc/mdstat",
+            "an array with a missing member, such as [U_], where there is software RAID",
+        ),
+    ],
     advice: &[
         look("Read what it says.", "dmesg -T -l err,crit,alert,emerg | tail -50", Remedy::AddResource),
         look("Ask the disk.", "smartctl -a /dev/DISK", Remedy::AddResource),

@@ -2,8 +2,8 @@
 //!
 //! Evidence: statvfs(3). File systems that make inodes as they need them (btrfs, vfat) show none and are left out.
 
-use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::INODES_USED;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
@@ -15,9 +15,12 @@ pub const RULE: Rule = Rule {
     symptom: "New files cannot be made although there is room: there are too many small ones.",
     false_positives: &["File systems without a fixed number of inodes."],
     sources: &["statvfs(3)", "netdata disk_inode_usage; node-mixin"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "statvfs(3) of each mounted device: inodes in use by all of them; file systems that make them as \
+         needed have no such number",
+    ],
+    limits: &[&INODES_USED],
+    confirm: &[confirm("df -i", "IUse% at 98 or more; df -h shows room on the same file system")],
     advice: &[
         look(
             "Find the folder with the many files.",
@@ -38,14 +41,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let fullest = mounts
         .iter()
         .filter_map(|mount| Some((mount, mount.room.as_ref().ok()?.inodes_used_ratio()?)))
-        .filter(|(_, used)| *used >= INODES_USED.warning)
+        .filter(|(_, used)| *used >= facts.limit(&INODES_USED).warning)
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let Some((mount, used)) = fullest else { return Outcome::Clear };
-    let critical = INODES_USED.critical.is_some_and(|limit| used >= limit);
+    let critical = facts.limit(&INODES_USED).critical.is_some_and(|limit| used >= limit);
     let top = facts.most_among(&mount.writers, |process| process.cpu_ratio());
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.6 } else { 0.05 },
-        evidence: vec![evidence(&INODES_USED, Some(used), &format!("statvfs {}", mount.path))],
+        evidence: vec![facts.evidence(&INODES_USED, Some(used), &format!("statvfs {}", mount.path))],
         device: Some(mount.path.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },

@@ -6,8 +6,8 @@
 //! and threads that fight for a lock of the kernel make progress: neither is this.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain, reason};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look, trace};
+use crate::diagnose::facts::{Facts, plain, reason};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::step4_rank::{Ranked, label, suspects};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -32,9 +32,32 @@ pub const RULE: Rule = Rule {
         "proc_pid_stat(5)",
         "kernel Documentation/admin-guide/sysctl/kernel.rst hung_task_timeout_secs",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/stat state D in nearly every look: the thread waits for I/O and nothing else \
+         happens to it",
+        "/proc/PID/task/TID/schedstat timeslices, or its CPU time: it has not run in between",
+        "/proc/PID/task/TID/wchan: what it sleeps in; vfork does not count, nor does a kernel lock that \
+         changes hands",
+        "/proc/diskstats in flight and completed: a device with requests on their way and none coming back",
+        "/proc/diskstats time with requests: threads that do get on count only while no disk is busy",
+        "/proc/stat procs_blocked and /proc/pressure/io: shown beside it; both stay near 0 where a lock, a \
+         server or a frozen file system holds the thread",
+    ],
+    limits: &[&UNINTERRUPTIBLE, &BLOCKED_LOOKS, &STUCK_SECONDS],
+    confirm: &[
+        confirm(
+            "ps -eLo stat,pid,tid,wchan:32,comm | grep '^D'",
+            "the same threads in the same function each time it is run",
+        ),
+        confirm(
+            "cat /proc/{pid}/stack",
+            "the way into the kernel: nfs, fuse, freeze or the block layer (as root)",
+        ),
+        confirm(
+            "grep -H . /sys/block/*/inflight",
+            "a device with requests on their way that do not become fewer",
+        ),
+    ],
     advice: &[
         look(
             "See where it hangs and on which file.",
@@ -65,21 +88,25 @@ pub const RULE: Rule = Rule {
 const DISK_EXPLAINS: f64 = 0.3;
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let stuck: Vec<&ThreadRates> = facts.user_threads().filter(|thread| is_stuck(thread)).collect();
-    let device = facts.disks().iter().find(|disk| disk.stuck_seconds >= STUCK_SECONDS.warning);
+    let stuck: Vec<&ThreadRates> = facts.user_threads().filter(|thread| is_stuck(facts, thread)).collect();
+    let device = facts.disks().iter().find(|disk| disk.stuck_seconds >= facts.limit(&STUCK_SECONDS).warning);
     let disks_quiet = facts.disks().iter().all(|disk| disk.utilization_ratio < DISK_EXPLAINS);
     let slow: Vec<&ThreadRates> = facts.user_threads().filter(|thread| waits_elsewhere(thread)).collect();
     let slow_mean: f64 = slow.iter().map(|thread| thread.uninterruptible_mean).sum();
     let (threads, hung) = match () {
         () if !stuck.is_empty() => (stuck, true),
-        () if disks_quiet && slow_mean >= UNINTERRUPTIBLE.warning => (slow, false),
+        () if disks_quiet && slow_mean >= facts.limit(&UNINTERRUPTIBLE).warning => (slow, false),
         () if device.is_some() => (Vec::new(), true),
         () => return Outcome::Clear,
     };
     let mean: f64 = threads.iter().map(|thread| thread.uninterruptible_mean).sum();
     let ranked = blocked(facts, &threads);
     let wait = main_wait(&threads);
-    let critical = (hung && mean >= facts.cpus) || device.is_some_and(|_| mean >= 1.0);
+    let critical = (hung && mean >= facts.cpus)
+        || device.is_some_and(|disk| {
+            mean >= 1.0
+                && facts.limit(&STUCK_SECONDS).critical.is_some_and(|limit| disk.stuck_seconds >= limit)
+        });
     let pressure = facts.rates.io_pressure.as_ref().ok().map(|pressure| pressure.some_ratio);
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
@@ -90,13 +117,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: mean.clamp(if device.is_some() { 0.5 } else { 0.0 }, 1.0),
         summary: summary(facts, &threads, &ranked, wait.as_deref(), device, hung),
         evidence: vec![
-            evidence(&UNINTERRUPTIBLE, Some(mean), "/proc/PID/task/TID/stat state D"),
-            evidence(
+            facts.evidence(&UNINTERRUPTIBLE, Some(mean), "/proc/PID/task/TID/stat state D"),
+            facts.evidence(
                 &BLOCKED_LOOKS,
                 threads.iter().map(|thread| thread.uninterruptible_looks_ratio).reduce(f64::max),
                 "/proc/PID/task/TID/stat state D",
             ),
-            evidence(
+            facts.evidence(
                 &STUCK_SECONDS,
                 device.map(|disk| disk.stuck_seconds),
                 "/proc/diskstats in flight, completed",
@@ -119,10 +146,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 /// In D whenever looked at, and never on a CPU in between.
-fn is_stuck(thread: &ThreadRates) -> bool {
+fn is_stuck(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
     thread.alive
         && thread.looks_count >= LOOKS_MIN
-        && thread.uninterruptible_looks_ratio >= BLOCKED_LOOKS.warning
+        && thread.uninterruptible_looks_ratio >= facts.limit(&BLOCKED_LOOKS).warning
         && match thread.ran {
             Some(ran) => !ran,
             None => thread.cpu_ratio() < 0.001,

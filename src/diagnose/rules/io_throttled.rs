@@ -4,8 +4,8 @@
 //! disk; the device shows neither queue nor long requests. Version 1 cannot limit buffered writes.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
@@ -19,9 +19,21 @@ pub const RULE: Rule = Rule {
               the disk is nearly idle.",
     false_positives: &["A group that is near its limit and whose threads do not wait."],
     sources: &["kernel Documentation/admin-guide/cgroup-v2.rst io.max", "cgroup-v1/blkio-controller.rst"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "io.stat rbytes, wbytes, rios, wios by io.max; version 1: blkio.throttle.io_service_bytes and \
+         io_serviced by blkio.throttle.*_device: the direction that is nearest to its limit",
+        "/proc/PID/task/TID/stat state D of the group's threads, sampled, or /proc/pressure/io some total: \
+         its threads must wait",
+        "/proc/diskstats time with requests: a disk that has little to do agrees",
+    ],
+    limits: &[&IO_LIMIT_USED, &IO_PRESSURE],
+    confirm: &[
+        confirm(
+            "grep -r . --include=io.max --include='blkio.throttle.*_device' /sys/fs/cgroup",
+            "a limit for the device in question",
+        ),
+        confirm("iostat -dx 1 3", "a rate just at that limit, with %util and aqu-sz low"),
+    ],
     advice: &[
         change(
             "Raise or lift the limit of its unit.",
@@ -43,8 +55,9 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let at_limit = facts.cgroups().iter().filter_map(|group| Some((group, used(group)?)));
-    let Some((group, used)) =
-        at_limit.filter(|(_, used)| *used >= IO_LIMIT_USED.warning).max_by(|a, b| a.1.total_cmp(&b.1))
+    let Some((group, used)) = at_limit
+        .filter(|(_, used)| *used >= facts.limit(&IO_LIMIT_USED).warning)
+        .max_by(|a, b| a.1.total_cmp(&b.1))
     else {
         return Outcome::Clear;
     };
@@ -56,7 +69,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .map(|process| process.uninterruptible_mean)
         .sum();
     let (some, _) = facts.io_stalls();
-    if waiting < 0.2 && some < IO_PRESSURE.warning {
+    if waiting < 0.2 && some < facts.limit(&IO_PRESSURE).warning {
         return Outcome::Clear;
     }
     let top = facts.most_among(&group.members, |process| {
@@ -78,8 +91,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new().agreement(1 + usize::from(quiet)).ratio(),
         impact_ratio: some.max(waiting.min(1.0)),
         evidence: vec![
-            evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
-            evidence(
+            facts.evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
+            facts.evidence(
                 &IO_PRESSURE,
                 facts.rates.io_pressure.is_ok().then_some(some),
                 "/proc/pressure/io some total",

@@ -3,8 +3,8 @@
 //! Evidence: the kernel's count of full accept queues, and the listening socket whose queue is full. Why the
 //! process does not accept is in what it does meanwhile: it burns CPU time, sleeps, or waits for a lock.
 
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;
@@ -21,9 +21,17 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/networking/ip-sysctl.rst somaxconn",
         "netdata tcp_listen_overflow",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/net/netstat TcpExt ListenOverflows: connections that found the queue full",
+        "/proc/net/tcp and tcp6, listening sockets: the one with the longest queue; /proc/PID/fd: whose it \
+         is",
+        "/proc/PID/stat and wchan of the owner: what it does instead of accepting",
+    ],
+    limits: &[&LISTEN_OVERFLOWS],
+    confirm: &[
+        confirm("ss -ltn", "a Recv-Q at or above its Send-Q: connections that wait, and how many may"),
+        confirm("nstat -asz TcpExtListenOverflows", "a count that rises from one look to the next"),
+    ],
     advice: &[
         look("See the queue (Recv-Q) and its limit (Send-Q).", "ss -ltnp", Remedy::FixProgram),
         advise(
@@ -47,10 +55,10 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let Some(overflows) = facts.net("TcpExt.ListenOverflows") else { return Outcome::Clear };
-    if overflows < LISTEN_OVERFLOWS.warning {
+    if overflows < facts.limit(&LISTEN_OVERFLOWS).warning {
         return Outcome::Clear;
     }
-    let critical = LISTEN_OVERFLOWS.critical.is_some_and(|limit| overflows >= limit);
+    let critical = facts.limit(&LISTEN_OVERFLOWS).critical.is_some_and(|limit| overflows >= limit);
     let full = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
         sockets.noted.iter().filter(|socket| socket.listening).max_by_key(|socket| socket.receive_queue)
     });
@@ -72,7 +80,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact_ratio: 0.5,
         evidence: vec![
-            evidence(&LISTEN_OVERFLOWS, Some(overflows), "/proc/net/netstat TcpExt ListenOverflows"),
+            facts.evidence(&LISTEN_OVERFLOWS, Some(overflows), "/proc/net/netstat TcpExt ListenOverflows"),
             plain(
                 "accept_queue_count",
                 full.map(|socket| socket.receive_queue as f64),

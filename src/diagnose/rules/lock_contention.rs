@@ -6,8 +6,8 @@
 //! Evidence for the second: threads in D in functions that take the lock of the address space.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::{ProcessRates, ThreadRates};
@@ -27,9 +27,28 @@ pub const RULE: Rule = Rule {
         "Threads that hand work on to each other wake often and wait for work, not for a lock.",
     ],
     sources: &["futex(2)", "Gregg, off-CPU analysis", "pmie cpu.context_switch"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/wchan futex in state S, of threads that get a CPU again and again (schedstat \
+         timeslices): they queue for a lock in user space",
+        "/proc/PID/stat utime, stime: the whole process gets about one CPU's work done and its threads \
+         share it, while CPUs idle",
+        "/proc/PID/task/TID/wchan in state D, in functions that take the lock of the address space: they \
+         queue in the kernel, and get on",
+        "/proc/stat ctxt: many switches agree",
+    ],
+    limits: &[&LOCK_WAITERS],
+    confirm: &[
+        confirm(
+            "pidstat -wt -p {pid} 1 3",
+            "cswch/s of many threads in the tens or more: each wakes, finds the lock taken and sleeps again",
+        ),
+        confirm(
+            "ps -L -o tid,stat,wchan:32,pcpu -p {pid}",
+            "most threads in futex_do_wait or futex_wait_queue, run after run; for the address space, \
+             state D in the likes of vm_mmap_pgoff and lock_mm_and_find_vma",
+        ),
+        confirm("mpstat 1 3", "%idle well above 0 while the process is slow"),
+    ],
     advice: &[
         look(
             "See who holds it: the stacks of all threads.",
@@ -60,12 +79,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(1 + usize::from(facts.rates.context_switches_per_second.unwrap_or(0.0) >= 2000.0))
-            .margin(queue.waiters, LOCK_WAITERS.warning, 0.5)
+            .margin(queue.waiters, facts.limit(&LOCK_WAITERS).warning, 0.5)
             .ratio(),
         // It costs more than one busy thread does, and less than a box that is full.
         impact_ratio: 0.35 + if serious { 0.1 } else { 0.0 },
         evidence: vec![
-            evidence(&LOCK_WAITERS, Some(queue.waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
+            facts.evidence(&LOCK_WAITERS, Some(queue.waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
             plain("process_cpus", Some(process.cpu_ratio()), "count", "/proc/PID/stat"),
             plain(
                 "context_switches_per_second",
@@ -99,7 +118,7 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
         return None;
     }
     let mut queues: BTreeMap<Pid, Queue> = BTreeMap::new();
-    for thread in facts.user_threads().filter(|thread| thread.alive && takes_turns(thread)) {
+    for thread in facts.user_threads().filter(|thread| thread.alive && takes_turns(facts, thread)) {
         let waiting = futex_mean(thread);
         if waiting < 0.3 {
             continue;
@@ -116,7 +135,7 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
     let serial = |process: &ProcessRates| (0.6..1.35).contains(&process.cpu_ratio());
     queues
         .into_values()
-        .filter(|queue| queue.threads >= 2 && queue.waiters >= LOCK_WAITERS.warning)
+        .filter(|queue| queue.threads >= 2 && queue.waiters >= facts.limit(&LOCK_WAITERS).warning)
         .filter(|queue| {
             facts.rates.process(queue.pid).is_some_and(|process| serial(process) && shared(facts, process))
         })
@@ -132,8 +151,8 @@ fn shared(facts: &Facts<'_>, process: &ProcessRates) -> bool {
 }
 
 /// Whether a thread gets a CPU again and again.
-fn takes_turns(thread: &ThreadRates) -> bool {
-    thread.timeslices_per_second.is_some_and(|turns| turns >= LOCK_TURNS_PER_SECOND)
+fn takes_turns(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
+    thread.timeslices_per_second.is_some_and(|turns| turns >= facts.setting(&LOCK_TURNS_PER_SECOND))
 }
 
 fn futex_mean(thread: &ThreadRates) -> f64 {
@@ -168,6 +187,6 @@ fn in_kernel(facts: &Facts<'_>) -> Option<Queue> {
     }
     queues
         .into_values()
-        .filter(|queue| queue.threads >= 3 && queue.waiters >= LOCK_WAITERS.warning)
+        .filter(|queue| queue.threads >= 3 && queue.waiters >= facts.limit(&LOCK_WAITERS).warning)
         .max_by(|a, b| a.waiters.total_cmp(&b.waiters))
 }

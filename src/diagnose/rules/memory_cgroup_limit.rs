@@ -4,10 +4,10 @@
 //! time for memory. Usage at the limit alone is normal: page cache fills any limit.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
-    CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, MEMORY_PRESSURE,
+    CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
 };
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
@@ -27,9 +27,27 @@ pub const RULE: Rule = Rule {
         "cgroup-v1/memory.rst",
         "netdata",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "memory.events max and high, or memory.failcnt of version 1: how often the group was at its limit",
+        "memory.current less inactive_file of memory.stat, by memory.max or memory.high \
+         (memory.usage_in_bytes, memory.limit_in_bytes): what cannot be dropped at once",
+        "/proc/pressure/memory some and full, total: somebody must be waiting, for which a little less \
+         than the limit is enough; where much could be dropped, twice the limit is asked for",
+        "/proc/vmstat pgscan_anon and pgscan_file, less pgscan_kswapd and pgscan_direct: reclaim for a \
+         group, not for the box",
+    ],
+    limits: &[&CGROUP_MEMORY, &CGROUP_MEMORY_HITS, &MEMORY_PRESSURE, &MEMORY_FULL],
+    confirm: &[
+        confirm(
+            "grep -rE . --include=memory.events --include=memory.failcnt /sys/fs/cgroup | grep -E \
+             'max|high|failcnt' | grep -vE '[ :]0$'",
+            "a group whose count rises from one look to the next",
+        ),
+        confirm(
+            "cat /proc/pressure/memory; grep -E 'MemTotal|MemAvailable' /proc/meminfo",
+            "threads wait for memory although much is available",
+        ),
+    ],
     advice: &[
         change(
             "Raise the limit of its unit.",
@@ -52,7 +70,7 @@ pub const RULE: Rule = Rule {
 fn check(facts: &Facts<'_>) -> Outcome {
     let hits = |group: &CgroupRates| group.memory_failures_per_second.unwrap_or(0.0);
     let limited = facts.cgroups().iter().filter(|group| {
-        hits(group) >= CGROUP_MEMORY_HITS.warning
+        hits(group) >= facts.limit(&CGROUP_MEMORY_HITS).warning
             && group.memory.is_some_and(|memory| memory.limit_bytes.is_some())
     });
     let Some(group) = limited.max_by(|a, b| hits(a).total_cmp(&hits(b))) else { return Outcome::Clear };
@@ -61,10 +79,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         usage.saturating_sub(memory.inactive_file_bytes.unwrap_or(0)) as f64 / limit.max(1) as f64
     });
     let (some, full) = facts.memory_stalls();
-    let cache_only = used.is_some_and(|used| used < CGROUP_MEMORY.warning);
+    let cache_only = used.is_some_and(|used| used < facts.limit(&CGROUP_MEMORY).warning);
     let stalls_known = facts.rates.memory_pressure.is_ok();
     let harmless = match stalls_known {
-        true => some < CGROUP_MEMORY_PRESSURE || (cache_only && some < 2.0 * MEMORY_PRESSURE.warning),
+        true => {
+            some < facts.setting(&CGROUP_MEMORY_PRESSURE)
+                || (cache_only && some < 2.0 * facts.limit(&MEMORY_PRESSURE).warning)
+        }
         // Where nobody counts the waiting, a group that is full of what cannot be dropped must do.
         false => cache_only || used.is_none(),
     };
@@ -74,7 +95,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let top = facts.most_among(&group.members, |process| process.memory_bytes() as f64);
     let named = top.as_ref().map(|top| format!("; {} holds most of it", facts.name(top))).unwrap_or_default();
     let limit = human_bytes(memory.limit_bytes.unwrap_or(0) as f64);
-    let critical = full >= 0.1 || some >= MEMORY_PRESSURE.critical.unwrap_or(1.0);
+    let critical = full >= facts.limit(&MEMORY_FULL).critical.unwrap_or(1.0)
+        || some >= facts.limit(&MEMORY_PRESSURE).critical.unwrap_or(1.0);
     let summary = format!(
         "Control group {} is at its memory limit of {limit} ({} times a second it had to make room) and threads \
          wait for memory {} of the time{named}.",
@@ -88,9 +110,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .ratio(),
         impact_ratio: some.max(2.0 * full).max(if stalls_known { 0.0 } else { 0.3 }).min(1.0),
         evidence: vec![
-            evidence(&CGROUP_MEMORY, used, "memory.current, memory.stat, memory.max, or version 1's"),
-            evidence(&CGROUP_MEMORY_HITS, Some(hits(group)), "memory.events max, high, or memory.failcnt"),
-            evidence(&MEMORY_PRESSURE, stalls_known.then_some(some), "/proc/pressure/memory some total"),
+            facts.evidence(&CGROUP_MEMORY, used, "memory.current, memory.stat, memory.max, or version 1's"),
+            facts.evidence(
+                &CGROUP_MEMORY_HITS,
+                Some(hits(group)),
+                "memory.events max, high, or memory.failcnt",
+            ),
+            facts.evidence(
+                &MEMORY_PRESSURE,
+                stalls_known.then_some(some),
+                "/proc/pressure/memory some total",
+            ),
             plain(
                 "memory_limit_bytes",
                 memory.limit_bytes.map(|bytes| bytes as f64),

@@ -5,8 +5,8 @@
 //! from the groups' own counts. A kill before the window is worth knowing and no more.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::OOM_KILLS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::KernelMessage;
@@ -20,9 +20,20 @@ pub const RULE: Rule = Rule {
     symptom: "The kernel kills processes because the box, or a control group, has no memory left.",
     false_positives: &["A kill of long ago: it is listed, and is not the verdict."],
     sources: &["proc_vmstat(5) oom_kill (4.13)", "kernel mm/oom_kill.c", "netdata oom_kill"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/vmstat oom_kill: kills within the window, in the box and in control groups",
+        "memory.events oom_kill, or oom_kill in memory.oom_control of version 1: in which group",
+        "/dev/kmsg \"Killed process\": whom, and whether for the limit of a group; those of the last hour \
+         are worth knowing",
+    ],
+    limits: &[&OOM_KILLS],
+    confirm: &[
+        confirm("grep oom_kill /proc/vmstat", "a number that is higher than it was a moment ago"),
+        confirm(
+            "dmesg -T | grep -iE 'oom-kill|killed process' | tail",
+            "each kill with its time, the process, its size and whose limit it was",
+        ),
+    ],
     advice: &[
         look(
             "Read what the kernel says of it: who, how large, whose limit.",
@@ -62,9 +73,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     // Kernels before 4.13 do not count: there the log must.
     let logged = killed.iter().filter(|(message, _)| in_window(message)).count() as u64;
     let kills = counted.unwrap_or(logged).max(of_groups.and_then(|g| g.oom_kills_count).unwrap_or(0));
-    if kills == 0 {
+    let limit = facts.limit(&OOM_KILLS);
+    if kills == 0 || (kills as f64) < limit.warning {
         return earlier(&killed, now);
     }
+    let critical = limit.critical.is_some_and(|limit| kills as f64 >= limit);
     let limit = of_groups.and_then(|group| group.memory?.limit_bytes);
     let group_name = of_groups.map(|group| group.name().to_owned());
     let scope = match (recent.map(|(_, killed)| killed.in_cgroup), &group_name) {
@@ -93,10 +106,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(1 + usize::from(recent.is_some()) + usize::from(of_groups.is_some()))
             .ratio(),
         impact_ratio: 1.0,
-        evidence: vec![evidence(&OOM_KILLS, Some(kills as f64), "/proc/vmstat oom_kill")],
+        evidence: vec![facts.evidence(&OOM_KILLS, Some(kills as f64), "/proc/vmstat oom_kill")],
         why: Some(format!("killed {scope}")),
         ..Hit::new(
-            Severity::Critical,
+            if critical { Severity::Critical } else { Severity::Warning },
             format!("{count} killed within the window {scope}{name}."),
             who,
             if of_groups.is_some() { Remedy::Tune } else { Remedy::AddResource },

@@ -5,12 +5,13 @@
 //! after they were dropped (refaults). Little available memory supports it and never suffices.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
+use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::memory_blame::{Blame, Demand};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{
-    ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE, REFAULT_SHARE,
+    ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, IO_PRESSURE, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE,
+    REFAULT_SHARE, REFAULTS_MIN,
 };
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::rates::{PagingRates, ProcessRates};
@@ -32,9 +33,36 @@ pub const RULE: Rule = Rule {
         "proc_vmstat(5) allocstall, workingset_refault_file",
         "Android lmkd; nohang; coroot",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/pressure/memory some and full, total: threads waited for memory",
+        "/proc/vmstat allocstall_*: a thread had to free memory itself; counts with at least a little \
+         waiting",
+        "/proc/vmstat workingset_refault_file times the page size, by the bytes that /proc/diskstats says \
+         were read: read again what had just been dropped; counts when somebody waits for I/O or memory",
+        "/proc/vmstat pgmajfault and /proc/meminfo MemAvailable, SUnreclaim, Shmem, HugePages: shown \
+         beside it, they decide nothing",
+    ],
+    limits: &[
+        &MEMORY_PRESSURE,
+        &MEMORY_FULL,
+        &ALLOCATION_STALLS,
+        &REFAULT_SHARE,
+        &MAJOR_FAULTS,
+        &AVAILABLE,
+        &IO_PRESSURE,
+    ],
+    confirm: &[
+        confirm("cat /proc/pressure/memory", "avg10 of some above 5"),
+        confirm(
+            "grep -E '^(allocstall|workingset_refault)' /proc/vmstat",
+            "counts that rise from one look to the next",
+        ),
+        confirm(
+            "sar -B 1 3",
+            "pgscand/s above 0: threads reclaim; majflt/s high with a disk that reads: the cache is too \
+             small",
+        ),
+    ],
     advice: &[
         look(
             "Find who holds the memory; mend a leak, shrink heaps that starve the page cache.",
@@ -54,22 +82,21 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Refaults below this many pages a second are noise of any box.
-const REFAULTS_MIN: f64 = 500.0;
-
 fn check(facts: &Facts<'_>) -> Outcome {
     let Some(paging) = facts.paging() else { return Outcome::Clear };
     let stalls_known = facts.rates.memory_pressure.is_ok();
     let (some, full) = facts.memory_stalls();
     let refault_share = facts.refault_share().unwrap_or(0.0);
     let refaults = paging.refault_file_per_second.unwrap_or(0.0);
-    let cache_short = refault_share >= REFAULT_SHARE.warning
-        && refaults >= REFAULTS_MIN
-        && (some >= MEMORY_PRESSURE.warning / 5.0
-            || facts.io_stalls().0 >= 0.1
+    let cache_short = refault_share >= facts.limit(&REFAULT_SHARE).warning
+        && refaults >= facts.setting(&REFAULTS_MIN)
+        && (some >= facts.limit(&MEMORY_PRESSURE).warning / 5.0
+            || facts.io_stalls().0 >= facts.limit(&IO_PRESSURE).warning
             || facts.io_waiters_mean() >= 0.3);
-    let direct = paging.allocation_stalls_per_second.is_some_and(|rate| rate >= ALLOCATION_STALLS.warning);
-    let stalled = some >= MEMORY_PRESSURE.warning;
+    let direct = paging
+        .allocation_stalls_per_second
+        .is_some_and(|rate| rate >= facts.limit(&ALLOCATION_STALLS).warning);
+    let stalled = some >= facts.limit(&MEMORY_PRESSURE).warning;
     if !(stalled || cache_short || (direct && (some >= 0.01 || !stalls_known))) {
         return if stalls_known || paging.allocation_stalls_per_second.is_some() {
             Outcome::Clear
@@ -82,8 +109,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
         };
     }
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    let thrashing =
-        at(full, MEMORY_FULL.critical) || (at(some, MEMORY_PRESSURE.critical) && (direct || cache_short));
+    let thrashing = at(full, facts.limit(&MEMORY_FULL).critical)
+        || (at(some, facts.limit(&MEMORY_PRESSURE).critical) && (direct || cache_short));
     let blame = blame(facts, cache_short);
     let what = if cache_short {
         format!(
@@ -130,16 +157,16 @@ fn numbers(
     let known = facts.rates.memory_pressure.is_ok();
     let (some, full) = facts.memory_stalls();
     vec![
-        evidence(&MEMORY_PRESSURE, known.then_some(some), "/proc/pressure/memory some total"),
-        evidence(&MEMORY_FULL, known.then_some(full), "/proc/pressure/memory full total"),
-        evidence(&ALLOCATION_STALLS, paging.allocation_stalls_per_second, "/proc/vmstat allocstall_*"),
-        evidence(
+        facts.evidence(&MEMORY_PRESSURE, known.then_some(some), "/proc/pressure/memory some total"),
+        facts.evidence(&MEMORY_FULL, known.then_some(full), "/proc/pressure/memory full total"),
+        facts.evidence(&ALLOCATION_STALLS, paging.allocation_stalls_per_second, "/proc/vmstat allocstall_*"),
+        facts.evidence(
             &REFAULT_SHARE,
             Some(refault_share),
             "/proc/vmstat workingset_refault_file, /proc/diskstats",
         ),
-        evidence(&MAJOR_FAULTS, paging.major_faults_per_second, "/proc/vmstat pgmajfault"),
-        evidence(&AVAILABLE, facts.available_ratio(), "/proc/meminfo MemAvailable"),
+        facts.evidence(&MAJOR_FAULTS, paging.major_faults_per_second, "/proc/vmstat pgmajfault"),
+        facts.evidence(&AVAILABLE, facts.available_ratio(), "/proc/meminfo MemAvailable"),
         plain(
             "memory_unowned_bytes",
             Some(facts.unowned_memory()),
@@ -165,7 +192,7 @@ fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
     let hogged = holders.ranked.first().is_some_and(|top| top.amount >= 0.5 * total);
     let read = |process: &ProcessRates| process.read_bytes_per_second.unwrap_or(0.0);
     let readers = rank(facts, None, |group| group.sum(read), read);
-    let reader = readers.first().filter(|top| top.share >= CONTRIBUTOR);
+    let reader = readers.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR));
     if let (true, false, Some(top)) = (cache_short && holders.demand != Demand::Growth, hogged, reader) {
         let name = facts.groups[top.group].label(top.pid);
         return Answer {

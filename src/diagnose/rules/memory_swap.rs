@@ -5,8 +5,8 @@
 //! culprit is who grows, else who is largest; who faults is the victim.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -29,9 +29,25 @@ pub const RULE: Rule = Rule {
         "pmie",
         "kernel Documentation/accounting/psi.rst",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/vmstat pswpin, pswpout: pages from and to swap, in many seconds of the window and not in a \
+         burst",
+        "/proc/swaps: where all of it is zram, ten times the traffic is allowed",
+        "/proc/pressure/memory some and full, total: half the limit for a warning is enough, swapping must \
+         hurt somebody",
+        "/proc/diskstats sectors: the share of the disk traffic that is swapping, for critical",
+        "/proc/PID/stat rss, majflt; /proc/PID/status RssAnon, VmSwap; smaps_rollup Pss: who grows, who is \
+         largest, who waits",
+    ],
+    limits: &[&SWAP_IN, &SWAP_OUT, &SWAP_SECONDS, &MEMORY_PRESSURE, &MEMORY_FULL],
+    confirm: &[
+        confirm("vmstat 1 5", "si above 0 in most lines after the first; so alone is the kernel making room"),
+        confirm("cat /proc/pressure/memory", "avg10 of some above 5"),
+        confirm(
+            "grep -H VmSwap /proc/[0-9]*/status | sort -k2 -n | tail",
+            "whose pages are in swap; those are the victims as often as the cause",
+        ),
+    ],
     advice: &[
         look(
             "Look whether the program is at fault: a leak, too many workers, a cache set too large.",
@@ -76,15 +92,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let scale = if cheap { 10.0 } else { 1.0 };
     let (some, full) = facts.memory_stalls();
     let stalls_known = facts.rates.memory_pressure.is_ok();
-    let hurts = !stalls_known || some >= MEMORY_PRESSURE.warning / 2.0;
-    let traffic = swap_in >= SWAP_IN.warning * scale || swap_out >= SWAP_OUT.warning * scale;
+    let hurts = !stalls_known || some >= facts.limit(&MEMORY_PRESSURE).warning / 2.0;
+    let traffic = swap_in >= facts.limit(&SWAP_IN).warning * scale
+        || swap_out >= facts.limit(&SWAP_OUT).warning * scale;
     let seconds = swapping_seconds(facts, scale);
-    if !traffic || !hurts || seconds < SWAP_SECONDS.warning {
+    if !traffic || !hurts || seconds < facts.limit(&SWAP_SECONDS).warning {
         return Outcome::Clear;
     }
     let swap_share = facts.swap_share().unwrap_or(0.0);
-    let stalled = MEMORY_FULL.critical.is_some_and(|limit| full >= limit) || some >= 0.2;
-    let critical = SWAP_IN.critical.is_some_and(|limit| swap_in >= limit * scale)
+    let stalled = facts.limit(&MEMORY_FULL).critical.is_some_and(|limit| full >= limit)
+        || some >= facts.limit(&MEMORY_PRESSURE).critical.unwrap_or(1.0);
+    let critical = facts.limit(&SWAP_IN).critical.is_some_and(|limit| swap_in >= limit * scale)
         && (stalled || (swap_share >= 0.3 && !cheap));
     let blame = facts.memory_blame();
     let victims = rank(
@@ -99,7 +117,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .agreement(1 + usize::from(some >= MEMORY_PRESSURE.warning) + usize::from(swap_share >= 0.3))
+            .agreement(
+                1 + usize::from(some >= facts.limit(&MEMORY_PRESSURE).warning)
+                    + usize::from(swap_share >= 0.3),
+            )
             .ratio(),
         impact_ratio: (some.max(2.0 * full)).max(if stalls_known { 0.0 } else { swap_share }).min(1.0),
         summary: format!(
@@ -111,11 +132,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
             blame.text(facts),
         ),
         evidence: vec![
-            evidence(&SWAP_IN, Some(swap_in), "/proc/vmstat pswpin"),
-            evidence(&SWAP_OUT, Some(swap_out), "/proc/vmstat pswpout"),
-            evidence(&SWAP_SECONDS, Some(seconds), "/proc/vmstat, second by second"),
-            evidence(&MEMORY_PRESSURE, stalls_known.then_some(some), "/proc/pressure/memory some total"),
-            evidence(&MEMORY_FULL, stalls_known.then_some(full), "/proc/pressure/memory full total"),
+            facts.evidence(&SWAP_IN, Some(swap_in), "/proc/vmstat pswpin"),
+            facts.evidence(&SWAP_OUT, Some(swap_out), "/proc/vmstat pswpout"),
+            facts.evidence(&SWAP_SECONDS, Some(seconds), "/proc/vmstat, second by second"),
+            facts.evidence(
+                &MEMORY_PRESSURE,
+                stalls_known.then_some(some),
+                "/proc/pressure/memory some total",
+            ),
+            facts.evidence(&MEMORY_FULL, stalls_known.then_some(full), "/proc/pressure/memory full total"),
             plain("swap_share_of_disk_ratio", facts.swap_share(), "ratio", "/proc/vmstat, /proc/diskstats"),
             plain("memory_available_bytes", available.map(|bytes| bytes as f64), "bytes", "/proc/meminfo"),
         ],
@@ -144,8 +169,8 @@ fn swapping_seconds(facts: &Facts<'_>, scale: f64) -> f64 {
         return 1.0;
     }
     let moved = slices.iter().filter(|slice| {
-        slice.swap_in_per_second.is_some_and(|rate| rate >= SWAP_IN.warning * scale)
-            || slice.swap_out_per_second.is_some_and(|rate| rate >= SWAP_OUT.warning * scale)
+        slice.swap_in_per_second.is_some_and(|rate| rate >= facts.limit(&SWAP_IN).warning * scale)
+            || slice.swap_out_per_second.is_some_and(|rate| rate >= facts.limit(&SWAP_OUT).warning * scale)
     });
     moved.count() as f64 / slices.len() as f64
 }

@@ -3,8 +3,8 @@
 //! Evidence: datagrams that found no room in their socket, packets that found none in a CPU's backlog. The
 //! `dropped` of a network card counts packets that nobody wanted as well, so it is not used.
 
-use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::PACKET_DROPS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::human_count;
@@ -20,9 +20,23 @@ pub const RULE: Rule = Rule {
         "A few drops at the start of a burst.",
     ],
     sources: &["kernel Documentation/networking/snmp_counter.rst", "netdata; net/core/net-procfs.c"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/net/snmp Udp RcvbufErrors: datagrams that found no room in their socket",
+        "/proc/net/softnet_stat, second column: packets that found no room in the queue of a CPU",
+        "/proc/net/udp and udp6 drops: which socket; /proc/PID/fd: whose it is",
+    ],
+    limits: &[&PACKET_DROPS],
+    confirm: &[
+        confirm(
+            "nstat -asz UdpRcvbufErrors Udp6RcvbufErrors",
+            "a count that rises from one look to the next",
+        ),
+        confirm("cat /proc/net/softnet_stat", "a second column (hexadecimal, a row for each CPU) that rises"),
+        confirm(
+            "ss -uapnm",
+            "a Recv-Q that stays high, and d in skmem above 0: what that socket has dropped",
+        ),
+    ],
     advice: &[
         look("See which socket drops.", "ss -uapmn", Remedy::FixProgram),
         advise(
@@ -46,10 +60,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
         facts.net("Udp.RcvbufErrors").unwrap_or(0.0) + facts.net("Udp6.RcvbufErrors").unwrap_or(0.0);
     let backlog = facts.net("softnet.dropped").unwrap_or(0.0);
     let drops = datagrams.max(backlog);
-    if drops < PACKET_DROPS.warning {
+    if drops < facts.limit(&PACKET_DROPS).warning {
         return Outcome::Clear;
     }
-    let critical = PACKET_DROPS.critical.is_some_and(|limit| drops >= limit);
+    let critical = facts.limit(&PACKET_DROPS).critical.is_some_and(|limit| drops >= limit);
     let dropping = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
         sockets
             .noted
@@ -72,8 +86,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact_ratio: 0.4,
         evidence: vec![
-            evidence(&PACKET_DROPS, Some(datagrams), "/proc/net/snmp Udp RcvbufErrors"),
-            evidence(&PACKET_DROPS, Some(backlog), "/proc/net/softnet_stat, second column"),
+            facts.evidence(&PACKET_DROPS, Some(datagrams), "/proc/net/snmp Udp RcvbufErrors"),
+            facts.evidence(&PACKET_DROPS, Some(backlog), "/proc/net/softnet_stat, second column"),
         ],
         why: dropping.map(|socket| format!("reads port {} too slowly", socket.port)),
         ..Hit::new(

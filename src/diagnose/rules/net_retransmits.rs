@@ -4,8 +4,8 @@
 //! packet is taken off: that is a full or absent listener.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::{human_count, percent};
@@ -20,9 +20,20 @@ pub const RULE: Rule = Rule {
         "A peer that does not listen: its first packets are repeated.",
     ],
     sources: &["kernel Documentation/networking/snmp_counter.rst", "RFC 6298"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/net/snmp Tcp RetransSegs less /proc/net/netstat TcpExt TCPSynRetrans, by that and OutSegs; \
+         of a few segments only there is no share",
+        "/proc/net/netstat TcpExt TCPTimeouts: shown beside it",
+        "/proc/net/tcp and tcp6 retransmits; /proc/PID/fd: whose connection it is",
+    ],
+    limits: &[&RETRANSMITS],
+    confirm: &[
+        confirm(
+            "nstat -asz TcpRetransSegs TcpOutSegs TcpExtTCPSynRetrans",
+            "the first rises by more than a hundredth of what the second does",
+        ),
+        confirm("ss -tin | grep -B1 retrans: | head -20", "the peers that lose packets"),
+    ],
     advice: &[
         look("See which peers lose.", "ss -tin | grep -B1 retrans:", Remedy::Tune),
         look("Look at the card and the path.", "ip -s link; mtr -rwc 50 PEER", Remedy::Tune),
@@ -44,10 +55,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let seconds = facts.rates.seconds;
     let share = again / (sent + again).max(f64::EPSILON);
     // The kernel's count of segments sent leaves out those sent again.
-    if share < RETRANSMITS.warning || (sent + again) * seconds < SEGMENTS_MIN || again * seconds < 10.0 {
+    if share < facts.limit(&RETRANSMITS).warning
+        || (sent + again) * seconds < facts.setting(&SEGMENTS_MIN)
+        || again * seconds < 10.0
+    {
         return Outcome::Clear;
     }
-    let critical = RETRANSMITS.critical.is_some_and(|limit| share >= limit);
+    let critical = facts.limit(&RETRANSMITS).critical.is_some_and(|limit| share >= limit);
     let losing = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
         sockets
             .noted
@@ -58,11 +72,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let owner = losing.and_then(|pid| facts.most_among(&[pid], |_| 1.0));
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .margin(share, RETRANSMITS.warning, RETRANSMITS.warning / 4.0)
+            .margin(share, facts.limit(&RETRANSMITS).warning, facts.limit(&RETRANSMITS).warning / 4.0)
             .ratio(),
         impact_ratio: (share * 5.0).min(0.5),
         evidence: vec![
-            evidence(&RETRANSMITS, Some(share), "/proc/net/snmp Tcp RetransSegs, OutSegs"),
+            facts.evidence(&RETRANSMITS, Some(share), "/proc/net/snmp Tcp RetransSegs, OutSegs"),
             plain("tcp_segments_per_second", Some(sent), "per_second", "/proc/net/snmp Tcp OutSegs"),
             plain(
                 "tcp_timeouts_per_second",

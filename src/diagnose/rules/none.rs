@@ -1,7 +1,7 @@
 //! Healthy: nothing is short, or what looks alarming is harmless.
 
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Outcome, Rule};
+use crate::diagnose::rules::{Outcome, Rule, confirm};
 
 /// The rule. It never hits: it is the verdict when no other does.
 pub const RULE: Rule = Rule {
@@ -17,9 +17,19 @@ pub const RULE: Rule = Rule {
         "Work at lowered priority that fills the CPUs while nobody else waits.",
     ],
     sources: &["proc_loadavg(5)", "kernel Documentation/accounting/psi.rst"],
-    counters: &[],
+    counters: &[
+        "/proc/stat, /proc/pressure, /proc/loadavg: how busy the box is and how long threads wait; no \
+         other rule found anything that is at least a warning",
+    ],
     limits: &[],
-    confirm: &[],
+    confirm: &[
+        confirm(
+            "vmstat 1 5",
+            "r below the number of CPUs, b, si and so at 0, id or wa well above 0, in the lines after the \
+             first",
+        ),
+        confirm("tail -n +1 /proc/pressure/*", "avg10 near 0 everywhere"),
+    ],
     advice: &[],
     check: |_: &Facts<'_>| Outcome::Clear,
 };

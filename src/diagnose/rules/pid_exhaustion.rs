@@ -3,8 +3,8 @@
 //! Evidence: forks that a group's `pids.max` refused within the window, or threads against the smaller of
 //! `pid_max` and `threads-max`. TasksMax of a systemd unit is the usual one.
 
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::rank;
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
 use crate::model::finding::{Remedy, Severity};
@@ -21,9 +21,23 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/admin-guide/cgroup-v1/pids.rst",
         "proc_sys_kernel(5) pid_max, threads-max",
     ],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "pids.events max: forks that a control group refused within the window; pids.max is its limit",
+        "/proc/loadavg, the number after the slash: threads of the system, by the smaller of \
+         /proc/sys/kernel/pid_max and threads-max",
+    ],
+    limits: &[&FORKS_REFUSED, &SYSTEM_THREADS],
+    confirm: &[
+        confirm(
+            "grep -r max --include=pids.events /sys/fs/cgroup | grep -v ' 0$'",
+            "a group whose count rises from one look to the next",
+        ),
+        confirm(
+            "cat /proc/loadavg /proc/sys/kernel/pid_max /proc/sys/kernel/threads-max",
+            "the number after the slash near one of the two limits",
+        ),
+        confirm("ps -e -o nlwp=,pid=,comm= --sort=-nlwp | head", "who has the threads"),
+    ],
     advice: &[
         look(
             "See who starts them.",
@@ -46,9 +60,13 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let refused = facts.cgroups().iter().filter(|group| group.forks_refused_count.unwrap_or(0) > 0);
+    let refused = facts.cgroups().iter().filter(|group| {
+        let count = group.forks_refused_count.unwrap_or(0);
+        count > 0 && count as f64 >= facts.limit(&FORKS_REFUSED).warning
+    });
     if let Some(group) = refused.max_by_key(|group| group.forks_refused_count) {
         let count = group.forks_refused_count.unwrap_or(0);
+        let critical = facts.limit(&FORKS_REFUSED).critical.is_some_and(|limit| count as f64 >= limit);
         // The parent tries on and on; its children only sleep.
         let top = facts
             .most_among(&group.members, |process| process.cpu_ratio())
@@ -60,12 +78,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::hit(Hit {
             impact_ratio: 0.9,
             evidence: vec![
-                evidence(&FORKS_REFUSED, Some(count as f64), "pids.events max"),
+                facts.evidence(&FORKS_REFUSED, Some(count as f64), "pids.events max"),
                 plain("tasks_limit_count", limit.map(|limit| limit as f64), "count", "pids.max"),
             ],
             why: Some(format!("at the limit{of_limit} tasks of {}", group.name())),
             ..Hit::new(
-                Severity::Critical,
+                if critical { Severity::Critical } else { Severity::Warning },
                 format!(
                     "Control group {} is at its limit{of_limit} tasks: {count} forks were refused within the \
                      window{named}.",
@@ -82,15 +100,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some(share) = threads.zip(limit).map(|(threads, limit)| threads as f64 / limit.max(1) as f64) else {
         return Outcome::Clear;
     };
-    if share < SYSTEM_THREADS.warning {
+    if share < facts.limit(&SYSTEM_THREADS).warning {
         return Outcome::Clear;
     }
-    let critical = SYSTEM_THREADS.critical.is_some_and(|limit| share >= limit);
+    let critical = facts.limit(&SYSTEM_THREADS).critical.is_some_and(|limit| share >= limit);
     let threads_of = |process: &crate::model::rates::ProcessRates| f64::from(process.threads_count);
     let ranked = rank(facts, None, |group| group.sum(threads_of), threads_of);
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.8 } else { 0.2 },
-        evidence: vec![evidence(&SYSTEM_THREADS, Some(share), "/proc/loadavg, pid_max, threads-max")],
+        evidence: vec![facts.evidence(&SYSTEM_THREADS, Some(share), "/proc/loadavg, pid_max, threads-max")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             format!("The system has {} of all threads that it may have.", percent(share)),

@@ -3,8 +3,8 @@
 //! Evidence: TCP sockets with the same remote address and port against the range of local ports; those in
 //! TIME_WAIT count. Read only when TCP is in trouble: the table costs time by socket.
 
-use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, look};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::PORTS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
@@ -16,9 +16,22 @@ pub const RULE: Rule = Rule {
     symptom: "Every outgoing connection needs a local port of its own for its destination, and they are all taken.",
     false_positives: &["Many connections to different destinations: each has the whole range."],
     sources: &["ip(7) ip_local_port_range", "connect(2) EADDRNOTAVAIL"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/net/tcp and tcp6: sockets with the same remote address and port, those in TIME_WAIT \
+         included; read only when TCP is in trouble or has very many sockets",
+        "/proc/sys/net/ipv4/ip_local_port_range: how many there may be",
+    ],
+    limits: &[&PORTS],
+    confirm: &[
+        confirm(
+            "ss -Htan | awk '{print $5}' | sort | uniq -c | sort -rn | head -3",
+            "one destination with nearly as many connections as there are ports",
+        ),
+        confirm(
+            "cat /proc/sys/net/ipv4/ip_local_port_range",
+            "the first and the last port; their distance is the limit for each destination",
+        ),
+    ],
     advice: &[
         look(
             "See the destination.",
@@ -46,13 +59,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let share = sockets.busiest_destination_count as f64 / ports as f64;
-    if share < PORTS.warning {
+    if share < facts.limit(&PORTS).warning {
         return Outcome::Clear;
     }
-    let critical = PORTS.critical.is_some_and(|limit| share >= limit);
+    let critical = facts.limit(&PORTS).critical.is_some_and(|limit| share >= limit);
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.7 } else { 0.2 },
-        evidence: vec![evidence(&PORTS, Some(share), "/proc/net/tcp, ip_local_port_range")],
+        evidence: vec![facts.evidence(&PORTS, Some(share), "/proc/net/tcp, ip_local_port_range")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             format!(

@@ -3,8 +3,8 @@
 //! Evidence: a thread with policy FIFO or RR that burns a CPU. The kernel leaves ordinary threads one twentieth
 //! of the time at most.
 
-use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::thresholds::REALTIME_CPU;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
@@ -16,9 +16,18 @@ pub const RULE: Rule = Rule {
     symptom: "A thread with real-time priority never sleeps: ordinary threads on its CPU stand still.",
     false_positives: &["A real-time thread that runs shortly and often."],
     sources: &["sched(7)", "kernel Documentation/scheduler/sched-rt-group.rst"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/stat policy: 1 is FIFO, 2 is RR",
+        "/proc/PID/task/TID/stat utime, stime: its CPU time",
+    ],
+    limits: &[&REALTIME_CPU],
+    confirm: &[
+        confirm(
+            "ps -eLo cls,rtprio,pcpu,pid,tid,comm --sort=-pcpu | grep -E '^ *(FF|RR)' | head -5",
+            "FF or RR with much under %CPU, which is the mean since the thread began",
+        ),
+        confirm("top -H -b -n 1 | head -15", "PR is rt or negative, and %CPU near 95 to 100"),
+    ],
     advice: &[
         change(
             "Take the real-time priority from it.",
@@ -35,23 +44,26 @@ pub const RULE: Rule = Rule {
 fn check(facts: &Facts<'_>) -> Outcome {
     let realtime = facts.user_threads().filter(|thread| matches!(thread.policy, Some(1 | 2)) && thread.alive);
     let Some(thread) = realtime
-        .filter(|thread| thread.cpu_ratio() >= REALTIME_CPU.warning && thread.followed_ratio >= 0.5)
+        .filter(|thread| {
+            thread.cpu_ratio() >= facts.limit(&REALTIME_CPU).warning && thread.followed_ratio >= 0.5
+        })
         .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))
     else {
         return Outcome::Clear;
     };
+    let critical = facts.limit(&REALTIME_CPU).critical.is_some_and(|limit| thread.cpu_ratio() >= limit);
     let top = facts.most_among(&[thread.pid], |_| thread.cpu_ratio());
     let name = top.as_ref().map_or_else(|| thread.comm.to_lossy(), |top| facts.name(top));
     Outcome::hit(Hit {
         impact_ratio: 0.7,
-        evidence: vec![evidence(
+        evidence: vec![facts.evidence(
             &REALTIME_CPU,
             Some(thread.cpu_ratio()),
             "/proc/PID/task/TID/stat policy, utime, stime",
         )],
         why: Some("runs at real-time priority and never sleeps".to_owned()),
         ..Hit::new(
-            Severity::Critical,
+            if critical { Severity::Critical } else { Severity::Warning },
             format!("A real-time thread of {name} takes {} of one CPU.", percent(thread.cpu_ratio())),
             top.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,

@@ -5,10 +5,10 @@
 //! time of the children that it waits for (`cutime`, `cstime`).
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look, trace};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::step4_rank::{Group, rank, suspects};
-use crate::diagnose::thresholds::{CONTRIBUTOR, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
+use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::task::Pid;
 use crate::model::units::{human_count, human_seconds, percent};
@@ -25,9 +25,20 @@ pub const RULE: Rule = Rule {
         "The kernel's count includes new threads: without vanished CPU time it is thread churn.",
     ],
     sources: &["proc_stat(5) processes", "proc_pid_stat(5) cutime, cstime"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/stat processes: forks, those of threads included",
+        "/proc/stat user, nice and system, less utime and stime of all /proc/PID/stat: CPU time that no \
+         living process accounts for, by busy time; the work of ended processes that lived long is taken \
+         off",
+        "/proc/PID/stat cutime, cstime, and the parents of the short lives that were met: who starts them",
+        "/proc/pressure/cpu some total: for critical, threads must queue for the CPUs",
+    ],
+    limits: &[&FORKS, &VANISHED_SHARE, &CPU_PRESSURE],
+    confirm: &[
+        confirm("grep processes /proc/stat; sleep 1; grep processes /proc/stat", "a difference of hundreds"),
+        confirm("pidstat -u -l 1 3", "CPUs that are busy, with no process to add up to it"),
+        confirm("pidstat -T CHILD 1 3", "the parent whose children, once ended, had the CPU time"),
+    ],
     advice: &[
         trace(
             "See what is started, and by whom.",
@@ -50,7 +61,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(forks) = facts.rates.forks_per_second.filter(|forks| *forks >= FORKS.warning) else {
+    let Some(forks) = facts.rates.forks_per_second.filter(|forks| *forks >= facts.limit(&FORKS).warning)
+    else {
         return Outcome::Clear;
     };
     let Some(vanished) = facts.short_lived_cpus() else {
@@ -73,23 +85,26 @@ fn check(facts: &Facts<'_>) -> Outcome {
     };
     let ranked = rank(facts, None, parent_cpus, |process| process.children_ratio);
     let starting = ranked.first().map_or(0.0, |top| facts.groups[top.group].system);
-    let storm = vanished + if forks >= FORKS.critical.unwrap_or(f64::MAX) { starting } else { 0.0 };
+    let storm =
+        vanished + if forks >= facts.limit(&FORKS).critical.unwrap_or(f64::MAX) { starting } else { 0.0 };
     let share = (storm / busy).min(1.0);
     let life = vanished / forks;
     let matters = storm >= 0.2 * facts.cpus || facts.cpu_wait_ratio() >= 0.1;
-    if share < VANISHED_SHARE.warning || life > SHORT_LIFE_SECONDS || !matters {
+    if share < facts.limit(&VANISHED_SHARE).warning || life > facts.setting(&SHORT_LIFE_SECONDS) || !matters {
         return Outcome::Clear;
     }
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    let critical = at(forks, FORKS.critical) && at(share, VANISHED_SHARE.critical) && facts.cpu_queues().0;
-    let top = ranked.first().filter(|top| top.share >= CONTRIBUTOR).cloned();
+    let critical = at(forks, facts.limit(&FORKS).critical)
+        && at(share, facts.limit(&VANISHED_SHARE).critical)
+        && facts.cpu_queues().0;
+    let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).cloned();
     let parent = top.as_ref().map_or_else(String::new, |top| {
         format!("; most are children of {}", facts.groups[top.group].label(top.pid))
     });
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .margin(share, VANISHED_SHARE.warning, 0.05)
+            .margin(share, facts.limit(&VANISHED_SHARE).warning, 0.05)
             .agreement(1 + usize::from(top.is_some()))
             .ratio(),
         impact_ratio: share * facts.cpu_wait_ratio().max(storm / facts.cpus).min(1.0),
@@ -101,8 +116,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
             human_seconds(life),
         ),
         evidence: vec![
-            evidence(&FORKS, Some(forks), "/proc/stat processes"),
-            evidence(&VANISHED_SHARE, Some(share), "/proc/stat less /proc/PID/stat"),
+            facts.evidence(&FORKS, Some(forks), "/proc/stat processes"),
+            facts.evidence(&VANISHED_SHARE, Some(share), "/proc/stat less /proc/PID/stat"),
             plain("vanished_cpus", Some(vanished), "count", "/proc/stat less /proc/PID/stat"),
             plain("cpu_seconds_per_life", Some(life), "seconds", "vanished_cpus by forks_per_second"),
         ],

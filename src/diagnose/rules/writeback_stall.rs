@@ -5,8 +5,8 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::disk_load::users;
-use crate::diagnose::facts::{Facts, evidence, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change};
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::step4_rank::rank;
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::finding::{Remedy, Severity};
@@ -20,9 +20,21 @@ pub const RULE: Rule = Rule {
     symptom: "Programs write faster than the disk takes it; when too much is dirty, the kernel makes them wait.",
     false_positives: &["Much dirty memory with nobody waiting: the kernel writes it in its own time."],
     sources: &["kernel mm/page-writeback.c", "kernel Documentation/admin-guide/sysctl/vm.rst dirty_bytes"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/task/TID/wchan balance_dirty_pages in state D, sampled: mean number of writers that are \
+         held",
+        "/proc/meminfo Dirty, Writeback: shown beside it; a limit by device or control group holds writers \
+         long before the box is full of dirty pages",
+        "/proc/PID/io write_bytes: who writes most",
+    ],
+    limits: &[&WRITEBACK_WAITERS],
+    confirm: &[
+        confirm("ps -eLo stat,wchan:32,pid,comm | grep balance_dirty", "the writers that are held"),
+        confirm(
+            "grep -E '^(Dirty|Writeback):' /proc/meminfo; sysctl vm.dirty_ratio vm.dirty_bytes",
+            "how much is dirty, and how much may be",
+        ),
+    ],
     advice: &[
         change(
             "Let the kernel begin earlier and hold less: two to five seconds of what the disk can do.",
@@ -39,7 +51,7 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let waiters = facts.blocked_threads(|reason| reason == WaitReason::Writeback);
-    if waiters < WRITEBACK_WAITERS.warning {
+    if waiters < facts.limit(&WRITEBACK_WAITERS).warning {
         return Outcome::Clear;
     }
     let dirty = facts.rates.memory.as_ref().ok().and_then(|memory| memory.unwritten_bytes());
@@ -53,12 +65,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .map(Who::Group)
         .or_else(|| busiest.map(|disk| users(facts, disk).who))
         .unwrap_or(Who::Nobody);
-    let critical = WRITEBACK_WAITERS.critical.is_some_and(|limit| waiters >= limit);
+    let critical = facts.limit(&WRITEBACK_WAITERS).critical.is_some_and(|limit| waiters >= limit);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().ratio(),
         impact_ratio: waiters.min(1.0),
         evidence: vec![
-            evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
+            facts.evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
             plain("dirty_bytes", dirty.map(|bytes| bytes as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
         ],
         why: Some("writes faster than the disk takes it".to_owned()),

@@ -3,8 +3,8 @@
 //! Evidence: children that were zombies at both ends of the window, by parent. A zombie takes a process id and
 //! nothing else; the parent is at fault, and killing the zombie is of no use.
 
-use crate::diagnose::facts::{Facts, evidence};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, look};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::ZOMBIES;
 use crate::model::finding::{Remedy, Severity};
 
@@ -15,9 +15,15 @@ pub const RULE: Rule = Rule {
     symptom: "Ended processes stay in the table because their parent never asks for their exit code.",
     false_positives: &["A child that is a zombie for a moment before its parent gets to it."],
     sources: &["wait(2)", "proc_pid_stat(5)"],
-    counters: &[],
-    limits: &[],
-    confirm: &[],
+    counters: &[
+        "/proc/PID/stat state Z and ppid: children that were zombies at both ends of the window, by \
+         parent; half as many are enough where they become more",
+    ],
+    limits: &[&ZOMBIES],
+    confirm: &[confirm(
+        "ps -e -o stat=,ppid= | awk '$1 ~ /^Z/ {print $2}' | sort | uniq -c | sort -rn | head",
+        "how many zombies, by parent",
+    )],
     advice: &[
         look(
             "See the parent; restart it: that frees all of them.",
@@ -37,7 +43,7 @@ const GROWING: usize = 10;
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let many = |(_, old, all): &&(i32, usize, usize)| {
-        *old as f64 >= ZOMBIES.warning || (*old >= GROWING && all > old)
+        *old as f64 >= facts.limit(&ZOMBIES).warning || (*old >= GROWING && all > old)
     };
     let Some(&(parent, _, count)) = facts.rates.zombies.iter().filter(many).max_by_key(|(_, old, _)| *old)
     else {
@@ -47,7 +53,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let name = who.as_ref().map_or_else(|| format!("process {parent}"), |top| facts.name(top));
     Outcome::hit(Hit {
         impact_ratio: 0.05,
-        evidence: vec![evidence(&ZOMBIES, Some(count as f64), "/proc/PID/stat state Z, by parent")],
+        evidence: vec![facts.evidence(&ZOMBIES, Some(count as f64), "/proc/PID/stat state Z, by parent")],
         why: Some(format!("does not wait for {count} children")),
         ..Hit::new(
             Severity::Warning,

@@ -1,0 +1,173 @@
+//! Threads are bound to a CPU that is busy, and wait for it while others idle.
+//!
+//! Evidence: threads that often wait for a CPU and may use only some of them (`Cpus_allowed_list`), with those full
+//! and the rest idle. A quota holds threads back on idle CPUs as well; what is bound waits on a full one.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::thresholds::{PINNED_BUSY, PINNED_DELAY, PINNED_IDLE};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::rates::ThreadRates;
+use crate::model::task::Pid;
+use crate::model::units::{human_count, percent};
+use std::collections::BTreeSet;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "cpu-pinned",
+    title: "threads are bound to a busy CPU",
+    symptom: "Threads may use only some of the CPUs and queue there while the others idle.",
+    false_positives: &[
+        "Threads bound on purpose, one to each CPU: none of them waits.",
+        "A container that may use some CPUs only: within it these are the machine.",
+    ],
+    sources: &["sched_setaffinity(2)", "cpuset(7)", "proc_pid_status(5) Cpus_allowed_list"],
+    counters: &[
+        "/proc/PID/task/TID/status Cpus_allowed_list",
+        "/proc/PID/task/TID/schedstat",
+        "/proc/stat by CPU",
+    ],
+    limits: &[&PINNED_BUSY, &PINNED_DELAY, &PINNED_IDLE],
+    confirm: &[
+        confirm("mpstat -P ALL 1 5", "some CPUs at 100 %, others idle"),
+        confirm(
+            "ps -eLo pid,tid,psr,pcpu,comm --sort -pcpu | head -20",
+            "the busy threads share one number in PSR",
+        ),
+    ],
+    advice: &[
+        change(
+            "Let it use all CPUs.",
+            "taskset -a -p -c 0-1023 {pid}",
+            "whoever bound it may have had a reason",
+            "taskset -a -p -c 0 {pid}",
+            Remedy::Tune,
+        ),
+        look(
+            "See what it is bound to.",
+            "taskset -a -p -c {pid}; systemctl show {unit} -p CPUAffinity,AllowedCPUs",
+            Remedy::Tune,
+        ),
+        look("See what its threads are bound to.", "taskset -a -p -c {pid}", Remedy::Tune),
+        advise(
+            "Widen CPUAffinity= or AllowedCPUs= of its unit, or bind each worker to a CPU of its own.",
+            Remedy::Tune,
+        ),
+    ],
+    check,
+};
+
+/// Threads that share a set of CPUs.
+struct Bound<'a> {
+    cpus: &'a [u32],
+    threads: Vec<&'a ThreadRates>,
+}
+
+impl Bound<'_> {
+    /// Mean number of them that wait for a CPU.
+    fn waiting(&self) -> f64 {
+        self.threads.iter().map(|thread| delay(thread)).sum()
+    }
+}
+
+fn delay(thread: &ThreadRates) -> f64 {
+    thread.run_delay_ratio.unwrap_or(0.0) * thread.followed_ratio
+}
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    // Within a container the CPUs that it may use are the machine.
+    if facts.rates.host.container.is_some() || facts.rates.cpus.len() < 2 {
+        return Outcome::Clear;
+    }
+    let sets: BTreeSet<&[u32]> =
+        facts.user_threads().filter_map(|thread| thread.cpus_allowed.as_deref()).collect();
+    let bound = sets.into_iter().filter_map(|cpus| {
+        let threads = facts.user_threads().filter(|thread| thread.cpus_allowed.as_deref() == Some(cpus));
+        let bound = Bound { cpus, threads: threads.collect() };
+        let (busy, idle) = split(facts, cpus)?;
+        let held = busy >= facts.limit(&PINNED_BUSY).warning
+            && idle >= facts.limit(&PINNED_IDLE).warning
+            && bound.waiting() >= facts.limit(&PINNED_DELAY).warning;
+        held.then_some((bound, busy, idle))
+    });
+    let Some((bound, busy, idle)) = bound.max_by(|a, b| a.0.waiting().total_cmp(&b.0.waiting())) else {
+        return Outcome::Clear;
+    };
+    let waiting = bound.waiting();
+    let pids: Vec<Pid> = bound.threads.iter().map(|thread| thread.pid).collect();
+    let top = facts.most_among(&pids, |process| {
+        bound.threads.iter().filter(|thread| thread.pid == process.pid).map(|t| t.cpu_ratio()).sum()
+    });
+    let named = top.as_ref().map(|top| format!("; {} takes most of it", facts.name(top))).unwrap_or_default();
+    let list = words(bound.cpus);
+    let critical = facts.limit(&PINNED_DELAY).critical.is_some_and(|limit| waiting >= limit);
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .margin(busy, facts.limit(&PINNED_BUSY).warning, 0.01)
+            .agreement(1 + usize::from(bound.threads.len() > 1))
+            .ratio(),
+        impact_ratio: waiting.min(1.0) * 0.8,
+        evidence: vec![
+            facts.evidence(&PINNED_DELAY, Some(waiting), "/proc/PID/task/TID/schedstat of bound threads"),
+            facts.evidence(&PINNED_BUSY, Some(busy), "/proc/stat of the CPUs they may use"),
+            facts.evidence(&PINNED_IDLE, Some(idle), "/proc/stat of the other CPUs"),
+            plain("bound_threads_count", Some(bound.threads.len() as f64), "count", "Cpus_allowed_list"),
+        ],
+        why: Some(format!("may run on {list} only")),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "{} threads may run on {list} only and {} of them wait for it at any time, while the other CPUs are \
+                 {} idle{named}.",
+                bound.threads.len(),
+                human_count(waiting),
+                percent(idle)
+            ),
+            top.map_or(Who::Nobody, Who::Group),
+            Remedy::Tune,
+        )
+    })
+}
+
+/// How busy the CPUs of a set are, and how idle all others; none where there are no others.
+fn split(facts: &Facts<'_>, cpus: &[u32]) -> Option<(f64, f64)> {
+    let mean = |inside: bool| {
+        let busy: Vec<f64> = facts
+            .rates
+            .cpus
+            .iter()
+            .filter(|(number, _)| cpus.contains(number) == inside)
+            .map(|(_, cpu)| cpu.busy_ratio())
+            .collect();
+        (!busy.is_empty()).then(|| busy.iter().sum::<f64>() / busy.len() as f64)
+    };
+    Some((mean(true)?, 1.0 - mean(false)?))
+}
+
+/// `CPU 3`, `CPUs 0-3,8`.
+fn words(cpus: &[u32]) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for &cpu in cpus {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == cpu => *last = cpu,
+            _ => ranges.push((cpu, cpu)),
+        }
+    }
+    let texts: Vec<String> = ranges
+        .iter()
+        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+        .collect();
+    format!("{} {}", if cpus.len() == 1 { "CPU" } else { "CPUs" }, texts.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_cpus_read_as_the_kernel_writes_them() {
+        assert_eq!(words(&[3]), "CPU 3");
+        assert_eq!(words(&[0, 1, 2, 8]), "CPUs 0-2,8");
+    }
+}

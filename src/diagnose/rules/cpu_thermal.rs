@@ -1,0 +1,79 @@
+//! The CPUs are slowed down because they are too hot.
+//!
+//! Evidence: the time that a CPU ran throttled for its own heat or that of its package. It matters only while the
+//! CPUs are wanted. A virtual machine cannot see it: there it looks like code that got slower.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::thresholds::HEAT;
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "cpu-thermal",
+    title: "the CPUs are slowed down for heat",
+    symptom: "The processor lowers its clock to cool down: everything takes longer, and no program is to blame.",
+    false_positives: &["A short peak under a heavy load that the cooling then takes away."],
+    sources: &[
+        "kernel Documentation/ABI/testing/sysfs-devices-system-cpu thermal_throttle",
+        "pmie thermal_throttle",
+    ],
+    counters: &[
+        "core_throttle_total_time_ms and package_throttle_total_time_ms below /sys/devices/system/cpu: time that a CPU was slowed down, the worst of them",
+        "/proc/stat",
+    ],
+    limits: &[&HEAT],
+    confirm: &[
+        confirm(
+            "grep . /sys/devices/system/cpu/cpu*/thermal_throttle/*_throttle_total_time_ms",
+            "the times grow from one look to the next",
+        ),
+        confirm("turbostat --quiet --interval 5", "Bzy_MHz well below base, PkgTmp at its limit"),
+    ],
+    advice: &[
+        look(
+            "See how hot and how slow.",
+            "turbostat --quiet --interval 5 --num_iterations 1",
+            Remedy::AddResource,
+        ),
+        advise(
+            "Look after fans, dust, air flow and the power profile; move the load away until then.",
+            Remedy::AddResource,
+        ),
+        advise("Spread the work over more machines.", Remedy::Distribute),
+    ],
+    check,
+};
+
+/// A box that is idler than this does not need the speed.
+const BUSY_MIN: f64 = 0.3;
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let (Some(heat), Some(cpu)) = (facts.rates.heat_ratio, facts.cpu()) else { return Outcome::Clear };
+    // One hot CPU of many is enough to slow the one program that runs on it.
+    let busiest = facts.rates.cpus.iter().map(|(_, cpu)| cpu.busy_ratio()).fold(cpu.busy_ratio(), f64::max);
+    if heat < facts.limit(&HEAT).warning || busiest < BUSY_MIN {
+        return Outcome::Clear;
+    }
+    let critical = facts.limit(&HEAT).critical.is_some_and(|limit| heat >= limit) && facts.cpu_queues().0;
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new().margin(heat, facts.limit(&HEAT).warning, 0.01).ratio(),
+        impact_ratio: heat * cpu.busy_ratio(),
+        evidence: vec![
+            facts.evidence(&HEAT, Some(heat), "/sys/devices/system/cpu/cpuN/thermal_throttle"),
+            plain("cpu_busy_ratio", Some(cpu.busy_ratio()), "ratio", "/proc/stat"),
+        ],
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "The CPUs are slowed down for heat {} of the time while they are {} busy.",
+                percent(heat),
+                percent(cpu.busy_ratio())
+            ),
+            Who::Nobody,
+            Remedy::AddResource,
+        )
+    })
+}

@@ -1,0 +1,116 @@
+//! The box is calm and a service on it is slow all the same: it waits for the answers of somebody else.
+//!
+//! Evidence: idle CPUs, nobody waiting for disks or memory, and a process that works in small pieces between which
+//! its threads sleep in sockets that it opened itself. Worth knowing, never an alarm: whether that is too slow, only
+//! the service knows.
+
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::thresholds::{CPU_BUSY, CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::network::PeerWait;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "external-wait",
+    title: "a service waits for the answers of another",
+    symptom: "Nothing of this box is short; the threads of a service sleep until a database, a name server or another \
+              service answers.",
+    false_positives: &[
+        "A client that waits for messages which seldom come: a queue, a chat, a replica that has caught up.",
+        "A server that waits for its clients: its connections came in, so it is not named.",
+    ],
+    sources: &["proc_pid_net(5)", "proc_pid_wchan(5)", "Gregg, off-CPU analysis"],
+    counters: &[
+        "/proc/PID/task/TID/wchan",
+        "/proc/PID/fd",
+        "/proc/PID/net/tcp",
+        "/proc/stat",
+        "/proc/pressure",
+    ],
+    limits: &[&CPU_BUSY, &CPU_PRESSURE, &IO_PRESSURE, &MEMORY_PRESSURE],
+    confirm: &[
+        confirm(
+            "ss -tinp",
+            "for the connection to that peer, a large lastrcv beside a small lastsnd: asked, not answered yet",
+        ),
+        confirm("grep -H . /proc/PID/task/*/wchan", "wait_woken or sk_wait_data for the threads that serve"),
+    ],
+    advice: &[
+        look(
+            "Look at the connections: round trips, queues, what is not answered.",
+            "ss -tinp",
+            Remedy::FixProgram,
+        ),
+        trace(
+            "See which calls take long.",
+            "timeout 10 strace -f -T -e trace=network,read,poll -p {pid}",
+            "strace slows the process down while it looks",
+            Remedy::FixProgram,
+        ),
+        advise("Run diag on the machine that it waits for.", Remedy::FixProgram),
+        advise(
+            "Ask less often, several questions at once, or keep the answers (a cache).",
+            Remedy::FixProgram,
+        ),
+        advise("Spread the questions over replicas of the other service.", Remedy::Distribute),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let calm = cpu.busy_ratio() < 0.5
+        && facts.cpu_wait_ratio() < facts.limit(&CPU_PRESSURE).warning
+        && facts.io_stalls().0 < facts.limit(&IO_PRESSURE).warning
+        && facts.memory_stalls().0 < facts.limit(&MEMORY_PRESSURE).warning;
+    let waits =
+        facts.rates.limits.peers.iter().filter(|wait| wait.waiting_count > 0 && !wait.peers.is_empty());
+    let Some(wait) = waits.max_by_key(|wait| wait.waiting_count).filter(|_| calm) else {
+        return Outcome::Clear;
+    };
+    let Some(top) = facts.most_among(&[wait.pid], |process| process.cpu_ratio()) else {
+        return Outcome::Clear;
+    };
+    let name = facts.name(&top);
+    Outcome::hit(Hit {
+        confidence_ratio: 0.5,
+        impact_ratio: 0.05,
+        evidence: vec![
+            plain(
+                "threads_waiting_in_sockets_count",
+                Some(f64::from(wait.waiting_count)),
+                "count",
+                "/proc/PID/task/TID/wchan",
+            ),
+            plain("threads_count", Some(f64::from(wait.threads_count)), "count", "/proc/PID/task"),
+        ],
+        against: vec![
+            "One look at the end of the window: a wait that is normal for this service looks the same."
+                .into(),
+        ],
+        why: Some(format!("waits for {}", far_end(wait))),
+        ..Hit::new(
+            Severity::Info,
+            format!(
+                "{} of {} threads of {name} wait for {}: if it is slow, look there.",
+                wait.waiting_count,
+                wait.threads_count,
+                far_end(wait),
+            ),
+            Who::Group(top),
+            Remedy::FixProgram,
+        )
+    })
+}
+
+/// `10.0.0.5 port 3306`, or that and how many others.
+fn far_end(wait: &PeerWait) -> String {
+    let mut ends = wait.peers.iter().map(|(address, port, _)| format!("{address} port {port}"));
+    let first = ends.next().unwrap_or_default();
+    match ends.count() {
+        0 => first,
+        1 => format!("{first} or one other peer"),
+        more => format!("{first} or {more} other peers"),
+    }
+}

@@ -1,0 +1,115 @@
+//! A thread of the kernel takes a CPU. It works for somebody: its name says for what.
+//!
+//! Evidence: CPU time of kernel threads, the workers of one queue together. The thread is never the culprit; what it
+//! serves is the cause, and where another rule finds that, this is explained by it. What is left are settings and
+//! drivers, and work that one thread alone has to do for many.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::kernel_work::{KernelWork, Served};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look, trace};
+use crate::diagnose::step4_rank::{Ranked, rank};
+use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::percent;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "kthread-hog",
+    title: "a kernel thread takes a CPU",
+    symptom: "A worker of the kernel uses most of a CPU on behalf of memory, disks, packets, a setting or a driver.",
+    false_positives: &[
+        "Workers that free memory or write back: the cause is memory or a disk, and is named as such.",
+        "A worker on an otherwise idle box that keeps up with its work.",
+    ],
+    sources: &[
+        "ps(1)",
+        "kernel Documentation/core-api/workqueue.rst",
+        "kernel Documentation/admin-guide/mm/ksm.rst",
+    ],
+    counters: &["/proc/PID/stat of kernel threads (flag PF_KTHREAD)", "/proc/pressure/cpu"],
+    limits: &[&KERNEL_THREAD_CPU, &CPU_PRESSURE],
+    confirm: &[
+        confirm("top -b -n 2 -d 5 | grep -E '\\[|k[a-z]+d'", "one thread without a command line near 100 %"),
+        confirm(
+            "cat /sys/kernel/mm/ksm/run /sys/kernel/mm/ksm/pages_to_scan",
+            "for ksmd: 1 and a large number",
+        ),
+    ],
+    advice: &[
+        trace("See what it does.", "perf top -g -K", "perf uses some CPU itself", Remedy::Tune),
+        look(
+            "See what its queue is for.",
+            "ps -eo pid,pcpu,comm --sort -pcpu | grep -E 'kworker|k[a-z]+d' | head",
+            Remedy::Tune,
+        ),
+        change(
+            "ksmd: let it scan less.",
+            "echo 100 > /sys/kernel/mm/ksm/pages_to_scan",
+            "equal pages are merged later",
+            "write back the number that the file showed before",
+            Remedy::Tune,
+        ),
+        advise(
+            "An encrypted or checksummed disk: spread the work over several devices, or use CPUs that can do it in \
+                hardware.",
+            Remedy::AddResource,
+        ),
+        advise("A driver or firmware: look for a newer one.", Remedy::FixProgram),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let Some(work) = facts.busiest_kernel_work() else { return Outcome::Clear };
+    if work.cpus < facts.limit(&KERNEL_THREAD_CPU).warning {
+        return Outcome::Clear;
+    }
+    // It is a matter where the CPUs are wanted, or where a thread has more to do than one CPU can.
+    let wanted = facts.cpu_wait_ratio() >= facts.limit(&CPU_PRESSURE).warning;
+    let full = facts.limit(&KERNEL_THREAD_CPU).critical.is_some_and(|limit| work.cpus >= limit);
+    let severity = match (full, wanted) {
+        (true, true) if facts.cpu_queues().1 => Severity::Critical,
+        (true, _) | (_, true) => Severity::Warning,
+        _ => Severity::Info,
+    };
+    let mover = mover(facts, &work);
+    let named = mover.as_ref().map(|top| format!(", for {}", facts.name(top))).unwrap_or_default();
+    let who_works = match work.threads_count {
+        0 | 1 => format!("Kernel thread {}", work.name),
+        count => format!("{count} kernel threads of {}", work.name),
+    };
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .margin(work.cpus, facts.limit(&KERNEL_THREAD_CPU).warning, 0.02)
+            .agreement(1 + usize::from(wanted))
+            .ratio(),
+        impact_ratio: (work.cpus / facts.cpus).min(1.0) * facts.cpu_wait_ratio().max(0.2),
+        evidence: vec![
+            facts.evidence(&KERNEL_THREAD_CPU, Some(work.cpus), "/proc/PID/stat of kernel threads"),
+            plain("psi_cpu_some_ratio", facts.cpu_wait_known(), "ratio", "/proc/pressure/cpu some total"),
+        ],
+        why: mover.as_ref().map(|_| format!("makes the kernel work: {} {}", work.name, work.words)),
+        ..Hit::new(
+            severity,
+            format!("{who_works} uses {} of one CPU: it {}{named}.", percent(work.cpus), work.words),
+            mover.map_or(Who::Nobody, Who::Group),
+            Remedy::Tune,
+        )
+    })
+}
+
+/// Who makes it work, where that can be told.
+fn mover(facts: &Facts<'_>, work: &KernelWork) -> Option<Ranked> {
+    let ranked = match work.served {
+        Served::Disks => rank(
+            facts,
+            None,
+            |group| group.sum(|process| process.io_bytes_per_second().unwrap_or(0.0)),
+            |process| process.io_bytes_per_second().unwrap_or(0.0),
+        ),
+        Served::Memory => facts.memory_blame().ranked,
+        _ => return None,
+    };
+    ranked.into_iter().next().filter(|top| top.share >= facts.setting(&MAIN_CAUSE))
+}

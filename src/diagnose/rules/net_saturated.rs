@@ -1,0 +1,123 @@
+//! A network link carries as much as it can: whoever wants to send more waits, or loses packets.
+//!
+//! Evidence: bytes by second, each way, against the speed that the driver of the device tells. Virtual links claim a
+//! speed that means nothing, so only devices count. Bytes that are written and not acknowledged name the sender.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::thresholds::{CONTRIBUTOR, LINK_USED};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::network::Socket;
+use crate::model::rates::InterfaceRates;
+use crate::model::task::Pid;
+use crate::model::units::{human_bytes, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "net-saturated",
+    title: "a network link is full",
+    symptom: "A link carries all that it can: answers leave late and packets queue or get lost, however idle the box \
+              is otherwise.",
+    false_positives: &[
+        "A backup or a copy that may well use the whole link while nobody else needs it.",
+        "Virtual links, whose speed is only a name.",
+    ],
+    sources: &["kernel Documentation/ABI/testing/sysfs-class-net speed", "netdata, pmie: link utilisation"],
+    counters: &["/proc/net/dev bytes, each way", "/sys/class/net/LINK/speed", "/proc/net/tcp tx_queue"],
+    limits: &[&LINK_USED],
+    confirm: &[
+        confirm("sar -n DEV 1 5", "%ifutil near 100 for the link"),
+        confirm(
+            "ss -tin state established",
+            "the sockets with a large Send-Q are those that wait for the link",
+        ),
+    ],
+    advice: &[
+        look("See which connections carry it.", "ss -tinp state established", Remedy::FixProgram),
+        advise(
+            "Send less: compress, let clients cache (If-Modified-Since), move copies to the night or limit their rate.",
+            Remedy::FixProgram,
+        ),
+        advise("A faster link, or several bonded.", Remedy::AddResource),
+        advise(
+            "Let answers bypass the balancer (direct server return), put caches or a CDN before the servers, spread \
+             the clients over more of them.",
+            Remedy::Distribute,
+        ),
+    ],
+    check,
+};
+
+struct Link<'a> {
+    interface: &'a InterfaceRates,
+    bits: f64,
+    speed: f64,
+    sending: bool,
+}
+
+impl Link<'_> {
+    fn used(&self) -> f64 {
+        self.bits / self.speed
+    }
+}
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let links = facts.rates.interfaces.iter().filter_map(|interface| {
+        let speed = interface.speed_bits_per_second? as f64;
+        let (sent, received) =
+            (interface.sent_bytes_per_second * 8.0, interface.received_bytes_per_second * 8.0);
+        Some(Link { interface, bits: sent.max(received), speed, sending: sent >= received })
+    });
+    let Some(link) = links.max_by(|a, b| a.used().total_cmp(&b.used())) else { return Outcome::Clear };
+    if link.used() < facts.limit(&LINK_USED).warning {
+        return Outcome::Clear;
+    }
+    let name = link.interface.name.clone();
+    let critical = facts.limit(&LINK_USED).critical.is_some_and(|limit| link.used() >= limit);
+    let (who, named) = sender(facts, &link);
+    let direction = if link.sending { "sends" } else { "receives" };
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .margin(link.used(), facts.limit(&LINK_USED).warning, 0.02)
+            .ratio(),
+        impact_ratio: if critical { 0.5 } else { 0.3 },
+        evidence: vec![
+            facts.evidence(&LINK_USED, Some(link.used()), "/proc/net/dev, /sys/class/net/LINK/speed"),
+            plain("link_bytes_per_second", Some(link.bits / 8.0), "bytes", "/proc/net/dev"),
+            plain("link_speed_bits_per_second", Some(link.speed), "per_second", "/sys/class/net/LINK/speed"),
+        ],
+        why: Some(format!("{direction} all that link {name} can carry")),
+        device: Some(name.clone()),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "Link {name} {direction} {} a second, {} of the {} Mbit/s that it can carry{named}.",
+                human_bytes(link.bits / 8.0),
+                percent(link.used()),
+                (link.speed / 1e6).round(),
+            ),
+            who,
+            Remedy::Distribute,
+        )
+    })
+}
+
+/// Whose data wait for the link; the link itself where that is not seen.
+fn sender(facts: &Facts<'_>, link: &Link<'_>) -> (Who, String) {
+    let device = (Who::Device(link.interface.name.clone()), String::new());
+    let Some(sockets) = facts.rates.limits.sockets.as_ref().filter(|_| link.sending) else { return device };
+    let waiting = |pid: Pid| -> f64 {
+        let own = |socket: &&Socket| socket.pid == Some(pid);
+        sockets.noted.iter().filter(own).map(|socket| socket.send_queue as f64).sum()
+    };
+    let pids: Vec<Pid> =
+        sockets.noted.iter().filter(|socket| socket.send_queue > 0).filter_map(|socket| socket.pid).collect();
+    match facts.most_among(&pids, |process| waiting(process.pid)) {
+        Some(top) if top.share >= facts.setting(&CONTRIBUTOR).max(0.5) => {
+            let named = format!("; {} has {} waiting to be sent", facts.name(&top), human_bytes(top.amount));
+            (Who::Group(top), named)
+        }
+        _ => device,
+    }
+}

@@ -1,0 +1,110 @@
+//! Memory comes from the wrong node: the CPUs reach it over the link between sockets.
+//!
+//! Evidence: pages that were wanted from one node and had to be taken from another (`numa_miss`). Only machines
+//! with several nodes have them.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::step4_rank::rank;
+use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "numa-remote",
+    title: "memory comes from the wrong node",
+    symptom: "One memory node of the machine is full while others have room: programs get memory that their CPUs \
+              reach slowly, or the full node is reclaimed although the box has memory left.",
+    false_positives: &[
+        "A program that is told to use all nodes in turn: that is no miss.",
+        "A few misses while nobody allocates much.",
+    ],
+    sources: &["kernel Documentation/admin-guide/numastat.rst", "numastat(8)"],
+    counters: &["/proc/vmstat numa_hit, numa_miss", "/sys/devices/system/node/online"],
+    limits: &[&NUMA_MISSES],
+    confirm: &[
+        confirm("numastat", "numa_miss grows on a node"),
+        confirm(
+            "grep MemFree /sys/devices/system/node/node*/meminfo",
+            "one node has no free memory while another has",
+        ),
+    ],
+    advice: &[
+        look(
+            "See which node is full, and whose memory is there.",
+            "numastat -c; numastat -p {pid}",
+            Remedy::Tune,
+        ),
+        advise(
+            "Start the program with its memory on all nodes (numactl --interleave=all), or bind it with its memory to \
+             one node that is large enough.",
+            Remedy::Tune,
+        ),
+        change(
+            "Do not reclaim a node while another has room.",
+            "sysctl vm.zone_reclaim_mode=0",
+            "more memory from far nodes",
+            "sysctl vm.zone_reclaim_mode=1",
+            Remedy::Tune,
+        ),
+        advise("Several smaller processes, one to each node.", Remedy::FixProgram),
+    ],
+    check,
+};
+
+/// Pages by second below which nobody allocates enough to suffer.
+const PAGES_MIN: f64 = 1000.0;
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    if facts.rates.host.memory_nodes_count.is_none_or(|nodes| nodes < 2) {
+        return Outcome::Clear;
+    }
+    let Some((hit, miss)) =
+        facts.paging().and_then(|paging| Some((paging.numa_hit_per_second?, paging.numa_miss_per_second?)))
+    else {
+        return Outcome::Clear;
+    };
+    let share = miss / (hit + miss).max(f64::EPSILON);
+    if share < facts.limit(&NUMA_MISSES).warning || hit + miss < PAGES_MIN {
+        return Outcome::Clear;
+    }
+    // Who allocates is who faults: no counter of a process says so, but growth does.
+    let growth = |growth: i64| growth.max(0) as f64;
+    let grown = rank(
+        facts,
+        None,
+        |group| group.sum(|process| growth(process.rss_growth_bytes)),
+        |process| growth(process.rss_growth_bytes),
+    );
+    let who = grown.into_iter().next().filter(|top| top.share >= facts.setting(&MAIN_CAUSE));
+    let named = who.as_ref().map(|top| format!("; {} grows most", facts.name(top))).unwrap_or_default();
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .margin(share, facts.limit(&NUMA_MISSES).warning, 0.02)
+            .agreement(1)
+            .ratio(),
+        impact_ratio: 0.2,
+        evidence: vec![
+            facts.evidence(&NUMA_MISSES, Some(share), "/proc/vmstat numa_hit, numa_miss"),
+            plain("numa_misses_per_second", Some(miss), "per_second", "/proc/vmstat numa_miss"),
+            plain(
+                "memory_nodes_count",
+                facts.rates.host.memory_nodes_count.map(f64::from),
+                "count",
+                "/sys/devices/system/node/online",
+            ),
+        ],
+        ..Hit::new(
+            Severity::Warning,
+            format!(
+                "{} of the pages, {} a second, come from another memory node than the one that was wanted{named}.",
+                percent(share),
+                human_count(miss)
+            ),
+            who.map_or(Who::Nobody, Who::Group),
+            Remedy::Tune,
+        )
+    })
+}

@@ -1,0 +1,116 @@
+//! Threads wait while the kernel moves memory together to make large pages.
+//!
+//! Evidence: direct compaction, done by the thread that wants the page, and the time of the threads that compact in
+//! the background; together with kernel time that somebody pays.
+
+use crate::diagnose::confidence::Confidence;
+use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::thresholds::{
+    COMPACTION_STALLS, COMPACTION_THREADS, CPU_SYSTEM, MAIN_CAUSE, MEMORY_PRESSURE,
+};
+use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::units::{human_count, percent};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "thp-compaction",
+    title: "threads wait for large pages",
+    symptom: "Memory is in pieces; threads that ask for large pages stand still until enough of it has been moved \
+              together, and the kernel takes the CPUs for that.",
+    false_positives: &[
+        "A few stalls at the start of a large program.",
+        "Compaction while memory is short: then want of memory is the cause.",
+    ],
+    sources: &["kernel Documentation/admin-guide/mm/transhuge.rst", "proc_vmstat(5) compact_stall (2.6.35)"],
+    counters: &[
+        "/proc/vmstat compact_stall, compact_fail",
+        "/proc/PID/stat of kcompactd and khugepaged",
+        "/proc/stat system",
+        "/proc/pressure/memory",
+    ],
+    limits: &[&COMPACTION_STALLS, &COMPACTION_THREADS, &CPU_SYSTEM, &MEMORY_PRESSURE],
+    confirm: &[
+        confirm(
+            "grep -E 'compact_(stall|fail)' /proc/vmstat; sleep 5; grep -E 'compact_(stall|fail)' /proc/vmstat",
+            "compact_stall grows by tens a second",
+        ),
+        confirm("cat /proc/buddyinfo", "the right-hand columns, the large pieces, are nearly 0"),
+        confirm(
+            "cat /sys/kernel/mm/transparent_hugepage/defrag",
+            "[always], or [madvise] with a program that asks",
+        ),
+    ],
+    advice: &[
+        look("See who asks for large pages.", "grep -H AnonHugePages /proc/{pid}/smaps_rollup", Remedy::Tune),
+        change(
+            "Let the kernel make large pages in the background only.",
+            "echo defer > /sys/kernel/mm/transparent_hugepage/defrag",
+            "programs get large pages later",
+            "echo madvise > /sys/kernel/mm/transparent_hugepage/defrag",
+            Remedy::Tune,
+        ),
+        change(
+            "Large pages only for programs that ask for them.",
+            "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
+            "programs that gain from large pages lose some speed",
+            "echo always > /sys/kernel/mm/transparent_hugepage/enabled",
+            Remedy::Tune,
+        ),
+        advise(
+            "Allocate once and keep it, or reserve huge pages at boot (vm.nr_hugepages).",
+            Remedy::FixProgram,
+        ),
+    ],
+    check,
+};
+
+fn check(facts: &Facts<'_>) -> Outcome {
+    let (Some(paging), Some(cpu)) = (facts.paging(), facts.cpu()) else { return Outcome::Clear };
+    let Some(stalls) = paging.compaction_stalls_per_second else { return Outcome::Clear };
+    let threads = facts.kernel_threads_cpus(&["kcompactd", "khugepaged"]);
+    let compacting = stalls >= facts.limit(&COMPACTION_STALLS).warning
+        || threads >= facts.limit(&COMPACTION_THREADS).warning;
+    if !compacting || cpu.system_ratio < facts.limit(&CPU_SYSTEM).warning {
+        return Outcome::Clear;
+    }
+    let failed = paging.compaction_failures_per_second.unwrap_or(0.0);
+    // Who stalls spends kernel time on it.
+    let ranked = rank(facts, None, |group| group.system, |process| process.system_ratio);
+    let who = ranked.first().filter(|top| top.share >= facts.setting(&MAIN_CAUSE)).cloned();
+    let named = who
+        .as_ref()
+        .map(|top| format!("; {} spends {} of one CPU in the kernel", facts.name(top), percent(top.amount)))
+        .unwrap_or_default();
+    let stalls_critically =
+        facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| facts.memory_stalls().0 >= limit);
+    let critical = stalls_critically && stalls >= facts.limit(&COMPACTION_STALLS).warning;
+    Outcome::hit(Hit {
+        confidence_ratio: Confidence::new()
+            .agreement(
+                usize::from(stalls >= facts.limit(&COMPACTION_STALLS).warning)
+                    + usize::from(threads >= facts.limit(&COMPACTION_THREADS).warning)
+                    + usize::from(facts.memory_stalls().0 > 0.02),
+            )
+            .ratio(),
+        impact_ratio: facts.memory_stalls().0.max(cpu.system_ratio / 2.0),
+        evidence: vec![
+            facts.evidence(&COMPACTION_STALLS, Some(stalls), "/proc/vmstat compact_stall"),
+            plain("compaction_failures_per_second", Some(failed), "per_second", "/proc/vmstat compact_fail"),
+            facts.evidence(&COMPACTION_THREADS, Some(threads), "/proc/PID/stat of kcompactd, khugepaged"),
+            facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
+        ],
+        why: Some("asks for large pages that the kernel has to put together first".to_owned()),
+        suspects: suspects(facts, &ranked, Role::Victim),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            format!(
+                "{} times a second a thread stands still while memory is moved together for a large page{named}.",
+                human_count(stalls)
+            ),
+            who.map_or(Who::Nobody, Who::Group),
+            Remedy::Tune,
+        )
+    })
+}
