@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What diag costs, next to other tools in the same run.
 #
-#   benches/cost.sh [PROCESSES]     default 10000, for which the limits are meant; root is not needed
+#   benches/cost.sh [PROCESSES]     default 10000, for which the limits are meant; root is not needed, except for
+#                                   the run among 2,000 control groups, which it makes and removes
 #
 # Needs cargo and its C compiler (cc), top from procps and pidstat from sysstat; installs nothing. It takes about
 # two minutes after the build. The sleeping processes need about 200 KiB each and ids below pid_max and ulimit -u.
@@ -26,6 +27,7 @@ fi
 cd "$(dirname "$0")/.."
 scratch=$(mktemp -d)
 crowd_pid=
+groups=()
 missed=0
 unmeasured=0
 
@@ -35,7 +37,17 @@ cleanup() {
     kill "$crowd_pid" 2>/dev/null || true
     wait "$crowd_pid" 2>/dev/null || true
   fi
+  remove_groups
   rm -rf "$scratch"
+}
+
+# Leaves first: a group with children cannot be removed.
+remove_groups() {
+  local group
+  for group in "${groups[@]}"; do
+    find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
+  done
+  groups=()
 }
 trap cleanup EXIT
 trap 'exit 2' INT TERM
@@ -190,6 +202,31 @@ for seconds in 1 2 3; do cut -d' ' -f1 "$scratch/quiet.$seconds" | median; done 
 read -r outside per_second <"$scratch/line"
 row "CPU of a run outside its window (extrapolated to 0 s)" "$outside" ms "<= 30"
 row "CPU of the sampling in a second of the window" "$per_second" ms "<= 10"
+
+echo
+echo "With 2000 control groups in every hierarchy"
+# Hierarchies with limits: version 2, and those of version 1 that diag reads.
+mapfile -t hierarchies < <(awk '{
+  for (i = 7; i < NF && $i != "-"; i++);
+  if ($(i + 1) == "cgroup2" || ($(i + 1) == "cgroup" && $(i + 3) ~ /(^|,)(cpu|memory|blkio|pids)(,|$)/)) print $5
+}' /proc/self/mountinfo)
+for hierarchy in "${hierarchies[@]}"; do
+  mkdir "$hierarchy/diag-cost-$$" 2>/dev/null || continue
+  groups+=("$hierarchy/diag-cost-$$")
+  for ((i = 0; i < 40; i++)); do
+    mkdir -p "$hierarchy/diag-cost-$$/$i"/{1..49} 2>/dev/null || break
+  done
+done
+made=$(find "${groups[@]:-/nowhere}" -mindepth 1 -type d 2>/dev/null | wc -l)
+if ((${#groups[@]} == 0 || made < 2000 * ${#groups[@]})); then
+  cannot "the limit for 2000 control groups" "they cannot be made here: root is needed, outside of a container"
+else
+  for ((round = 0; round < rounds; round++)); do
+    measure "$DIAG" --format json >>"$scratch/groups"
+  done
+  row "CPU of diag --format json" "$(cut -d' ' -f1 "$scratch/groups" | median)" ms "<= 150"
+fi
+remove_groups
 
 "$scratch/helper" crowd "$processes" >"$scratch/crowd" &
 crowd_pid=$!

@@ -6,10 +6,11 @@
 //! all groups, at the end the limits of those alone whose counters moved: there may be thousands. Known
 //! lies: `throttled_time` adds up over the CPUs; usage at the limit may be nothing but page cache.
 
+use crate::collect::mounts;
 use crate::collect::processes::number;
 use crate::collect::root::Root;
 use crate::model::cgroup::{CgroupReading, CpuBandwidth, IoLimit, MemoryLimit, PidsLimit};
-use crate::model::reading::Reading;
+use crate::model::reading::{Absence, Reading};
 use std::collections::HashMap;
 
 /// Groups that are read at most in each hierarchy.
@@ -26,31 +27,105 @@ const NO_LIMIT_BYTES: u64 = 1 << 62;
 struct Hierarchy {
     mount: String,
     name: &'static str,
+    /// Controllers of version 2, where they could be read; all of them otherwise.
+    controllers: Option<String>,
 }
 
-/// Every control group with the counters that tell whether a limit was hit.
+impl Hierarchy {
+    /// Whether groups in it can have the files of `controller`.
+    fn has(&self, controller: &str) -> bool {
+        self.controllers.as_ref().is_none_or(|all| all.split_whitespace().any(|one| one == controller))
+    }
+}
+
+/// A group that is still to be looked at.
+struct Left {
+    path: String,
+    depth: usize,
+    /// A limit above it was hit at some time: version 1 counts a kill in the victim's own group.
+    hit_above: bool,
+}
+
+/// Every control group with the counters that tell whether a limit was hit. An error where no hierarchy is
+/// mounted, or none can be seen.
 pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<CgroupReading>> {
     let mut groups = Vec::new();
-    for hierarchy in hierarchies(root, buffer)? {
-        let mut left = vec![(String::new(), 0)];
-        let mut count = 0;
-        while let Some((path, depth)) = left.pop() {
-            if count >= GROUPS_MAX {
-                break;
-            }
-            count += 1;
-            if depth < DEPTH_MAX
-                && let Ok(children) = root.directories(&format!("{}{path}", hierarchy.mount))
-            {
-                left.extend(children.into_iter().map(|child| (format!("{path}/{child}"), depth + 1)));
-            }
-            // The root of a hierarchy has no limit.
-            if !path.is_empty() {
-                groups.push(counters(root, &hierarchy, &path, buffer));
-            }
+    let mut outcome = Err(Absence::missing("/sys/fs/cgroup"));
+    for mut hierarchy in hierarchies(root, buffer)? {
+        if hierarchy.name == "unified" {
+            let file = format!("{}/cgroup.controllers", hierarchy.mount);
+            let text =
+                root.read_once(&file, buffer).ok().map(|()| String::from_utf8_lossy(buffer).into_owned());
+            hierarchy.controllers = text;
+        }
+        let listed = walk(root, &hierarchy, &mut groups, buffer);
+        if outcome.is_err() {
+            outcome = listed;
         }
     }
-    Ok(groups)
+    outcome.map(|()| groups)
+}
+
+fn walk(
+    root: &Root,
+    hierarchy: &Hierarchy,
+    groups: &mut Vec<CgroupReading>,
+    buffer: &mut Vec<u8>,
+) -> Reading<()> {
+    let mut left = vec![Left { path: String::new(), depth: 0, hit_above: false }];
+    let mut count = 0;
+    let mut listed = Ok(());
+    // A hybrid box has a version 2 tree without controllers: nothing in it has a limit.
+    let limited = ["cpu", "memory", "pids", "io"].iter().any(|controller| hierarchy.has(controller));
+    while let Some(Left { path, depth, hit_above }) = left.pop().filter(|_| limited) {
+        if count >= GROUPS_MAX {
+            break;
+        }
+        count += 1;
+        let mut hit = hit_above;
+        // The root of a hierarchy has no limit.
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            root.stay_near(&format!("{}{parent}", hierarchy.mount));
+            let group = counters(root, hierarchy, &path, hit_above, buffer);
+            hit |= group.memory.is_some_and(|memory| memory.failures_count != Some(0));
+            // One without a count at the start began at zero for whoever compares.
+            groups.extend(Some(group).filter(ever_limited));
+        }
+        if depth >= DEPTH_MAX {
+            continue;
+        }
+        let directory = format!("{}{path}", hierarchy.mount);
+        match root.directories(&directory) {
+            Ok(children) if !children.is_empty() && idle_below(root, hierarchy, &directory, buffer) => {}
+            Ok(children) => left.extend(children.into_iter().map(|child| Left {
+                path: format!("{path}/{child}"),
+                depth: depth + 1,
+                hit_above: hit,
+            })),
+            Err(absence) if depth == 0 => listed = Err(absence),
+            Err(_) => {}
+        }
+    }
+    root.stay_near("");
+    listed
+}
+
+/// Whether the group has a quota, ever came to a limit or moved a byte: of thousands, a few.
+fn ever_limited(group: &CgroupReading) -> bool {
+    let has_quota = group.cpu.is_some_and(|cpu| cpu.periods_count > 0);
+    has_quota || counts(group).iter().any(|&count| count > 0)
+}
+
+/// What grows when a limit is hit, or when there is I/O that may be limited.
+fn counts(group: &CgroupReading) -> [u64; 4] {
+    let memory =
+        |m: MemoryLimit| m.failures_count.unwrap_or(0).saturating_add(m.oom_kills_count.unwrap_or(0));
+    [
+        group.cpu.map_or(0, |cpu| cpu.throttled_count),
+        group.memory.map_or(0, memory),
+        group.pids.map_or(0, |pids| pids.refused_count.unwrap_or(0)),
+        group.io.map_or(0, |io| io.read_bytes.saturating_add(io.write_bytes)),
+    ]
 }
 
 /// Adds the limits of the groups whose counters moved since `before`, and who is in them.
@@ -76,27 +151,13 @@ pub fn add_limits(root: &Root, before: &[CgroupReading], after: &mut [CgroupRead
 }
 
 fn moved(then: Option<&CgroupReading>, now: &CgroupReading) -> bool {
-    let throttled = |group: &CgroupReading| group.cpu.map_or(0, |cpu| cpu.throttled_count);
-    let failures = |group: &CgroupReading| {
-        group
-            .memory
-            .map_or(0, |m| m.failures_count.unwrap_or(0).saturating_add(m.oom_kills_count.unwrap_or(0)))
-    };
-    let refused = |group: &CgroupReading| group.pids.map_or(0, |pids| pids.refused_count.unwrap_or(0));
-    let io = |group: &CgroupReading| group.io.map_or(0, |io| io.read_bytes.saturating_add(io.write_bytes));
-    let grew = |of: &dyn Fn(&CgroupReading) -> u64| of(now) > then.map_or(0, of);
-    grew(&throttled) || grew(&failures) || grew(&refused) || grew(&io)
+    let then = then.map_or([0; 4], counts);
+    counts(now).iter().zip(then).any(|(now, then)| *now > then)
 }
 
 fn hierarchies(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<Hierarchy>> {
     // Under another root, the mounts of its first process; ours would name paths of this container.
-    let own = if root.is_elsewhere() && !root.holds("proc/self/mountinfo") {
-        "proc/1/mountinfo"
-    } else {
-        "proc/self/mountinfo"
-    };
-    root.read(own, buffer)?;
-    Ok(parse_mounts(&String::from_utf8_lossy(buffer)))
+    Ok(parse_mounts(&mounts::table(root, buffer)?))
 }
 
 /// The hierarchies that hold limits, from mountinfo (proc_pid_mountinfo(5)).
@@ -116,63 +177,80 @@ fn parse_mounts(text: &str) -> Vec<Hierarchy> {
         for &name in names {
             let here = kind == "cgroup2" || has(name);
             if here && !found.iter().any(|hierarchy| hierarchy.name == name) {
-                found.push(Hierarchy { mount: mount.clone(), name });
+                found.push(Hierarchy { mount: mount.clone(), name, controllers: None });
             }
         }
     }
     found
 }
 
-fn counters(root: &Root, hierarchy: &Hierarchy, path: &str, buffer: &mut Vec<u8>) -> CgroupReading {
+/// The counters, as few files as will do: there may be thousands of groups, most of which never hit a limit.
+fn counters(
+    root: &Root,
+    hierarchy: &Hierarchy,
+    path: &str,
+    hit_above: bool,
+    buffer: &mut Vec<u8>,
+) -> CgroupReading {
     let mut group = CgroupReading {
         path: path.to_owned(),
         hierarchy: hierarchy.name.to_owned(),
         ..CgroupReading::default()
     };
-    let mut keys = |file: &str| -> Option<HashMap<String, u64>> {
-        root.read_once(&format!("{}{path}/{file}", hierarchy.mount), buffer).ok()?;
-        Some(parse_keys(buffer))
-    };
+    let directory = format!("{}{path}", hierarchy.mount);
     match hierarchy.name {
-        "cpu" => group.cpu = keys("cpu.stat").as_ref().and_then(bandwidth),
+        "cpu" => group.cpu = keys(root, &directory, "cpu.stat", buffer).and_then(bandwidth),
         "memory" => {
-            let kills = keys("memory.oom_control").and_then(|keys| keys.get("oom_kill").copied());
-            let failures = single(root, &format!("{}{path}/memory.failcnt", hierarchy.mount), buffer);
-            group.memory = Some(MemoryLimit {
+            let failures = single(root, &format!("{directory}/memory.failcnt"), buffer);
+            // Nobody is killed at a limit that was never hit.
+            let killable = hit_above || failures != Some(0);
+            let control = killable.then(|| keys(root, &directory, "memory.oom_control", buffer)).flatten();
+            let kills = control.and_then(|keys| keys.get("oom_kill"));
+            group.memory = failures.or(kills).map(|_| MemoryLimit {
                 failures_count: failures,
                 oom_kills_count: kills,
                 ..MemoryLimit::default()
             });
         }
-        "pids" => {
-            let refused = keys("pids.events").and_then(|keys| keys.get("max").copied());
-            group.pids = Some(PidsLimit { refused_count: refused, ..PidsLimit::default() });
-        }
-        "blkio" => group.io = legacy_io(root, &format!("{}{path}", hierarchy.mount), buffer),
-        _ => {
-            group.cpu = keys("cpu.stat").as_ref().and_then(bandwidth);
-            if let Some(events) = keys("memory.events") {
-                let hits = ["max", "high"]
-                    .iter()
-                    .filter_map(|key| events.get(*key))
-                    .copied()
-                    .fold(0, u64::saturating_add);
-                group.memory = Some(MemoryLimit {
-                    failures_count: Some(hits),
-                    oom_kills_count: events.get("oom_kill").copied(),
-                    ..MemoryLimit::default()
-                });
-            }
-            if let Some(events) = keys("pids.events") {
-                group.pids =
-                    Some(PidsLimit { refused_count: events.get("max").copied(), ..PidsLimit::default() });
-            }
-            if root.read_once(&format!("{}{path}/io.stat", hierarchy.mount), buffer).is_ok() {
-                group.io = Some(unified_io(&String::from_utf8_lossy(buffer)));
-            }
-        }
+        "pids" => group.pids = refused(root, &directory, buffer),
+        "blkio" => group.io = legacy_io(root, &directory, buffer),
+        _ => unified(root, hierarchy, &directory, &mut group, buffer),
     }
     group
+}
+
+/// The counters of version 2, those of the controllers that there are.
+fn unified(
+    root: &Root,
+    hierarchy: &Hierarchy,
+    directory: &str,
+    group: &mut CgroupReading,
+    buffer: &mut Vec<u8>,
+) {
+    if hierarchy.has("cpu") {
+        group.cpu = keys(root, directory, "cpu.stat", buffer).and_then(bandwidth);
+    }
+    if hierarchy.has("memory")
+        && let Some(events) = keys(root, directory, "memory.events", buffer)
+    {
+        let hits = ["max", "high"].iter().filter_map(|key| events.get(key)).fold(0, u64::saturating_add);
+        group.memory = Some(MemoryLimit {
+            failures_count: Some(hits),
+            oom_kills_count: events.get("oom_kill"),
+            ..MemoryLimit::default()
+        });
+    }
+    if hierarchy.has("pids") {
+        group.pids = refused(root, directory, buffer);
+    }
+    if hierarchy.has("io") && root.read_once(&format!("{directory}/io.stat"), buffer).is_ok() {
+        group.io = Some(unified_io(&String::from_utf8_lossy(buffer)));
+    }
+}
+
+fn refused(root: &Root, directory: &str, buffer: &mut Vec<u8>) -> Option<PidsLimit> {
+    let refused_count = keys(root, directory, "pids.events", buffer)?.get("max");
+    Some(PidsLimit { refused_count, ..PidsLimit::default() })
 }
 
 fn limits(
@@ -244,7 +322,7 @@ fn single(root: &Root, path: &str, buffer: &mut Vec<u8>) -> Option<u64> {
 
 fn key_of(root: &Root, path: &str, key: &str, buffer: &mut Vec<u8>) -> Option<u64> {
     root.read(path, buffer).ok()?;
-    parse_keys(buffer).get(key).copied()
+    Keys(buffer).get(key)
 }
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
@@ -252,24 +330,28 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
 }
 
 /// Lines of a name and a number.
-fn parse_keys(bytes: &[u8]) -> HashMap<String, u64> {
-    lines(bytes)
-        .filter_map(|line| {
-            let (key, value) = line.split_once(' ')?;
-            Some((key.to_owned(), value.trim().parse().ok()?))
-        })
-        .collect()
+#[derive(Clone, Copy)]
+struct Keys<'a>(&'a [u8]);
+
+impl Keys<'_> {
+    fn get(&self, key: &str) -> Option<u64> {
+        lines(self.0).find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+    }
+}
+
+fn keys<'a>(root: &Root, directory: &str, file: &str, buffer: &'a mut Vec<u8>) -> Option<Keys<'a>> {
+    root.read_once(&format!("{directory}/{file}"), buffer).ok()?;
+    Some(Keys(buffer))
 }
 
 /// `cpu.stat` of either version; none where the group has no bandwidth control.
-fn bandwidth(keys: &HashMap<String, u64>) -> Option<CpuBandwidth> {
+fn bandwidth(keys: Keys<'_>) -> Option<CpuBandwidth> {
     let nanoseconds = keys
         .get("throttled_time")
-        .copied()
         .or_else(|| keys.get("throttled_usec").map(|microseconds| microseconds.saturating_mul(1000)))?;
     Some(CpuBandwidth {
-        periods_count: *keys.get("nr_periods")?,
-        throttled_count: *keys.get("nr_throttled")?,
+        periods_count: keys.get("nr_periods")?,
+        throttled_count: keys.get("nr_throttled")?,
         throttled_nanoseconds: nanoseconds,
     })
 }
@@ -305,21 +387,32 @@ fn unified_io_limits(text: &str, io: &mut IoLimit) {
 
 /// `blkio.throttle.io_service_bytes` and `io_serviced`: `8:0 Read 4096` by device and direction.
 fn legacy_io(root: &Root, directory: &str, buffer: &mut Vec<u8>) -> Option<IoLimit> {
-    let mut sums = |file: &str| -> Option<(u64, u64)> {
-        root.read_once(&format!("{directory}/blkio.throttle.{file}"), buffer).ok()?;
-        let sum = |direction: &str| {
-            lines(buffer)
-                .filter_map(|line| {
-                    let mut parts = line.split(' ');
-                    (parts.nth(1)? == direction).then(|| parts.next()?.parse::<u64>().ok())?
-                })
-                .fold(0_u64, u64::saturating_add)
-        };
-        Some((sum("Read"), sum("Write")))
-    };
+    let mut sums = |file: &str| directions(root, directory, file, buffer);
     let (read_bytes, write_bytes) = sums("io_service_bytes")?;
-    let (reads_count, writes_count) = sums("io_serviced")?;
+    // Without bytes there were no requests: most groups have neither.
+    let idle = read_bytes == 0 && write_bytes == 0;
+    let (reads_count, writes_count) = if idle { (0, 0) } else { sums("io_serviced")? };
     Some(IoLimit { read_bytes, write_bytes, reads_count, writes_count, ..IoLimit::default() })
+}
+
+/// Sums of reads and writes over the devices.
+fn directions(root: &Root, directory: &str, file: &str, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
+    root.read_once(&format!("{directory}/blkio.throttle.{file}"), buffer).ok()?;
+    let sum = |direction: &str| {
+        lines(buffer)
+            .filter_map(|line| {
+                let mut parts = line.split(' ');
+                (parts.nth(1)? == direction).then(|| parts.next()?.parse::<u64>().ok())?
+            })
+            .fold(0_u64, u64::saturating_add)
+    };
+    Some((sum("Read"), sum("Write")))
+}
+
+/// Whether no group below a directory of version 1 ever moved a byte, where the kernel sums that up.
+fn idle_below(root: &Root, hierarchy: &Hierarchy, directory: &str, buffer: &mut Vec<u8>) -> bool {
+    hierarchy.name == "blkio"
+        && directions(root, directory, "io_service_bytes_recursive", buffer) == Some((0, 0))
 }
 
 fn legacy_io_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: &mut Vec<u8>) {
@@ -355,13 +448,88 @@ mod tests {
         );
     }
 
+    fn found(mounts: &str, files: &[(&str, &str)]) -> Vec<(String, Option<u64>, Option<u64>)> {
+        let tree = tempfile::tempdir().unwrap();
+        for (path, text) in [("proc/1/mountinfo", mounts)].iter().chain(files) {
+            std::fs::create_dir_all(tree.path().join(path).parent().unwrap()).unwrap();
+            std::fs::write(tree.path().join(path), text).unwrap();
+        }
+        let groups = read(&Root::live(tree.path()).unwrap(), &mut Vec::new()).unwrap();
+        let memory = |group: &CgroupReading| group.memory.unwrap_or_default();
+        groups.iter().map(|g| (g.path.clone(), memory(g).failures_count, memory(g).oom_kills_count)).collect()
+    }
+
+    #[test]
+    fn kills_are_looked_for_below_a_limit_that_was_hit() {
+        let mounts = "30 20 0:25 / /m rw - cgroup cgroup rw,memory\n";
+        let groups = found(
+            mounts,
+            &[
+                ("m/idle/memory.failcnt", "0\n"),
+                ("m/idle/memory.oom_control", "oom_kill 9\n"),
+                ("m/pod/memory.failcnt", "3\n"),
+                ("m/pod/memory.oom_control", "oom_kill_disable 0\n"),
+                ("m/pod/victim/memory.failcnt", "0\n"),
+                ("m/pod/victim/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+            ],
+        );
+        // An old kernel's file has no such line: that is no zero.
+        assert_eq!(
+            groups,
+            [("/pod".to_owned(), Some(3), None), ("/pod/victim".to_owned(), Some(0), Some(2))]
+        );
+    }
+
+    #[test]
+    fn only_the_controllers_of_version_two_are_asked() {
+        let mounts = "30 20 0:25 / /u rw - cgroup2 cgroup2 rw\n";
+        let events = ("u/a/memory.events", "high 1\nmax 2\noom_kill 0\n");
+        let hybrid = found(mounts, &[("u/cgroup.controllers", "\n"), events]);
+        assert_eq!(hybrid, []);
+        let all = found(mounts, &[("u/cgroup.controllers", "cpu memory\n"), events]);
+        assert_eq!(all, [("/a".to_owned(), Some(3), Some(0))]);
+    }
+
+    #[test]
+    fn groups_that_cannot_be_seen_are_not_none() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("proc/1")).unwrap();
+        let mounts = |text: &str| std::fs::write(tree.path().join("proc/1/mountinfo"), text).unwrap();
+        let root = Root::live(tree.path()).unwrap();
+        mounts("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+        assert_eq!(read(&root, &mut Vec::new()), Err(Absence::missing("/sys/fs/cgroup")));
+        mounts("30 20 0:25 / /gone rw - cgroup cgroup rw,memory\n");
+        assert_eq!(read(&root, &mut Vec::new()), Err(Absence::missing("/gone")));
+    }
+
+    #[test]
+    fn idle_io_and_its_children_are_passed_by() {
+        let tree = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            std::fs::create_dir_all(tree.path().join(path).parent().unwrap()).unwrap();
+            std::fs::write(tree.path().join(path), text).unwrap();
+        };
+        put("proc/1/mountinfo", "30 20 0:25 / /b rw - cgroup cgroup rw,blkio\n");
+        for (group, bytes) in [("quiet", 0), ("quiet/child", 7), ("loud", 4), ("loud/child", 7)] {
+            put(
+                &format!("b/{group}/blkio.throttle.io_service_bytes"),
+                &format!("8:0 Read {bytes}\n8:0 Write 0\n"),
+            );
+            put(&format!("b/{group}/blkio.throttle.io_serviced"), "8:0 Read 1\n8:0 Write 0\n");
+        }
+        put("b/quiet/blkio.throttle.io_service_bytes_recursive", "8:0 Read 0\n8:0 Write 0\nTotal 0\n");
+        let groups = read(&Root::live(tree.path()).unwrap(), &mut Vec::new()).unwrap();
+        let paths: Vec<&str> = groups.iter().map(|group| group.path.as_str()).collect();
+        assert_eq!(paths, ["/loud", "/loud/child"]);
+    }
+
     #[test]
     fn bandwidth_of_both_versions() {
-        let one = parse_keys(b"nr_periods 10\nnr_throttled 4\nthrottled_time 5000\n");
-        let two = parse_keys(b"usage_usec 7\nnr_periods 10\nnr_throttled 4\nthrottled_usec 5\n");
-        assert_eq!(bandwidth(&one), bandwidth(&two));
+        let one = Keys(b"nr_periods 10\nnr_throttled 4\nthrottled_time 5000\n");
+        let two = Keys(b"usage_usec 7\nnr_periods 10\nnr_throttled 4\nthrottled_usec 5\n");
+        assert_eq!(bandwidth(one), bandwidth(two));
         // Without the controller only the usage is there: no bandwidth control, not a zero of it.
-        assert_eq!(bandwidth(&parse_keys(b"usage_usec 7\nuser_usec 3\n")), None);
+        assert_eq!(bandwidth(Keys(b"usage_usec 7\nuser_usec 3\n")), None);
     }
 
     #[test]

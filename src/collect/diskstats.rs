@@ -16,35 +16,54 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<DiskStat>> {
     root.read_parsed("proc/diskstats", buffer, parse)
 }
 
-/// Parses the text of `/proc/diskstats`. No line at all is a box without a block device.
+/// Parses the text of `/proc/diskstats`. No line at all is a box without a block device. A line that is cut short
+/// or holds no numbers is one device less; only when there is no other line is the file refused.
 pub fn parse(bytes: &[u8]) -> Result<Vec<DiskStat>, String> {
-    let text = str::from_utf8(bytes).map_err(|_| "not text")?;
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    lines.filter_map(|text| line(text).transpose()).collect()
+    let text = String::from_utf8_lossy(bytes);
+    let mut refused = false;
+    let mut disks = Vec::new();
+    for fields in text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()) {
+        match fields.len() {
+            // Nothing, or a partition of an old kernel.
+            0 | 7 => {}
+            _ => match device(&fields) {
+                Some(disk) => disks.push(disk),
+                None => refused = true,
+            },
+        }
+    }
+    if refused && disks.is_empty() {
+        return Err("no line with 11 or more numbers after the name".to_owned());
+    }
+    Ok(disks)
 }
 
-/// One line; nothing for a partition of an old kernel.
-fn line(text: &str) -> Result<Option<DiskStat>, String> {
-    let unexpected = || "a line without 11 or more numbers after the name".to_owned();
-    let numbers_count = text.split_whitespace().count().saturating_sub(3);
-    if numbers_count == 4 {
-        return Ok(None);
+fn device(fields: &[&str]) -> Option<DiskStat> {
+    let (&[_, _, name], numbers) = fields.split_first_chunk::<3>()?;
+    let number = |index: usize| numbers.get(index)?.parse::<u64>().ok();
+    Some(DiskStat {
+        name: name.to_owned(),
+        reads_count: number(0)?,
+        read_sectors: number(2)?,
+        read_milliseconds: number(3)?,
+        writes_count: number(4)?,
+        write_sectors: number(6)?,
+        write_milliseconds: number(7)?,
+        // Some kernels count below zero here and print it as it is, or as 32 bits without a sign.
+        in_flight_count: in_flight(numbers.get(8)?)?,
+        busy_milliseconds: number(9)?,
+        weighted_milliseconds: number(10)?,
+        flushes_count: number(15),
+        flush_milliseconds: number(16),
+    })
+}
+
+fn in_flight(text: &str) -> Option<u64> {
+    match text.parse::<i64>().ok()? {
+        below if below < 0 => Some(0),
+        wrapped if wrapped > i64::from(i32::MAX) => Some(0),
+        count => u64::try_from(count).ok(),
     }
-    let stat = procfs_core::DiskStat::from_line(text).map_err(|_| unexpected())?;
-    Ok(Some(DiskStat {
-        name: stat.name,
-        reads_count: stat.reads,
-        read_sectors: stat.sectors_read,
-        read_milliseconds: stat.time_reading,
-        writes_count: stat.writes,
-        write_sectors: stat.sectors_written,
-        write_milliseconds: stat.time_writing,
-        in_flight_count: stat.in_progress,
-        busy_milliseconds: stat.time_in_progress,
-        weighted_milliseconds: stat.weighted_time_in_progress,
-        flushes_count: stat.flushes,
-        flush_milliseconds: stat.time_flushing,
-    }))
 }
 
 #[cfg(test)]
@@ -81,5 +100,15 @@ mod tests {
         for text in [&b"garbage\n"[..], b"8 0 sda 1 2 3\n", b"8 0 sda 1 2 x 4 5 6 7 8 9 10 11\n", b"\xff\n"] {
             assert!(parse(text).is_err());
         }
+    }
+
+    #[test]
+    fn a_broken_line_does_not_take_the_others_away() {
+        let disks = parse(
+            b"8 0 sda 1 2 3\n8 16 sdb 1 2 3 4 5 6 7 8 -1 10 11\n8 32 sdc 1 2 3 4 5 6 7 8 4294967295 10 11\n",
+        );
+        let disks: Vec<(String, u64)> =
+            disks.unwrap().into_iter().map(|disk| (disk.name, disk.in_flight_count)).collect();
+        assert_eq!(disks, [("sdb".to_owned(), 0), ("sdc".to_owned(), 0)]);
     }
 }

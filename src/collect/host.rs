@@ -18,10 +18,13 @@ const LIST_MAX: u32 = 1 << 16;
 pub fn gather(root: &Root) -> Host {
     let mut files = Files { root, buffer: Vec::new() };
     let arch = sysinfo::System::cpu_arch();
+    let online = files.line("sys/devices/system/cpu/online");
     let own_pid = root.link("proc/self").ok().and_then(|target| target.parse().ok());
     Host {
         hostname: files.line("proc/sys/kernel/hostname"),
-        kernel: files.line("proc/sys/kernel/osrelease"),
+        kernel: files
+            .line("proc/sys/kernel/osrelease")
+            .or_else(|| files.text("proc/version").and_then(|text| release(&text))),
         os: files
             .text("etc/os-release")
             .or_else(|| files.text("usr/lib/os-release"))
@@ -33,12 +36,20 @@ pub fn gather(root: &Root) -> Host {
         boot_id: files.line("proc/sys/kernel/random/boot_id"),
         ticks_per_second: rustix::param::clock_ticks_per_second(),
         page_bytes: rustix::param::page_size() as u64,
-        cpus_allowed_count: cpus_allowed(files.line("sys/devices/system/cpu/online").as_deref()),
+        cpus_allowed_count: if root.is_copied() { None } else { cpus_allowed(online.as_deref()) },
+        cpus_online_count: online.as_deref().and_then(list_length).filter(|&count| count > 0),
+        copied: root.is_copied(),
         users: files.text("etc/passwd").map(|text| users(&text)).unwrap_or_default(),
         effective_uid: rustix::process::geteuid().as_raw(),
         // Under another root the run has another id, which the link tells where the run is visible at all.
-        own_pid: own_pid.unwrap_or_else(|| rustix::process::getpid().as_raw_nonzero().get()),
-        arch: Some(arch),
+        // In files that were copied the run is none of the processes, whatever id it has here.
+        own_pid: match own_pid {
+            _ if root.is_copied() => 0,
+            Some(pid) => pid,
+            None => rustix::process::getpid().as_raw_nonzero().get(),
+        },
+        // Files that somebody copied may be of any machine.
+        arch: if root.is_copied() { files.line("proc/sys/kernel/arch") } else { Some(arch) },
     }
 }
 
@@ -69,6 +80,11 @@ impl Files<'_> {
     fn exists(&mut self, path: &str) -> bool {
         self.root.read(path, &mut self.buffer).is_ok()
     }
+}
+
+/// The release in `/proc/version`, proc_version(5): `Linux version 2.6.32-5-amd64 (...)`.
+fn release(version: &str) -> Option<String> {
+    Some(version.strip_prefix("Linux version ")?.split_whitespace().next()?.to_owned())
 }
 
 /// `PRETTY_NAME` of os-release(5), or its `NAME`.
@@ -244,7 +260,14 @@ mod tests {
             (host.hostname, host.os, host.container, host.cpus_allowed_count),
             (None, None, None, None)
         );
-        assert!(host.users.is_empty() && host.own_pid > 0);
+        assert!(host.users.is_empty() && host.copied && host.own_pid == 0 && host.arch.is_none());
+    }
+
+    #[test]
+    fn an_old_kernel_tells_its_release_in_one_file() {
+        assert_eq!(release("Linux version 2.6.32-5-amd64 (x@y) #1 SMP\n").as_deref(), Some("2.6.32-5-amd64"));
+        assert_eq!(release("Linux version "), None);
+        assert_eq!(release("other"), None);
     }
 
     #[test]

@@ -6,7 +6,6 @@
 use crate::collect::root::Root;
 use crate::model::reading::Reading;
 use crate::model::snapshot::LoadAverage;
-use procfs_core::FromRead;
 
 /// Reads `/proc/loadavg`.
 pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<LoadAverage> {
@@ -15,16 +14,23 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<LoadAverage> {
 
 /// Parses the text of `/proc/loadavg`.
 pub fn parse(bytes: &[u8]) -> Result<LoadAverage, String> {
-    let unexpected = || "not three averages and `runnable/existing`".to_owned();
-    let load = procfs_core::LoadAverage::from_read(bytes).map_err(|_| unexpected())?;
-    let averages = [load.one, load.five, load.fifteen];
-    if averages.iter().any(|average| !average.is_finite() || *average < 0.0) {
-        return Err(unexpected());
-    }
-    // The kernel prints two decimals; the library's `f32` would make 0.52 into 0.51999998.
-    let [one, five, fifteen] = averages.map(|average| (f64::from(average) * 100.0).round() / 100.0);
-    let (runnable_count, threads_count) = (load.cur.into(), load.max.into());
-    Ok(LoadAverage { one, five, fifteen, runnable_count, threads_count })
+    // By hand: the library wants the last process id as well, which emulated files leave out, and 32 bits.
+    let text = String::from_utf8_lossy(bytes);
+    load(&text).ok_or_else(|| "not three averages and `runnable/existing`".to_owned())
+}
+
+fn load(text: &str) -> Option<LoadAverage> {
+    let mut words = text.split_whitespace();
+    let mut average = || words.next()?.parse::<f64>().ok().filter(|load| load.is_finite() && *load >= 0.0);
+    let (one, five, fifteen) = (average()?, average()?, average()?);
+    let (runnable, threads) = words.next()?.split_once('/')?;
+    Some(LoadAverage {
+        one,
+        five,
+        fifteen,
+        runnable_count: runnable.parse().ok()?,
+        threads_count: threads.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -36,6 +42,11 @@ mod tests {
         let load = parse(b"0.52 1.17 123.45 3/1289 40123\n").unwrap();
         assert_eq!((load.one, load.five, load.fifteen), (0.52, 1.17, 123.45));
         assert_eq!((load.runnable_count, load.threads_count), (3, 1289));
+    }
+
+    #[test]
+    fn the_last_process_id_may_be_left_out() {
+        assert_eq!(parse(b"0.00 0.01 900000.05 1/80").unwrap().fifteen, 900_000.05);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `/proc/meminfo`, proc_meminfo(5): where memory is, in KiB although it says kB.
 //!
-//! `MemAvailable` came with 3.14, `Shmem` with 2.6.32, `SUnreclaim` with 2.6.19, `AnonPages` with 2.6.18.
+//! `MemAvailable` came with 3.14, `Shmem` with 2.6.32, `SUnreclaim` with 2.6.19, `AnonPages` with 2.6.18, `Dirty` and
+//! `Writeback` with 2.6.
 //! Written by hand: the library refuses the whole file when lines are absent that the triage does not
 //! need and that emulated files (gVisor, OpenVZ) leave out.
 //!
@@ -37,8 +38,8 @@ pub fn parse(bytes: &[u8]) -> Result<MemInfo, String> {
         huge_pages_bytes: optional("HugePages_Total")
             .zip(optional("Hugepagesize"))
             .and_then(|(count, bytes)| count.checked_mul(bytes)),
-        dirty_bytes: needed("Dirty")?,
-        writeback_bytes: needed("Writeback")?,
+        dirty_bytes: optional("Dirty"),
+        writeback_bytes: optional("Writeback"),
     })
 }
 
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn what_an_old_kernel_lacks_is_absent() {
         let memory = parse(OLD.as_bytes()).unwrap();
-        assert_eq!((memory.total_bytes, memory.dirty_bytes), (1_023_488 * 1024, 4096));
+        assert_eq!((memory.total_bytes, memory.dirty_bytes), (1_023_488 * 1024, Some(4096)));
         assert_eq!((memory.available_bytes, memory.shmem_bytes, memory.huge_pages_bytes), (None, None, None));
     }
 

@@ -1,11 +1,11 @@
 //! Mounted file systems and their room.
 //!
-//! Sources: proc_pid_mountinfo(5), statvfs(3). Each is asked beside the main path with a deadline: a mount
+//! Sources: proc_pid_mountinfo(5), proc_pid_mounts(5), statvfs(3). Each is asked beside the main path with a deadline: a mount
 //! whose server is gone does not answer, and that is evidence.
 
 use crate::collect::root::Root;
 use crate::model::limits::{Mount, Room};
-use crate::model::reading::Reading;
+use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::Pid;
 use std::time::Duration;
 
@@ -24,13 +24,11 @@ const NO_ROOM: [&str; 8] =
 
 /// Mounted file systems with room, one by device.
 pub fn read(root: &Root, pids: &[Pid], buffer: &mut Vec<u8>) -> Reading<Vec<Mount>> {
-    let file = if root.is_elsewhere() && !root.holds("proc/self/mountinfo") {
-        "proc/1/mountinfo"
-    } else {
-        "proc/self/mountinfo"
-    };
-    root.read(file, buffer)?;
-    let mut mounts = parse(&String::from_utf8_lossy(buffer));
+    let mut mounts = parse(&table(root, buffer)?);
+    if root.is_copied() {
+        // Asking would give the room on the machine that the copy lies on.
+        return Err(Absence::new("/", AbsenceKind::Failed("these are copied files".to_owned())));
+    }
     for mount in mounts.iter_mut().take(MOUNTS_MAX) {
         mount.room = root.statvfs(mount.path.trim_start_matches('/'), DEADLINE).map(|room| Room {
             total_bytes: room.total_bytes,
@@ -50,6 +48,27 @@ pub fn read(root: &Root, pids: &[Pid], buffer: &mut Vec<u8>) -> Reading<Vec<Moun
         find_writers(root, pids, &mut mounts, buffer);
     }
     Ok(mounts)
+}
+
+/// The mount table as mountinfo has it (2.6.26). Where that is missing it is made from the older
+/// `/proc/mounts`, proc_pid_mounts(5), which knows no device number: a name stands for it.
+pub fn table(root: &Root, buffer: &mut Vec<u8>) -> Reading<String> {
+    let Err(absence) = root.read(root.of_init("proc/1/mountinfo", "proc/self/mountinfo"), buffer) else {
+        return Ok(String::from_utf8_lossy(buffer).into_owned());
+    };
+    let absent = matches!(absence.kind, AbsenceKind::Missing | AbsenceKind::Vanished);
+    if !absent || root.read(root.of_init("proc/1/mounts", "proc/mounts"), buffer).is_err() {
+        return Err(Absence::new(absence.path, if absent { AbsenceKind::Missing } else { absence.kind }));
+    }
+    Ok(String::from_utf8_lossy(buffer).lines().filter_map(of_mounts).collect())
+}
+
+/// A line of `/proc/mounts` in the form of mountinfo.
+fn of_mounts(line: &str) -> Option<String> {
+    let mut words = line.split(' ');
+    let (source, path, kind, options) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let device = if source.starts_with('/') { source } else { path };
+    Some(format!("0 0 {device} / {path} {options} - {kind} {source} {options}\n"))
 }
 
 /// The mounts of mountinfo that a disk or memory stands behind, each device once, read-only ones left out.
@@ -84,7 +103,7 @@ fn parse(text: &str) -> Vec<Mount> {
             source: unescape(source),
             kind: (*kind).to_owned(),
             device: (*device).to_owned(),
-            room: Err(crate::model::reading::Absence::missing(*path)),
+            room: Err(Absence::missing(*path)),
             writers: Vec::new(),
         });
     }
@@ -135,6 +154,18 @@ fn writes(root: &Root, pid: Pid, file: &str, buffer: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_older_table_stands_in() {
+        let text = "rootfs / rootfs rw 0 0\n/dev/sda1 / ext3 rw,errors=ro 0 0\n/dev/sdb1 /srv/a\\040b xfs rw 0 0\n\
+            tmpfs /run tmpfs rw 0 0\ntmpfs /tmp tmpfs rw 0 0\nnone /cgroup cgroup rw,memory 0 0\n\n";
+        let table: String = text.lines().filter_map(of_mounts).collect();
+        let mounts = parse(&table);
+        let paths: Vec<&str> = mounts.iter().map(|mount| mount.path.as_str()).collect();
+        assert_eq!(paths, ["/", "/srv/a b", "/run", "/tmp"]);
+        assert_eq!(mounts[1].source, "/dev/sdb1");
+        assert_eq!(of_mounts("/dev/sda1 /"), None);
+    }
 
     #[test]
     fn each_device_once_and_no_kernel_file_systems() {

@@ -10,13 +10,18 @@ use crate::model::reading::Reading;
 
 /// Reads the counters of the namespace that the root stands for.
 pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
-    let base = if root.is_elsewhere() && !root.holds("proc/net/snmp") { "proc/1/net" } else { "proc/net" };
+    let base = root.of_init("proc/1/net/snmp", "proc/net/snmp").trim_end_matches("/snmp");
     let mut counters = NetCounters::default();
-    for file in ["snmp", "netstat"] {
+    let mut outcomes = ["snmp", "netstat"].map(|file| {
         root.read_parsed(&format!("{base}/{file}"), buffer, |bytes| {
             parse_pairs(&String::from_utf8_lossy(bytes), &mut counters);
             Ok(())
-        })?;
+        })
+    });
+    // One of the two may well be missing: emulated files have but the first.
+    outcomes.sort_by_key(Result::is_err);
+    if let [Err(absence), _] = outcomes {
+        return Err(absence);
     }
     if root.read(&format!("{base}/softnet_stat"), buffer).is_ok() {
         let columns = parse_softnet(&String::from_utf8_lossy(buffer));
@@ -49,16 +54,14 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
 
 /// Pairs of a header line and a value line with the same first word.
 fn parse_pairs(text: &str, counters: &mut NetCounters) {
-    let lines: Vec<&str> = text.lines().collect();
-    for pair in lines.chunks_exact(2) {
-        let (Some((protocol, names)), Some((same, values))) =
-            (pair[0].split_once(':'), pair[1].split_once(':'))
-        else {
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some((protocol, names)) = line.split_once(':') else { continue };
+        // A header without its values does not shift the pairs that follow.
+        let of_same = |next: &&str| next.split_once(':').is_some_and(|(same, _)| same == protocol);
+        let Some((_, values)) = lines.next_if(of_same).and_then(|next| next.split_once(':')) else {
             continue;
         };
-        if protocol != same {
-            continue;
-        }
         // MaxConn is -1: what is no count is left out.
         for (name, value) in names.split_whitespace().zip(values.split_whitespace()) {
             if let Ok(value) = value.parse() {
@@ -107,7 +110,7 @@ mod tests {
     #[test]
     fn headers_name_the_values_below_them() {
         let mut counters = NetCounters::default();
-        let text = "Tcp: RtoMin MaxConn OutSegs RetransSegs\nTcp: 200 -1 1000 12\n\
+        let text = "IcmpMsg:\nTcp: RtoMin MaxConn OutSegs RetransSegs\nTcp: 200 -1 1000 12\n\
             Udp: InDatagrams RcvbufErrors\nUdp: 5 3\nTcp: broken\nUdp: 1\n";
         parse_pairs(text, &mut counters);
         assert_eq!(counters.named["Tcp.RetransSegs"], 12);

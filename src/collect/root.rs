@@ -14,8 +14,8 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Largest file that is read; the kernel's own are far smaller.
@@ -72,7 +72,11 @@ impl Root {
             .map_err(|errno| Absence::new(prefix.to_string_lossy(), kind_of(errno)))?;
         let proc = rustix::fs::openat(&root, "proc", flags, Mode::empty())
             .map_err(|errno| Absence::new("/proc", kind_of(errno)))?;
-        Ok(Self::at(Place::Live(Arc::new(Live { root, proc, elsewhere: prefix != Path::new("/") }))))
+        let elsewhere = prefix != Path::new("/");
+        let of_kernel = |found: rustix::fs::StatFs| found.f_type == rustix::fs::PROC_SUPER_MAGIC;
+        // Kernels before 3.12 refuse to answer: then it is taken for what it should be.
+        let copied = elsewhere && !rustix::fs::fstatfs(&proc).map_or(true, of_kernel);
+        Ok(Self::at(Place::Live(Arc::new(Live { root, proc, elsewhere, copied, near: Mutex::new(None) }))))
     }
 
     /// One moment of a capture.
@@ -97,6 +101,22 @@ impl Root {
             Place::Live(live) => live.elsewhere,
             Place::Captured(_) => true,
         }
+    }
+
+    /// Whether the tree is made of plain files that somebody copied from a machine: its counters stand still, and
+    /// what one asks the system about it (sizes, file systems) is about the machine that it lies on.
+    pub fn is_copied(&self) -> bool {
+        matches!(&self.place, Place::Live(live) if live.copied)
+    }
+
+    /// Of two paths to a file that differs by namespace, the one to read. Under another root `self` is whoever
+    /// reads, so there it is that of process 1; a copied tree may have been made without process 1.
+    pub fn of_init<'a>(&self, of_init: &'a str, own: &'a str) -> &'a str {
+        let own_is_meant = match &self.place {
+            Place::Live(live) => !live.elsewhere || live.copied && live.open(of_init, OFlags::PATH).is_err(),
+            Place::Captured(_) => self.holds(own),
+        };
+        if own_is_meant { own } else { of_init }
     }
 
     /// Reads a whole file into `buffer`, which is cleared first and empty after an error.
@@ -201,6 +221,27 @@ impl Root {
         };
         self.note(|frame| frame.note_link(path, outcome.as_deref()));
         outcome
+    }
+
+    /// Opens `directory` once for the paths below it that are read next: each is then a shorter walk for the
+    /// kernel, which counts where there are thousands. Nothing is kept open for an empty name.
+    pub fn stay_near(&self, directory: &str) {
+        let Place::Live(live) = &self.place else { return };
+        // Another root is left by a path that is not resolved from its top.
+        if live.elsewhere {
+            return;
+        }
+        let Ok(mut near) = live.near.lock() else { return };
+        if near.as_ref().map_or("", |near| near.0.as_str()) == directory {
+            return;
+        }
+        *near = None;
+        if directory.is_empty() {
+            return;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&live.root, directory, flags, Mode::empty());
+        *near = opened.ok().map(|descriptor| (directory.to_owned(), descriptor));
     }
 
     /// Names in a directory, sorted; names that are not UTF-8 are left out.
@@ -331,6 +372,9 @@ struct Live {
     /// Opened once: most paths are below it, and each saves a step of every path walk.
     proc: OwnedFd,
     elsewhere: bool,
+    copied: bool,
+    /// A directory whose files are read one after the other, see [`Root::stay_near`].
+    near: Mutex<Option<(String, OwnedFd)>>,
 }
 
 impl Live {
@@ -350,6 +394,11 @@ impl Live {
             flags |= OFlags::NONBLOCK;
         }
         if !self.elsewhere {
+            let near = self.near.try_lock().ok();
+            if let Some((descriptor, below)) = near.as_ref().and_then(|near| below(near.as_ref(), path)) {
+                return rustix::fs::openat(descriptor, below, flags, Mode::empty());
+            }
+            drop(near);
             return rustix::fs::openat(directory, rest, flags, Mode::empty());
         }
         if !flags.contains(OFlags::PATH) {
@@ -406,9 +455,19 @@ impl Live {
 
     fn directories(&self, path: &str, names: &mut Vec<u8>) -> Reading<Vec<String>> {
         let absence = |errno| self.absence(path, errno);
-        let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(absence)?;
         let mut found = Vec::new();
-        // Two links are its own name and `.`; file systems that do not count links say one.
+        // Two links are its own name and `.`; file systems that do not count links say one. Asked by name, which
+        // spares to open and close it; under another root only an open one is sure to be inside.
+        let childless = |stat: rustix::fs::Stat| stat.st_nlink == 2 && stat.st_mode & 0o170_000 == 0o040_000;
+        if !self.elsewhere {
+            let near = self.near.try_lock().ok();
+            let (descriptor, rest) =
+                near.as_ref().and_then(|near| below(near.as_ref(), path)).unwrap_or((&self.root, path));
+            if rustix::fs::statat(descriptor, rest, AtFlags::empty()).is_ok_and(childless) {
+                return Ok(found);
+            }
+        }
+        let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(absence)?;
         if rustix::fs::fstat(&directory).map_err(absence)?.st_nlink == 2 {
             return Ok(found);
         }
@@ -432,9 +491,12 @@ impl Live {
     fn entries_count(&self, path: &str, names: &mut Vec<u8>) -> Reading<u64> {
         let absence = |errno| self.absence(path, errno);
         let directory = self.open(path, OFlags::PATH).map_err(absence)?;
-        let size = rustix::fs::fstat(&directory).map_err(absence)?.st_size;
-        if size > 0 {
-            return Ok(u64::try_from(size).unwrap_or(0));
+        // The size of a copied directory is that of its names on a disk.
+        if !self.copied {
+            let size = rustix::fs::fstat(&directory).map_err(absence)?.st_size;
+            if size > 0 {
+                return Ok(u64::try_from(size).unwrap_or(0));
+            }
         }
         let mut count = 0;
         self.each_name(path, names, |_| count += 1)?;
@@ -469,6 +531,13 @@ impl Live {
         }
         Absence::new(format!("/{path}"), kind)
     }
+}
+
+/// `path` as seen from a directory that is open, where it is below that.
+fn below<'a>(near: Option<&'a (String, OwnedFd)>, path: &'a str) -> Option<(&'a OwnedFd, &'a str)> {
+    let (directory, descriptor) = near?;
+    let rest = path.strip_prefix(directory.as_str())?.strip_prefix('/')?;
+    (!rest.is_empty()).then_some((descriptor, rest))
 }
 
 /// The process or thread directory that `path` is in, relative to `proc`: `12`, `12/task/13`.
@@ -608,6 +677,35 @@ mod tests {
         fs::File::create(directory.path().join("proc/endless")).unwrap().set_len(1 << 30).unwrap();
         assert!(matches!(kind(root.read("proc/endless", &mut buffer)), AbsenceKind::Malformed(_)));
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn a_copied_tree_is_not_a_kernel() {
+        let (directory, root) = tree();
+        assert!(root.is_copied() && root.is_elsewhere());
+        assert!(!Root::live(Path::new("/")).unwrap().is_copied());
+        // The size of a directory is that of its names on this disk.
+        assert_eq!(root.entries_count("proc/7/task").unwrap(), 2);
+        assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/net/snmp");
+        fs::create_dir_all(directory.path().join("proc/1/net")).unwrap();
+        fs::write(directory.path().join("proc/1/net/snmp"), "").unwrap();
+        assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/1/net/snmp");
+    }
+
+    #[test]
+    fn what_is_near_reads_the_same() {
+        let root = Root::live(Path::new("/")).unwrap();
+        let (mut far, mut near) = (Vec::new(), Vec::new());
+        root.read("proc/sys/kernel/osrelease", &mut far).unwrap();
+        let listed = root.directories("proc/sys").unwrap();
+        root.stay_near("proc/sys");
+        root.read("proc/sys/kernel/osrelease", &mut near).unwrap();
+        assert_eq!((far, &listed), (near, &root.directories("proc/sys").unwrap()));
+        assert_eq!(root.directories("proc/sys/net/nothing"), Err(Absence::missing("/proc/sys/net/nothing")));
+        // A name that only begins alike is not below it.
+        assert!(root.read("proc/sysrq-trigger-not", &mut Vec::new()).is_err());
+        root.stay_near("");
+        assert_eq!(root.directories("proc/sys").unwrap(), listed);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const LISTEN: u64 = 0x0a;
 
 /// Reads the tables when `wanted`, and finds the owners among `pids`.
 pub fn read(root: &Root, wanted: bool, pids: &[Pid], buffer: &mut Vec<u8>) -> Option<Sockets> {
-    let base = if root.is_elsewhere() && !root.holds("proc/net/tcp") { "proc/1/net" } else { "proc/net" };
+    let base = root.of_init("proc/1/net/tcp", "proc/net/tcp").trim_end_matches("/tcp");
     if !root.wants(&format!("{base}/tcp"), wanted) {
         return None;
     }

@@ -224,13 +224,17 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
     })
 }
 
-/// A full snapshot. Without `/proc/stat` or the processes there is nothing to diagnose.
+/// A full snapshot. What is not there is told in the report; without CPU time, load and processes there is
+/// nothing to report on.
 fn full(root: &Root, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot, Absence> {
     let system = system::read(root, at, true, &mut scratch.bytes);
-    if let Err(absence) = &system.stat {
+    let Scan { processes, io_denied_count, unreadable } = match scan(root, scratch) {
+        Ok(scan) => scan,
+        Err(absence) => Scan { unreadable: Some((0, absence.to_string())), ..Scan::default() },
+    };
+    if let (Err(absence), Err(_), true) = (&system.stat, &system.load, processes.is_empty()) {
         return Err(absence.clone());
     }
-    let Scan { processes, io_denied_count, unreadable } = scan(root, scratch)?;
     let cgroups = cgroups::read(root, &mut scratch.bytes);
     let net = net_counters::read(root, &mut scratch.bytes);
     let cpus = system.stat.as_ref().ok().into_iter().flat_map(|stat| stat.cpus.keys().copied());

@@ -1,34 +1,53 @@
 //! CPU time by mode, and stalls.
 
-use crate::delta::counter::rate;
+use crate::delta::counter::{difference, rate};
 use crate::model::rates::{CpuRates, PressureRates};
-use crate::model::reading::{Absence, Reading};
+use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::snapshot::{CpuHeat, CpuTicks, Pressure, SystemSnapshot};
 use crate::model::units::MICROSECONDS_PER_SECOND;
+
+/// The fastest USER_HZ of any architecture (Alpha's).
+const TICKS_PER_SECOND_MAX: u64 = 1024;
 
 /// CPU time by mode between two snapshots.
 pub fn between(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<CpuRates> {
     let (then, now) =
         (before.stat.as_ref().map_err(Clone::clone)?, after.stat.as_ref().map_err(Clone::clone)?);
-    share(&then.cpu, &now.cpu).ok_or_else(|| Absence::malformed("/proc/stat", "its counters stood still"))
+    let cpus = online_count(after, None).max(online_count(before, None));
+    share(&then.cpu, &now.cpu, most(before, after, cpus)).ok_or_else(|| stood_still("/proc/stat"))
+}
+
+/// The absence of every difference between counters that did not move.
+pub fn stood_still(path: &str) -> Absence {
+    Absence::new(path, AbsenceKind::Failed("its counters stood still".to_owned()))
 }
 
 /// Each CPU that was online at both ends.
 pub fn each(before: &SystemSnapshot, after: &SystemSnapshot) -> Vec<(u32, CpuRates)> {
     let (Ok(then), Ok(now)) = (&before.stat, &after.stat) else { return Vec::new() };
-    now.cpus.iter().filter_map(|(id, ticks)| Some((*id, share(then.cpus.get(id)?, ticks)?))).collect()
+    let most = most(before, after, 1);
+    now.cpus.iter().filter_map(|(id, ticks)| Some((*id, share(then.cpus.get(id)?, ticks, most)?))).collect()
 }
 
-/// CPUs online at the end. A `/proc/stat` that lists none still has one.
-pub fn online_count(after: &SystemSnapshot) -> u32 {
+/// Ticks that a mode can have grown by at most, with ample room for a clock that is off: beyond it the counter
+/// went below zero and came out at the other end, as `iowait` and `steal` do on some kernels.
+fn most(before: &SystemSnapshot, after: &SystemSnapshot, cpus: u32) -> u64 {
+    let seconds = after.at.saturating_sub(before.at).as_secs().saturating_add(10);
+    seconds.saturating_mul(u64::from(cpus)).saturating_mul(10 * TICKS_PER_SECOND_MAX)
+}
+
+/// CPUs online at the end, or `by_host` where `/proc/stat` lists none; there is always one.
+pub fn online_count(after: &SystemSnapshot, by_host: Option<u32>) -> u32 {
     let listed = after.stat.as_ref().map_or(0, |stat| stat.cpus.len());
-    u32::try_from(listed.max(1)).unwrap_or(u32::MAX)
+    u32::try_from(listed).ok().filter(|&count| count > 0).or(by_host).unwrap_or(1)
 }
 
 /// Shares of the time that passed. A mode that went backwards counts as standing still: the shares must
 /// add up, and iowait and idle do go backwards.
-fn share(before: &CpuTicks, after: &CpuTicks) -> Option<CpuRates> {
-    let grown = |before: u64, after: u64| after.saturating_sub(before) as f64;
+fn share(before: &CpuTicks, after: &CpuTicks, most: u64) -> Option<CpuRates> {
+    let grown = |before: u64, after: u64| {
+        difference(before, after).filter(|&ticks| ticks <= most).unwrap_or(0) as f64
+    };
     let optional = |before: Option<u64>, after: Option<u64>| grown(before.unwrap_or(0), after.unwrap_or(0));
     let user = grown(before.user, after.user);
     let nice = grown(before.nice, after.nice);
@@ -49,6 +68,8 @@ fn share(before: &CpuTicks, after: &CpuTicks) -> Option<CpuRates> {
         softirq_ratio: softirq / total,
         steal_ratio: steal / total,
         steal_known: before.steal.is_some() && after.steal.is_some(),
+        waits_known: [before, after].iter().all(|ticks| ticks.iowait.is_some() && ticks.softirq.is_some()),
+        irq_counted: after.irq.is_some_and(|ticks| ticks > 0),
     })
 }
 
@@ -109,14 +130,20 @@ mod tests {
 
     #[test]
     fn shares_add_up_even_when_iowait_goes_backwards() {
-        let rates = share(&ticks(0, 0, 50), &ticks(60, 40, 20)).unwrap();
+        let rates = share(&ticks(0, 0, 50), &ticks(60, 40, 20), 1000).unwrap();
         assert!((rates.user_ratio - 0.6).abs() < 1e-9);
         assert!(rates.iowait_ratio.abs() < 1e-9);
         assert!((rates.busy_ratio() - 0.6).abs() < 1e-9);
     }
 
     #[test]
+    fn a_counter_that_went_below_zero_takes_no_share() {
+        let rates = share(&ticks(0, 0, 5), &ticks(60, 40, u64::MAX - 3), 1000).unwrap();
+        assert!((rates.busy_ratio() - 0.6).abs() < 1e-9 && rates.iowait_ratio.abs() < 1e-9);
+    }
+
+    #[test]
     fn counters_that_stand_still_give_none() {
-        assert_eq!(share(&ticks(1, 1, 1), &ticks(1, 1, 1)), None);
+        assert_eq!(share(&ticks(1, 1, 1), &ticks(1, 1, 1), 1000), None);
     }
 }

@@ -23,7 +23,12 @@ pub fn disks(
         .iter()
         .filter_map(|now| {
             let device = match known {
-                Some(devices) => devices.iter().find(|device| device.name == now.name)?.clone(),
+                Some(devices) => match devices.iter().find(|device| device.name == now.name) {
+                    Some(device) => device.clone(),
+                    // A copied /sys may be incomplete; elsewhere this is a partition.
+                    None if recording.host.copied => guess(now, after)?,
+                    None => return None,
+                },
                 None => guess(now, after)?,
             };
             if matches!(device.kind, BlockKind::Other | BlockKind::Zram) {

@@ -13,6 +13,7 @@ pub fn paging(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<Paging
     let sum = |names: &[&str]| sum_of(then, now, names, seconds);
     // Before 4.8 the zones were counted apart; the names then carry the zone.
     let zones = |prefix: &str| by_prefix(then, now, prefix, seconds);
+    // 3.6 put `pgscan_direct_throttle` among the zones' names: throttled allocations, no pages.
     let direct_scan = rate("pgscan_direct").or_else(|| zones("pgscan_direct_"));
     let kswapd_scan = rate("pgscan_kswapd").or_else(|| zones("pgscan_kswapd_"));
     let direct_steal = rate("pgsteal_direct").or_else(|| zones("pgsteal_direct_"));
@@ -45,8 +46,12 @@ fn sum_of(before: &VmStat, after: &VmStat, names: &[&str], seconds: f64) -> Opti
 }
 
 fn by_prefix(before: &VmStat, after: &VmStat, prefix: &str, seconds: f64) -> Option<f64> {
-    let mut names =
-        after.0.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix)).peekable();
+    let mut names = after
+        .0
+        .range(prefix.to_owned()..)
+        .take_while(|(name, _)| name.starts_with(prefix))
+        .filter(|(name, _)| !name.ends_with("_throttle"))
+        .peekable();
     names.peek()?;
     names.map(|(name, now)| rate_of(before.get(name), Some(*now), seconds)).sum()
 }

@@ -13,7 +13,7 @@ mod thread_account;
 
 use crate::delta::counter::rate;
 use crate::model::rates::{InterfaceRates, Rates};
-use crate::model::reading::{Absence, Reading};
+use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::snapshot::{Interface, InterruptLine, Recording, SystemSnapshot};
 
 /// Turns a recording into rates.
@@ -25,12 +25,12 @@ pub fn rates(recording: &Recording) -> Rates {
     let threads = process::threads(recording, seconds);
     let processes = process::processes(recording, &threads, seconds);
     let makeup = load::makeup(recording, &threads, &processes);
-    let cpus_online_count = cpu::online_count(after);
+    let cpus_online_count = cpu::online_count(after, recording.host.cpus_online_count);
     let cgroups = limits::cgroups(&recording.before, &recording.after, seconds);
     let paging = memory::paging(before, after);
     let around = target::Around { processes: &processes, cgroups: &cgroups, paging: &paging, seconds };
     let target = target::target(recording, &around);
-    Rates {
+    let rates = Rates {
         source: recording.source,
         host: recording.host.clone(),
         started_at: recording.started_at,
@@ -75,10 +75,48 @@ pub fn rates(recording: &Recording) -> Rates {
         net: recording.after.net.clone(),
         limits: recording.limits.clone(),
         zombies: process::zombies(recording),
-        absences: absences(after, recording.block_devices.as_ref().err())
-            .into_iter()
-            .chain(unreadable(recording))
-            .collect(),
+        still: false,
+        absences: absences(recording),
+    };
+    if stands_still(recording, &rates) { still(rates) } else { rates }
+}
+
+/// Whether nothing moves at all: these are files that somebody copied, not a running kernel's.
+fn stands_still(recording: &Recording, rates: &Rates) -> bool {
+    let uptime = |point: &SystemSnapshot| point.uptime_seconds.clone()?.ok();
+    let (then, now) = (uptime(&recording.before.system), uptime(&recording.after.system));
+    let cpu_stands = recording.after.system.stat.is_ok() && rates.cpu.is_err();
+    let uptime_stands = match (then, now) {
+        (Some(then), Some(now)) => now <= then,
+        _ => false,
+    };
+    // Where one of the two is missing, the other must do; with neither, the files being copied is enough.
+    match (recording.after.system.stat.is_ok(), then.is_some() && now.is_some()) {
+        (true, true) => cpu_stands && uptime_stands,
+        (true, false) => cpu_stands,
+        (false, true) => uptime_stands,
+        (false, false) => recording.host.copied,
+    }
+}
+
+/// Differences between counters that stand still are no zeros: they say nothing.
+fn still(rates: Rates) -> Rates {
+    fn nothing<T>(reading: Reading<T>, path: &str) -> Reading<T> {
+        reading.and_then(|_| Err(cpu::stood_still(path)))
+    }
+    Rates {
+        still: true,
+        context_switches_per_second: None,
+        forks_per_second: None,
+        cpu_pressure: nothing(rates.cpu_pressure, "/proc/pressure/cpu"),
+        memory_pressure: nothing(rates.memory_pressure, "/proc/pressure/memory"),
+        io_pressure: nothing(rates.io_pressure, "/proc/pressure/io"),
+        paging: nothing(rates.paging, "/proc/vmstat"),
+        paging_slices: Vec::new(),
+        disks: nothing(rates.disks, "/proc/diskstats"),
+        net_per_second: nothing(rates.net_per_second, "/proc/net/snmp"),
+        vanished_cpus: None,
+        ..rates
     }
 }
 
@@ -146,15 +184,26 @@ fn interfaces(before: &Interfaces, after: &Interfaces, seconds: f64) -> Vec<Inte
 
 /// Processes that were there and could not be understood: what they do is in no sum.
 fn unreadable(recording: &Recording) -> Option<Absence> {
-    let (count, last) = recording.after.unreadable.as_ref()?;
-    Some(Absence::malformed("/proc/PID/stat", format!("of {count} processes, the last {last}")))
+    const PATH: &str = "/proc/PID/stat";
+    match &recording.after.unreadable {
+        Some((0, reason)) => Some(Absence::new("/proc", AbsenceKind::Failed(reason.clone()))),
+        Some((count, last)) => {
+            let plural = if *count == 1 { "process" } else { "processes" };
+            let reason = format!("{count} {plural} cannot be read, the last time {last}");
+            Some(Absence::new(PATH, AbsenceKind::Failed(reason)))
+        }
+        // The run itself is a process: a tree without any was copied so.
+        None => recording.after.processes.is_empty().then(|| Absence::missing(PATH)),
+    }
 }
 
 /// The absences of the last snapshot; the rules name those that they need.
-fn absences(after: &SystemSnapshot, block_devices: Option<&Absence>) -> Vec<Absence> {
-    let mut absences: Vec<Absence> = block_devices.into_iter().cloned().collect();
+fn absences(recording: &Recording) -> Vec<Absence> {
+    let after = &recording.after.system;
+    let mut absences: Vec<Absence> = recording.block_devices.as_ref().err().cloned().into_iter().collect();
     let mut add = |absence: Option<&Absence>| absences.extend(absence.cloned());
     add(after.load.as_ref().err());
+    add(after.stat.as_ref().err());
     add(after.cpu_pressure.as_ref().err());
     add(after.memory_pressure.as_ref().err());
     add(after.io_pressure.as_ref().err());
@@ -162,5 +211,12 @@ fn absences(after: &SystemSnapshot, block_devices: Option<&Absence>) -> Vec<Abse
     add(after.vm.as_ref().err());
     add(after.disks.as_ref().err());
     add(after.softirqs.as_ref().and_then(|reading| reading.as_ref().err()));
+    add(after.interrupts.as_ref().and_then(|reading| reading.as_ref().err()));
+    add(recording.after.net.as_ref().err());
+    add(unreadable(recording).as_ref());
+    let listed = after.stat.as_ref().is_ok_and(|stat| !stat.cpus.is_empty());
+    if !listed && recording.host.cpus_online_count.is_none() {
+        add(Some(&Absence::missing("/sys/devices/system/cpu/online")));
+    }
     absences
 }

@@ -200,7 +200,9 @@ pub fn vanished_cpus(recording: &Recording, seconds: f64) -> Option<f64> {
         })
         .fold(0, u64::saturating_add);
     let ticks = recording.host.ticks_per_second.max(1) as f64;
-    (seconds > 0.0).then(|| all.saturating_sub(survivors) as f64 / ticks / seconds)
+    // No more than there is: a counter of the kernel that lies must not make a storm.
+    let cpus = f64::from(crate::delta::cpu::online_count(&after.system, recording.host.cpus_online_count));
+    (seconds > 0.0).then(|| (all.saturating_sub(survivors) as f64 / ticks / seconds).min(cpus))
 }
 
 /// Zombies by parent: those that were zombies at the start, and those at the end. One that its parent will

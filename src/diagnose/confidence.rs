@@ -16,9 +16,10 @@ impl Confidence {
         Self(MOST)
     }
 
-    /// Lowers it by `cap` when `missing`: the input that it rests on is not there.
-    pub fn cap_if(self, missing: bool, cap: f64) -> Self {
-        if missing { Self(self.0 * cap) } else { self }
+    /// Lowers it by `cap` when what was seen `leaves_open` something. Inputs that are not there at all lower it
+    /// in [`crate::diagnose::ladder`].
+    pub fn cap_if(self, leaves_open: bool, cap: f64) -> Self {
+        if leaves_open { Self(self.0 * cap) } else { self }
     }
 
     /// Lowers it when the value is within its own error of the limit.
@@ -52,6 +53,11 @@ impl Default for Confidence {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The ratio, or the least that is ever said.
+pub fn at_least_least(ratio: f64) -> f64 {
+    ratio.clamp(LEAST, MOST)
 }
 
 /// The word for a ratio.

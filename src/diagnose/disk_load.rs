@@ -41,7 +41,7 @@ impl Facts<'_> {
         self.rates
             .memory
             .as_ref()
-            .is_ok_and(|memory| memory.dirty_bytes.saturating_add(memory.writeback_bytes) >= WRITEBACK_BYTES)
+            .is_ok_and(|memory| memory.unwritten_bytes().is_some_and(|bytes| bytes >= WRITEBACK_BYTES))
     }
 
     /// Share of a device's requests that are reads: somebody waits for each of them, even where the wait is

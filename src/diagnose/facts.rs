@@ -10,6 +10,7 @@ use crate::model::rates::{
 use crate::model::reading::Reading;
 use crate::model::snapshot::BlockKind;
 use crate::model::task::{Pid, State};
+use crate::model::units::percent;
 use crate::model::wait::WaitReason;
 use std::collections::BTreeMap;
 
@@ -120,10 +121,35 @@ impl<'a> Facts<'a> {
     /// Share of the window in which some thread waited for a CPU: as the kernel counts it, or from the
     /// run delay of the followed threads where it does not.
     pub fn cpu_wait_ratio(&self) -> f64 {
-        match &self.rates.cpu_pressure {
-            Ok(pressure) => pressure.some_ratio,
-            Err(_) => self.run_delay_mean().clamp(0.0, 1.0),
+        self.cpu_wait_known().unwrap_or(0.0)
+    }
+
+    /// The same, where the kernel counts either.
+    pub fn cpu_wait_known(&self) -> Option<f64> {
+        if let Ok(pressure) = &self.rates.cpu_pressure {
+            return Some(pressure.some_ratio);
         }
+        let threads = &self.rates.threads;
+        // Where every look found everybody asleep, nobody waited.
+        let asleep = threads.is_empty() && self.rates.samples_count > 0;
+        let known = asleep || threads.iter().any(|thread| thread.run_delay_ratio.is_some());
+        let known = known && !self.rates.still;
+        known.then(|| self.run_delay_mean().clamp(0.0, 1.0))
+    }
+
+    /// The same in words.
+    pub fn cpu_wait_words(&self) -> String {
+        part(self.cpu_wait_known())
+    }
+
+    /// Share of the time in which some thread waited for memory, in words.
+    pub fn memory_wait_words(&self) -> String {
+        part(self.rates.memory_pressure.as_ref().ok().map(|stalls| stalls.some_ratio))
+    }
+
+    /// The same for I/O.
+    pub fn io_wait_words(&self) -> String {
+        part(self.rates.io_pressure.as_ref().ok().map(|stalls| stalls.some_ratio))
     }
 
     /// Mean number of threads that waited for a CPU.
@@ -238,6 +264,10 @@ impl<'a> Facts<'a> {
     /// CPU time, in CPUs, of processes that lived too shortly to be watched: what no living process accounts
     /// for, less what ended ones were seen to use.
     pub fn short_lived_cpus(&self) -> Option<f64> {
+        // What hidden processes use cannot be told from what ended ones did.
+        if self.hidden().is_some() {
+            return None;
+        }
         let ended = self.rates.threads.iter().filter(|thread| !thread.alive);
         let watched: f64 = ended.map(|thread| thread.cpu_ratio() * thread.followed_ratio).sum();
         Some((self.rates.vanished_cpus? - watched).max(0.0))
@@ -281,6 +311,11 @@ pub fn reason(function: Option<&str>) -> WaitReason {
 
 fn stalls(pressure: &Reading<PressureRates>) -> (f64, f64) {
     pressure.as_ref().map_or((0.0, 0.0), |stalls| (stalls.some_ratio, stalls.full_ratio.unwrap_or(0.0)))
+}
+
+/// A share of the time; what is not known is not zero.
+fn part(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "an unknown part".to_owned(), percent)
 }
 
 /// A number without limits.

@@ -12,6 +12,7 @@ pub mod earlier;
 pub mod explain;
 pub mod facts;
 pub mod kernel_work;
+pub mod ladder;
 pub mod memory_blame;
 pub mod not_checked;
 pub mod notes;
@@ -53,11 +54,15 @@ pub struct Options<'a> {
 pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     let facts = Facts::new(rates, options.thresholds);
     let mut not_checked = not_checked::inputs(rates);
+    not_checked.extend(ladder::told(&facts));
     let mut hits = Vec::new();
     for rule in RULES {
         match (rule.check)(&facts) {
             Outcome::Clear => {}
-            Outcome::Hit(hit) => hits.push((*rule, *hit)),
+            Outcome::Hit(mut hit) => {
+                ladder::weigh(&facts, rule.id, &mut hit);
+                hits.push((*rule, *hit));
+            }
             Outcome::Unknown(missing) => not_checked.push(missing),
         }
     }

@@ -32,14 +32,16 @@ pub fn inputs(rates: &Rates) -> Vec<NotChecked> {
         reason: absence.kind.to_string(),
         unlock: (absence.kind == AbsenceKind::TimedOut).then(|| "is its server up?".to_owned()),
     }));
-    if rates.seconds < 2.5 {
+    if rates.seconds < 2.5 && !rates.still {
         list.push(NotChecked {
             what: "whether it lasts".to_owned(),
             reason: format!("the window is only {:.1} s long", rates.seconds),
             unlock: Some("--interval 5s".to_owned()),
         });
     }
-    if rates.interrupts_per_second.is_empty() && rates.softirqs_per_second.is_empty() {
+    let silent = rates.interrupts_per_second.is_empty() && rates.softirqs_per_second.is_empty();
+    let missing = rates.absences.iter().any(|absence| absence.path == "/proc/interrupts");
+    if silent && !missing && !rates.still {
         list.push(NotChecked {
             what: "which interrupts fire".to_owned(),
             reason: "/proc/interrupts and /proc/softirqs show no movement".to_owned(),
@@ -54,11 +56,16 @@ fn of_absence(absence: &Absence) -> NotChecked {
         "/proc/pressure/cpu" => "stall time for CPUs (PSI)",
         "/proc/pressure/memory" => "stall time for memory (PSI)",
         "/proc/pressure/io" => "stall time for I/O (PSI)",
+        "/proc/stat" => "CPU time by mode",
+        "/proc" | "/proc/PID/stat" => "processes",
+        "/sys/devices/system/cpu/online" => "the number of CPUs, which is taken as one",
         "/proc/diskstats" => "disks",
         "/proc/meminfo" => "memory",
         "/proc/vmstat" => "paging and swapping",
         "/proc/loadavg" => "load averages",
         "/proc/softirqs" => "softirqs by kind",
+        "/proc/interrupts" => "which interrupts fire",
+        path if path.ends_with("/net/snmp") || path.ends_with("/net/netstat") => "counters of the network",
         "/sys/block" => "what the block devices are",
         path => path,
     };
@@ -67,5 +74,10 @@ fn of_absence(absence: &Absence) -> NotChecked {
         (AbsenceKind::Denied, _) => Some("run as root"),
         _ => None,
     };
-    NotChecked { what: what.to_owned(), reason: absence.to_string(), unlock: unlock.map(str::to_owned) }
+    let reason = match &absence.kind {
+        // Of many files at once: the path says nothing that the words do not.
+        AbsenceKind::Failed(words) if absence.path.starts_with("/proc/PID") => words.clone(),
+        _ => absence.to_string(),
+    };
+    NotChecked { what: what.to_owned(), reason, unlock: unlock.map(str::to_owned) }
 }

@@ -43,10 +43,12 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
         || "the load averages cannot be read".to_owned(),
         |load| format!("load {:.2} {:.2} {:.2} on {:.0} CPUs", load.one, load.five, load.fifteen, facts.cpus),
     );
+    // Where no process can be seen, who is blocked cannot be either.
+    let blocked = (!facts.rates.processes.is_empty()).then_some(makeup.uninterruptible_mean);
     let summary = format!(
         "{averages}; in this window {} threads ran or wanted to and {} were blocked: {} by CPU{}",
         human_count(makeup.running_mean),
-        human_count(makeup.uninterruptible_mean),
+        blocked.map_or_else(|| "an unknown number".to_owned(), human_count),
         human_count(now),
         trend(facts, now),
     );
@@ -62,11 +64,7 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
             plain("load5", value(|load| load.five), "count", "/proc/loadavg"),
             plain("load15", value(|load| load.fifteen), "count", "/proc/loadavg"),
             plain("running_mean", Some(makeup.running_mean), "count", "/proc/PID/task/TID/stat state R"),
-            facts.evidence(
-                &UNINTERRUPTIBLE,
-                Some(makeup.uninterruptible_mean),
-                "/proc/PID/task/TID/stat state D",
-            ),
+            facts.evidence(&UNINTERRUPTIBLE, blocked, "/proc/PID/task/TID/stat state D"),
         ],
         next: None,
     };

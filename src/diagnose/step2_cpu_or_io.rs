@@ -38,7 +38,10 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         || (blocked >= facts.limit(&UNINTERRUPTIBLE).warning && waiters > 0.0)
         || memory_some >= facts.limit(&MEMORY_PRESSURE).warning
         || device;
+    let seen = (!facts.rates.processes.is_empty()).then_some(waiters);
+    let known = cpu.is_some() || facts.cpu_wait_known().is_some();
     let answer = match (cpu_short, io_short) {
+        (false, false) if !known => "unknown",
         (true, true) => "cpu and io",
         (true, false) => "cpu",
         (false, true) => "io",
@@ -46,13 +49,16 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         (false, false) => "neither",
     };
     let summary = format!(
-        "CPUs {} busy, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
+        "{}, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
          memory {}, and {} threads are blocked on I/O",
-        percent(busy),
-        percent(facts.cpu_wait_ratio()),
-        percent(io_some),
-        percent(memory_some),
-        human_count(waiters)
+        cpu.map_or_else(
+            || "how busy the CPUs are is not known".to_owned(),
+            |cpu| format!("CPUs {} busy", percent(cpu.busy_ratio()))
+        ),
+        facts.cpu_wait_words(),
+        facts.io_wait_words(),
+        facts.memory_wait_words(),
+        seen.map_or_else(|| "an unknown number of".to_owned(), human_count)
     );
     let psi = |reading: &crate::model::reading::Reading<crate::model::rates::PressureRates>| {
         reading.as_ref().ok().map(|pressure| pressure.some_ratio)
@@ -71,8 +77,12 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
                 psi(&facts.rates.memory_pressure),
                 "/proc/pressure/memory some total",
             ),
-            facts.evidence(&IOWAIT, cpu.map(|cpu| cpu.iowait_ratio), "/proc/stat iowait"),
-            facts.evidence(&UNINTERRUPTIBLE, Some(waiters), "/proc/PID/task/TID/stat state D, wchan"),
+            facts.evidence(
+                &IOWAIT,
+                cpu.filter(|cpu| cpu.waits_known).map(|cpu| cpu.iowait_ratio),
+                "/proc/stat iowait",
+            ),
+            facts.evidence(&UNINTERRUPTIBLE, seen, "/proc/PID/task/TID/stat state D, wchan"),
         ],
         next: None,
     };

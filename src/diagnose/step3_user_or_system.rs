@@ -14,7 +14,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
             step: StepId::UserOrSystem,
             question,
             answer: "unknown".to_owned(),
-            summary: "the CPU counters stood still".to_owned(),
+            summary: facts.rates.cpu.as_ref().err().map_or_else(String::new, ToString::to_string),
             evidence: Vec::new(),
             next: None,
         };
@@ -27,6 +27,8 @@ pub fn step(facts: &Facts<'_>) -> Step {
         ("steal", cpu.steal_ratio),
     ];
     let largest = modes.iter().fold(modes[0], |best, next| if next.1 > best.1 { *next } else { best });
+    let known = |known: bool, ratio: f64| known.then_some(ratio);
+    let unknown = || "?".to_owned();
     let answer = if cpu.busy_ratio() < 0.02 { "idle" } else { largest.0 };
     let hottest = facts.user_threads().max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()));
     let thread = hottest
@@ -42,14 +44,18 @@ pub fn step(facts: &Facts<'_>) -> Step {
             percent(user),
             percent(cpu.nice_ratio),
             percent(cpu.system_ratio),
-            percent(cpu.interrupts_ratio()),
-            percent(cpu.steal_ratio)
+            known(cpu.waits_known, cpu.interrupts_ratio()).map_or_else(unknown, percent),
+            known(cpu.steal_known, cpu.steal_ratio).map_or_else(unknown, percent)
         ),
         evidence: vec![
             plain("cpu_user_ratio", Some(user), "ratio", "/proc/stat user, nice"),
             facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
-            facts.evidence(&INTERRUPTS, Some(cpu.interrupts_ratio()), "/proc/stat irq, softirq"),
-            facts.evidence(&STEAL, cpu.steal_known.then_some(cpu.steal_ratio), "/proc/stat steal"),
+            facts.evidence(
+                &INTERRUPTS,
+                known(cpu.waits_known, cpu.interrupts_ratio()),
+                "/proc/stat irq, softirq",
+            ),
+            facts.evidence(&STEAL, known(cpu.steal_known, cpu.steal_ratio), "/proc/stat steal"),
             facts.evidence(&ONE_THREAD, hottest.map(|thread| thread.cpu_ratio()), "/proc/PID/task/TID/stat"),
             plain("forks_per_second", facts.rates.forks_per_second, "per_second", "/proc/stat processes"),
             plain(

@@ -8,7 +8,7 @@ use crate::diagnose::step1_load::{Answer, step};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, LOAD_PER_CPU, MEMORY_PRESSURE, ONE_THREAD};
 use crate::model::finding::{Advice, Finding, Severity};
 use crate::model::rates::PressureRates;
-use crate::model::reading::Reading;
+use crate::model::reading::{Absence, Reading};
 use crate::model::report::{Culprit, CulpritKind, Since, Verdict};
 use crate::model::units::{human_count, percent};
 
@@ -17,12 +17,15 @@ const CONFIDENCE_MIN: f64 = 0.4;
 
 /// Chooses.
 pub fn choose(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
-    if facts.cpu().is_none() {
-        return unknown();
-    }
     match winner(judged) {
         Some(winner) => of_finding(facts, judged, winner),
-        None => healthy(facts, judged),
+        // Without CPU time nothing can be called healthy.
+        None => facts
+            .rates
+            .cpu
+            .as_ref()
+            .err()
+            .map_or_else(|| healthy(facts, judged), |absence| unknown(facts.rates.still, absence)),
     }
 }
 
@@ -80,7 +83,6 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
     let (_, load) = step(facts);
     let earlier = load == Answer::Earlier;
     let busy = facts.cpu().map_or(0.0, |cpu| cpu.busy_ratio());
-    let (io, memory) = (facts.io_stalls().0, facts.memory_stalls().0);
     let note = judged
         .iter()
         // A note without weight says what the summary says already.
@@ -100,17 +102,20 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
             "Nothing is short: the CPUs are {} busy, threads wait for a CPU {}, for I/O {} and for memory {} of the \
              time.{note}",
             percent(busy),
-            percent(facts.cpu_wait_ratio()),
-            percent(io),
-            percent(memory)
+            facts.cpu_wait_words(),
+            facts.io_wait_words(),
+            facts.memory_wait_words()
         )
     };
     let known = [&facts.rates.cpu_pressure, &facts.rates.io_pressure, &facts.rates.memory_pressure];
-    let confidence_ratio = if known.iter().all(|reading| reading.is_ok()) {
-        facts.limit(&ONE_THREAD).warning
-    } else {
-        0.9 * 0.75
-    };
+    let inputs: f64 = if known.iter().all(|reading| reading.is_ok()) { 0.9 } else { 0.9 * 0.75 };
+    // What is too unsure to be the verdict still speaks against there being none.
+    let doubt = judged
+        .iter()
+        .filter(|judged| judged.explained_by.is_none() && judged.hit.severity >= Severity::Warning)
+        .map(|judged| judged.hit.confidence_ratio)
+        .fold(0.0_f64, f64::max);
+    let confidence_ratio = inputs.min(1.0 - doubt);
     Verdict {
         bottleneck: "none".to_owned(),
         severity: Severity::Ok,
@@ -124,14 +129,19 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
     }
 }
 
-fn unknown() -> Verdict {
+fn unknown(still: bool, absence: &Absence) -> Verdict {
     Verdict {
         bottleneck: "unknown".to_owned(),
         severity: Severity::Warning,
         confidence_ratio: 0.2,
         confidence: word(0.2).to_owned(),
         since: Since::JustNow,
-        summary: "Cannot tell: the CPU counters of /proc/stat stood still within the window.".to_owned(),
+        summary: if still {
+            "Cannot tell: no counter moved within the window, as in files that were copied from a machine."
+                .to_owned()
+        } else {
+            format!("Cannot tell how busy the CPUs are: {absence}.")
+        },
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,

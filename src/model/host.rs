@@ -32,10 +32,16 @@ pub struct Host {
     pub page_bytes: u64,
     /// CPUs that this run may use, where that is fewer than those online.
     pub cpus_allowed_count: Option<u32>,
+    /// CPUs online by `/sys`, for a `/proc/stat` that does not list them.
+    #[serde(default)]
+    pub cpus_online_count: Option<u32>,
+    /// Whether these are plain files that were copied from the machine: nothing in them moves.
+    #[serde(default)]
+    pub copied: bool,
     /// Names of the users seen, by id.
     pub users: BTreeMap<u32, String>,
     /// Effective user id of the run.
     pub effective_uid: u32,
-    /// Process id of the run itself, which every sum leaves out.
+    /// Process id of the run itself, which every sum leaves out; 0 where it is none of the processes.
     pub own_pid: i32,
 }

@@ -95,6 +95,8 @@ pub struct Rates {
     pub zombies: Vec<(Pid, usize, usize)>,
     /// The process or unit that was asked for.
     pub target: Option<TargetRates>,
+    /// Whether no counter moved: these are files that were copied, not those of a running kernel.
+    pub still: bool,
     /// Absences that matter, to be told.
     pub absences: Vec<Absence>,
 }
@@ -127,6 +129,10 @@ pub struct CpuRates {
     pub steal_ratio: f64,
     /// Whether this kernel counts stolen time at all.
     pub steal_known: bool,
+    /// Whether it counts idle time with I/O on its way, and time in interrupts, at all.
+    pub waits_known: bool,
+    /// Whether it ever counted time in hard interrupts.
+    pub irq_counted: bool,
 }
 
 impl CpuRates {

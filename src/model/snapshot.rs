@@ -245,10 +245,17 @@ pub struct MemInfo {
     pub slab_unreclaimable_bytes: Option<u64>,
     /// `HugePages_Total` times `Hugepagesize`: reserved, whoever uses them.
     pub huge_pages_bytes: Option<u64>,
-    /// `Dirty`.
-    pub dirty_bytes: u64,
-    /// `Writeback`.
-    pub writeback_bytes: u64,
+    /// `Dirty` (2.6).
+    pub dirty_bytes: Option<u64>,
+    /// `Writeback` (2.6).
+    pub writeback_bytes: Option<u64>,
+}
+
+impl MemInfo {
+    /// What is yet to be written to a disk, or on its way there.
+    pub fn unwritten_bytes(&self) -> Option<u64> {
+        Some(self.dirty_bytes?.saturating_add(self.writeback_bytes?))
+    }
 }
 
 /// `/proc/vmstat`, proc_vmstat(5), by name; the set of names differs from kernel to kernel.

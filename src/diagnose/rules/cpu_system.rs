@@ -103,7 +103,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity,
         confidence_ratio: Confidence::new()
-            .cap_if(facts.rates.cpu_pressure.is_err(), 0.75)
             .margin(
                 cpu.system_ratio,
                 facts.limit(&CPU_SYSTEM).warning,

@@ -106,7 +106,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity,
         confidence_ratio: Confidence::new()
-            .cap_if(facts.rates.cpu_pressure.is_err(), 0.75)
             .margin(busy, facts.limit(&CPU_BUSY).warning, error)
             .agreement(1 + usize::from(facts.rates.makeup.running_mean > facts.cpus))
             .ratio(),
@@ -117,7 +116,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             facts.rates.cpus_online_count,
             percent(busy),
             human_count(facts.rates.makeup.running_mean),
-            percent(wait),
+            facts.cpu_wait_words(),
             named(facts, &ranked),
         ),
         evidence,

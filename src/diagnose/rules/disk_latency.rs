@@ -12,7 +12,7 @@ use crate::diagnose::thresholds::{
 };
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::DiskRates;
-use crate::model::units::{human_seconds, percent};
+use crate::model::units::human_seconds;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -97,7 +97,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, 0.8)
-            .cap_if(facts.rates.io_pressure.is_err(), 0.75)
             .margin(seconds, limit.warning, limit.warning / 4.0)
             .agreement(1 + usize::from(some >= facts.limit(&IO_PRESSURE).warning))
             .ratio(),
@@ -107,7 +106,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             disk.name,
             human_seconds(seconds),
             describe(disk),
-            percent(some),
+            facts.io_wait_words(),
             users.text
         ),
         evidence: numbers(facts, disk),

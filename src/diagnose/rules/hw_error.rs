@@ -7,6 +7,7 @@ use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
+use crate::model::reading::AbsenceKind;
 use crate::model::units::human_seconds;
 
 /// The rule.
@@ -51,9 +52,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
         Ok(log) => log,
         Err(absence) => {
             return Outcome::Unknown(NotChecked {
-                what: "hardware errors and kills in the kernel log".into(),
+                what: "hardware errors, and kills before this window, in the kernel log".into(),
                 reason: absence.to_string(),
-                unlock: Some("run as root, or with CAP_SYSLOG".into()),
+                unlock: (absence.kind == AbsenceKind::Denied)
+                    .then(|| "run as root, or with CAP_SYSLOG".to_owned()),
             });
         }
     };

@@ -111,7 +111,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .cap_if(facts.rates.wait_channels_hidden, 0.75)
             .cap_if(!hung, 0.85)
             .agreement(1 + usize::from(wait.is_some()) + usize::from(device.is_some()))
             .ratio(),

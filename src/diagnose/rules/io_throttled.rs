@@ -84,7 +84,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         group.name(),
         human_bytes(rate),
         percent(used),
-        percent(some)
+        facts.io_wait_words()
     );
     let quiet = facts.leaves().all(|disk| disk.utilization_ratio < 0.6);
     Outcome::hit(Hit {
@@ -92,7 +92,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: some.max(waiting.min(1.0)),
         evidence: vec![
             facts.evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
-            facts.evidence(&IO_PRESSURE, Some(some), "/proc/pressure/io some total"),
+            facts.evidence(
+                &IO_PRESSURE,
+                facts.rates.io_pressure.is_ok().then_some(some),
+                "/proc/pressure/io some total",
+            ),
             plain(
                 "cgroup_bytes_per_second",
                 Some(rate),

@@ -87,12 +87,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: (work.cpus / facts.cpus).min(1.0) * facts.cpu_wait_ratio().max(0.2),
         evidence: vec![
             facts.evidence(&KERNEL_THREAD_CPU, Some(work.cpus), "/proc/PID/stat of kernel threads"),
-            plain(
-                "psi_cpu_some_ratio",
-                Some(facts.cpu_wait_ratio()),
-                "ratio",
-                "/proc/pressure/cpu some total",
-            ),
+            plain("psi_cpu_some_ratio", facts.cpu_wait_known(), "ratio", "/proc/pressure/cpu some total"),
         ],
         why: mover.as_ref().map(|_| format!("makes the kernel work: {} {}", work.name, work.words)),
         ..Hit::new(

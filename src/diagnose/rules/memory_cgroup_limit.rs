@@ -11,7 +11,7 @@ use crate::diagnose::thresholds::{
 };
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::units::{human_bytes, human_count};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -80,9 +80,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
     });
     let (some, full) = facts.memory_stalls();
     let cache_only = used.is_some_and(|used| used < facts.limit(&CGROUP_MEMORY).warning);
-    if some < facts.setting(&CGROUP_MEMORY_PRESSURE)
-        || (cache_only && some < 2.0 * facts.limit(&MEMORY_PRESSURE).warning)
-    {
+    let stalls_known = facts.rates.memory_pressure.is_ok();
+    let harmless = match stalls_known {
+        true => {
+            some < facts.setting(&CGROUP_MEMORY_PRESSURE)
+                || (cache_only && some < 2.0 * facts.limit(&MEMORY_PRESSURE).warning)
+        }
+        // Where nobody counts the waiting, a group that is full of what cannot be dropped must do.
+        false => cache_only || used.is_none(),
+    };
+    if harmless {
         return Outcome::Clear;
     }
     let top = facts.most_among(&group.members, |process| process.memory_bytes() as f64);
@@ -95,13 +102,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
          wait for memory {} of the time{named}.",
         group.name(),
         human_count(hits(group)),
-        percent(some)
+        facts.memory_wait_words()
     );
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(1 + usize::from(own_reclaim(facts)) + usize::from(!cache_only))
             .ratio(),
-        impact_ratio: some.max(2.0 * full).min(1.0),
+        impact_ratio: some.max(2.0 * full).max(if stalls_known { 0.0 } else { 0.3 }).min(1.0),
         evidence: vec![
             facts.evidence(&CGROUP_MEMORY, used, "memory.current, memory.stat, memory.max, or version 1's"),
             facts.evidence(
@@ -109,7 +116,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 Some(hits(group)),
                 "memory.events max, high, or memory.failcnt",
             ),
-            facts.evidence(&MEMORY_PRESSURE, Some(some), "/proc/pressure/memory some total"),
+            facts.evidence(
+                &MEMORY_PRESSURE,
+                stalls_known.then_some(some),
+                "/proc/pressure/memory some total",
+            ),
             plain(
                 "memory_limit_bytes",
                 memory.limit_bytes.map(|bytes| bytes as f64),

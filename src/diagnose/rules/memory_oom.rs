@@ -64,16 +64,19 @@ const RECENT_SECONDS: f64 = 3600.0;
 fn check(facts: &Facts<'_>) -> Outcome {
     let of_groups = facts.cgroups().iter().find(|group| group.oom_kills_count.unwrap_or(0) > 0);
     let counted = facts.paging().and_then(|paging| paging.oom_kills_count);
-    let kills = counted.unwrap_or(0).max(of_groups.and_then(|group| group.oom_kills_count).unwrap_or(0));
     let messages = facts.rates.limits.kernel_log.as_ref().map_or(&[][..], Vec::as_slice);
     let now = facts.rates.uptime_seconds.unwrap_or(0.0);
     let killed: Vec<(&KernelMessage, Killed)> =
         messages.iter().filter_map(|message| Some((message, Killed::parse(&message.text)?))).collect();
+    let in_window = |message: &KernelMessage| now - message.at_seconds <= facts.rates.seconds + 1.0;
+    let recent = killed.iter().rfind(|(message, _)| in_window(message));
+    // Kernels before 4.13 do not count: there the log must.
+    let logged = killed.iter().filter(|(message, _)| in_window(message)).count() as u64;
+    let kills = counted.unwrap_or(logged).max(of_groups.and_then(|g| g.oom_kills_count).unwrap_or(0));
     let limit = facts.limit(&OOM_KILLS);
     if kills == 0 || (kills as f64) < limit.warning {
         return earlier(&killed, now);
     }
-    let recent = killed.iter().rfind(|(message, _)| now - message.at_seconds <= facts.rates.seconds + 1.0);
     let critical = limit.critical.is_some_and(|limit| kills as f64 >= limit);
     let limit = of_groups.and_then(|group| group.memory?.limit_bytes);
     let group_name = of_groups.map(|group| group.name().to_owned());

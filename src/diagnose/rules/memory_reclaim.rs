@@ -131,11 +131,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: if thrashing { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .cap_if(!stalls_known, 0.75)
             .agreement(usize::from(stalled) + usize::from(cache_short) + usize::from(direct))
             .ratio(),
         impact_ratio: some.max(2.0 * full).max(if cache_short { facts.io_stalls().0 } else { 0.0 }).min(1.0),
-        summary: format!("{what}; threads wait for memory {} of the time{}.", percent(some), blame.text),
+        summary: format!(
+            "{what}; threads wait for memory {} of the time{}.",
+            facts.memory_wait_words(),
+            blame.text
+        ),
         evidence: numbers(facts, paging, refault_share),
         against: Vec::new(),
         who: blame.who,

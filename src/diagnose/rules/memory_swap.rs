@@ -10,7 +10,7 @@ use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, l
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::units::{human_bytes, human_count};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -77,7 +77,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         Ok(paging) => paging,
         Err(absence) => {
             return Outcome::Unknown(NotChecked {
-                what: "swapping".into(),
+                what: "paging and swapping".into(),
                 reason: absence.to_string(),
                 unlock: None,
             });
@@ -117,7 +117,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .cap_if(!stalls_known, 0.75)
             .agreement(
                 1 + usize::from(some >= facts.limit(&MEMORY_PRESSURE).warning)
                     + usize::from(swap_share >= 0.3),
@@ -129,7 +128,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
              the time{}.",
             human_count(swap_in),
             human_count(swap_out),
-            percent(some),
+            facts.memory_wait_words(),
             blame.text(facts),
         ),
         evidence: vec![

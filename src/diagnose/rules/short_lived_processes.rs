@@ -9,7 +9,7 @@ use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::step4_rank::{Group, rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
-use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::task::Pid;
 use crate::model::units::{human_count, human_seconds, percent};
 use std::collections::HashMap;
@@ -61,12 +61,17 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let (Some(forks), Some(vanished)) = (facts.rates.forks_per_second, facts.short_lived_cpus()) else {
+    let Some(forks) = facts.rates.forks_per_second.filter(|forks| *forks >= facts.limit(&FORKS).warning)
+    else {
         return Outcome::Clear;
     };
-    if forks < facts.limit(&FORKS).warning {
-        return Outcome::Clear;
-    }
+    let Some(vanished) = facts.short_lived_cpus() else {
+        return Outcome::Unknown(NotChecked {
+            what: "whether short-lived processes use the CPUs".into(),
+            reason: "the CPU time of ended processes cannot be told from that of hidden ones".into(),
+            unlock: (!facts.rates.host.copied).then(|| "run as root".to_owned()),
+        });
+    };
     let busy = facts.busy_cpus().max(f64::EPSILON);
     let born = births_by_parent(facts);
     let births: f64 = born.values().sum();

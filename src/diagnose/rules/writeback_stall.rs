@@ -54,11 +54,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if waiters < facts.limit(&WRITEBACK_WAITERS).warning {
         return Outcome::Clear;
     }
-    let dirty = facts
-        .rates
-        .memory
-        .as_ref()
-        .map_or(0, |memory| memory.dirty_bytes.saturating_add(memory.writeback_bytes));
+    let dirty = facts.rates.memory.as_ref().ok().and_then(|memory| memory.unwritten_bytes());
     let written = |process: &crate::model::rates::ProcessRates| process.write_bytes_per_second.unwrap_or(0.0);
     let busiest =
         facts.disks().iter().max_by(|a, b| a.write_bytes_per_second.total_cmp(&b.write_bytes_per_second));
@@ -75,15 +71,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: waiters.min(1.0),
         evidence: vec![
             facts.evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
-            plain("dirty_bytes", Some(dirty as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
+            plain("dirty_bytes", dirty.map(|bytes| bytes as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
         ],
         why: Some("writes faster than the disk takes it".to_owned()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             format!(
-                "{} writers on average are held until dirty memory is written back ({} are dirty).",
+                "{} writers on average are held until dirty memory is written back{}.",
                 human_count(waiters),
-                human_bytes(dirty as f64)
+                dirty.map_or_else(String::new, |bytes| format!(" ({} are dirty)", human_bytes(bytes as f64)))
             ),
             who,
             Remedy::Tune,
