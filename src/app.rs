@@ -225,6 +225,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates, thresholds: &Thresholds) -> Repor
             cpus_online: rates.cpus_online_count,
             cpus_effective: rates.cpus_effective,
             memory_total_bytes: memory.map(|memory| memory.total_bytes),
+            memory_limit_bytes: rates.own_limits.as_ref().and_then(|own| own.memory?.limit_bytes),
             swap_total_bytes: memory.map(|memory| memory.swap_total_bytes),
             uptime_seconds: rates.uptime_seconds,
             boot_id: host.boot_id.clone(),

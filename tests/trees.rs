@@ -312,37 +312,92 @@ fn the_inside_of_a_container() {
     assert_eq!(inside["host"]["container"], "docker");
 }
 
-#[test]
-fn an_old_kernel_that_moves() {
-    let tree = kernel_2_6_18();
+/// The report on a tree of which `step` writes the next state ten times a second: what a file system over the network
+/// shows of another machine.
+fn moving(tree: &Tree, step: impl Fn(u64) + Sync) -> Value {
     let done = AtomicBool::new(false);
-    // What a file system over the network shows of another machine: plain files that change.
-    let report = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut step = 0;
+            let mut count = 0;
             while !done.load(Ordering::Relaxed) {
-                step += 1;
-                let mut stat = format!("cpu  {} 10 900 80000 70 3 4 0\n", 5000 + 20 * step);
-                let _ = write!(
-                    stat,
-                    "cpu0 {0} 5 450 40000 35 1 2 0\ncpu1 {0} 5 450 40000 35 1 2 0\n",
-                    2500 + 10 * step
-                );
-                let uptime = format!("{}.50 80000.00\n", 90_000 + step);
-                tree.put("proc/uptime", uptime).put("proc/stat", stat).process(
-                    70,
-                    "worker",
-                    'R',
-                    64,
-                    900 + 20 * step,
-                );
-                tree.put("proc/loadavg", "9.00 8.00 7.00 9/60 900\n");
+                count += 1;
+                step(count);
                 std::thread::sleep(Duration::from_millis(100));
             }
         });
         let report = tree.json();
         done.store(true, Ordering::Relaxed);
         report
+    })
+}
+
+#[test]
+fn a_container_is_the_machine_to_its_processes() {
+    let tree = kernel_4_18();
+    let pressure = |total: u64| {
+        let line = format!("avg10=50.00 avg60=9.00 avg300=1.00 total={total}");
+        format!("some {line}\nfull {line}\n")
+    };
+    tree.put(".dockerenv", "")
+        .put("proc/1/mountinfo", "2 1 0:31 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n")
+        .put("sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n")
+        .put("sys/fs/cgroup/cgroup.procs", "0\n70\n")
+        .put("sys/fs/cgroup/cpu.max", "50000 100000\n")
+        .put("sys/fs/cgroup/memory.max", "104857600\n")
+        .put("sys/fs/cgroup/memory.current", "52428800\n")
+        .put("sys/fs/cgroup/memory.stat", "inactive_file 1048576\n")
+        .put("sys/fs/cgroup/memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n")
+        .put("sys/fs/cgroup/memory.pressure", pressure(5))
+        .put("sys/fs/cgroup/io.pressure", pressure(5));
+    let report = moving(&tree, |step| {
+        let ticks = 5000 + 2 * step;
+        let idle = 80_000 + 18 * step;
+        tree.put("proc/uptime", format!("{}.50 80000.00\n", 90_000 + step))
+            .put(
+                "proc/stat",
+                format!("cpu  {ticks} 0 900 {idle} 70 3 4 0\ncpu0 {ticks} 0 900 {idle} 70 3 4 0\n"),
+            )
+            .put(
+                "sys/fs/cgroup/cpu.stat",
+                format!(
+                    "usage_usec 5\nnr_periods {}\nnr_throttled {}\nthrottled_usec {}\n",
+                    10 * step,
+                    9 * step,
+                    100_000 * step
+                ),
+            )
+            .put("sys/fs/cgroup/cpu.pressure", pressure(90_000 * step))
+            .process(70, "worker", 'R', 64, 900 + 2 * step);
+    });
+    let verdict = &report["verdict"];
+    assert_eq!(verdict["bottleneck"], "cpu-throttled", "{verdict}");
+    assert_eq!(verdict["culprit"]["comm"], "worker", "{verdict}");
+    let summary = verdict["summary"].as_str().unwrap();
+    assert!(summary.contains("of this container may use 0.50 CPUs"), "{summary}");
+    assert_eq!(report["host"]["cpus_effective"], 0.5);
+    assert_eq!(report["host"]["memory_limit_bytes"], 104_857_600);
+    assert!(not_checked(&report, "processes outside of this container"), "{}", report["not_checked"]);
+    let sources = report["steps"].to_string();
+    assert!(sources.contains("/proc/loadavg (node)"), "{sources}");
+    assert!(sources.contains("cpu.pressure some total of this container"), "{sources}");
+}
+
+#[test]
+fn an_old_kernel_that_moves() {
+    let tree = kernel_2_6_18();
+    let report = moving(&tree, |step| {
+        let mut stat = format!("cpu  {} 10 900 80000 70 3 4 0\n", 5000 + 20 * step);
+        let _ =
+            write!(stat, "cpu0 {0} 5 450 40000 35 1 2 0\ncpu1 {0} 5 450 40000 35 1 2 0\n", 2500 + 10 * step);
+        let uptime = format!("{}.50 80000.00\n", 90_000 + step);
+        tree.put("proc/uptime", uptime).put("proc/stat", stat).process(
+            70,
+            "worker",
+            'R',
+            64,
+            900 + 20 * step,
+        );
+        tree.put("proc/loadavg", "9.00 8.00 7.00 9/60 900\n");
     });
     assert_eq!(report["verdict"]["bottleneck"], "cpu-user", "{}", report["verdict"]);
     assert_eq!(report["verdict"]["culprit"]["comm"], "worker");

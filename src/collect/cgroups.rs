@@ -6,11 +6,12 @@
 //! all groups, at the end the limits of those alone whose counters moved: there may be thousands. Known
 //! lies: `throttled_time` adds up over the CPUs; usage at the limit may be nothing but page cache.
 
-use crate::collect::mounts;
 use crate::collect::processes::number;
 use crate::collect::root::Root;
-use crate::model::cgroup::{CgroupReading, CpuBandwidth, IoLimit, MemoryLimit, PidsLimit};
+use crate::collect::{mounts, pressure};
+use crate::model::cgroup::{CgroupReading, CpuBandwidth, IoLimit, MemoryLimit, OWN_GROUP, PidsLimit};
 use crate::model::reading::{Absence, Reading};
+use crate::model::snapshot::{Pressure, SystemSnapshot};
 use std::collections::HashMap;
 
 /// Groups that are read at most in each hierarchy.
@@ -48,7 +49,10 @@ struct Left {
 
 /// Every control group with the counters that tell whether a limit was hit. An error where no hierarchy is
 /// mounted, or none can be seen.
-pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<CgroupReading>> {
+///
+/// The root of a hierarchy has no limit, but what a container sees as the root is its own group and has: with `inside`
+/// that is the first, by the path `/`.
+pub fn read(root: &Root, inside: bool, buffer: &mut Vec<u8>) -> Reading<Vec<CgroupReading>> {
     let mut groups = Vec::new();
     let mut outcome = Err(Absence::missing("/sys/fs/cgroup"));
     for mut hierarchy in hierarchies(root, buffer)? {
@@ -57,6 +61,10 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<CgroupReading>> {
             let text =
                 root.read_once(&file, buffer).ok().map(|()| String::from_utf8_lossy(buffer).into_owned());
             hierarchy.controllers = text;
+        }
+        if inside {
+            let own = counters(root, &hierarchy, "", true, buffer);
+            groups.push(CgroupReading { path: OWN_GROUP.to_owned(), ..own });
         }
         let listed = walk(root, &hierarchy, &mut groups, buffer);
         if outcome.is_err() {
@@ -133,21 +141,68 @@ pub fn add_limits(root: &Root, before: &[CgroupReading], after: &mut [CgroupRead
     let Ok(hierarchies) = hierarchies(root, buffer) else { return };
     let earlier: HashMap<(&str, &str), &CgroupReading> =
         before.iter().map(|group| ((group.hierarchy.as_str(), group.path.as_str()), group)).collect();
+    let unified = hierarchies.iter().find(|hierarchy| hierarchy.name == "unified");
     for group in after {
         let then = earlier.get(&(group.hierarchy.as_str(), group.path.as_str())).copied();
         let Some(hierarchy) = hierarchies.iter().find(|hierarchy| hierarchy.name == group.hierarchy) else {
             continue;
         };
-        let directory = format!("{}{}", hierarchy.mount, group.path);
+        let own = group.path == OWN_GROUP;
+        let directory = format!("{}{}", hierarchy.mount, if own { "" } else { &group.path });
         let procs = format!("{directory}/cgroup.procs");
-        if !root.wants(&procs, moved(then, group)) {
+        if !root.wants(&procs, own || moved(then, group)) {
             continue;
         }
         if root.read(&procs, buffer).is_ok() {
-            group.members = lines(buffer).filter_map(|line| line.parse().ok()).collect();
+            // A process that this container does not see has the number 0.
+            let numbers = lines(buffer).filter_map(|line| line.parse().ok());
+            group.members = numbers.filter(|pid| *pid > 0).collect();
         }
         limits(root, hierarchy, &directory, group, buffer);
+        if let Some(unified) = unified {
+            group.pressures = pressures(root, unified, group, buffer);
+        }
     }
+}
+
+/// Stall times of a group for what its hierarchy limits. On a hybrid box they are in the tree of version 2, where
+/// systemd gives every group the same path.
+fn pressures(
+    root: &Root,
+    unified: &Hierarchy,
+    group: &CgroupReading,
+    buffer: &mut Vec<u8>,
+) -> Vec<(&'static str, Pressure)> {
+    let resources: &[&'static str] = match group.hierarchy.as_str() {
+        "cpu" => &["cpu"],
+        "blkio" => &["io"],
+        "memory" => &["memory"],
+        "pids" => &[],
+        _ => &["cpu", "memory", "io"],
+    };
+    let path = if group.path == OWN_GROUP { "" } else { &group.path };
+    let mut read = |resource: &'static str| {
+        let file = format!("{}{path}/{resource}.pressure", unified.mount);
+        Some((resource, root.read_parsed(&file, buffer, pressure::parse).ok()?))
+    };
+    resources.iter().filter_map(|resource| read(resource)).collect()
+}
+
+/// Puts the pressure of the container's own group (version 2) in the place of the whole machine's; whether it could.
+pub fn own_pressure(root: &Root, system: &mut SystemSnapshot, buffer: &mut Vec<u8>) -> bool {
+    let Ok(hierarchies) = hierarchies(root, buffer) else { return false };
+    let Some(unified) = hierarchies.iter().find(|hierarchy| hierarchy.name == "unified") else {
+        return false;
+    };
+    let mut read = |resource: &str| {
+        root.read_parsed(&format!("{}/{resource}.pressure", unified.mount), buffer, pressure::parse)
+    };
+    let own = [read("cpu"), read("memory"), read("io")];
+    let found = own.iter().all(Result::is_ok);
+    if found {
+        [system.cpu_pressure, system.memory_pressure, system.io_pressure] = own;
+    }
+    found
 }
 
 fn moved(then: Option<&CgroupReading>, now: &CgroupReading) -> bool {
@@ -454,7 +509,7 @@ mod tests {
             std::fs::create_dir_all(tree.path().join(path).parent().unwrap()).unwrap();
             std::fs::write(tree.path().join(path), text).unwrap();
         }
-        let groups = read(&Root::live(tree.path()).unwrap(), &mut Vec::new()).unwrap();
+        let groups = read(&Root::live(tree.path()).unwrap(), false, &mut Vec::new()).unwrap();
         let memory = |group: &CgroupReading| group.memory.unwrap_or_default();
         groups.iter().map(|g| (g.path.clone(), memory(g).failures_count, memory(g).oom_kills_count)).collect()
     }
@@ -497,9 +552,9 @@ mod tests {
         let mounts = |text: &str| std::fs::write(tree.path().join("proc/1/mountinfo"), text).unwrap();
         let root = Root::live(tree.path()).unwrap();
         mounts("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
-        assert_eq!(read(&root, &mut Vec::new()), Err(Absence::missing("/sys/fs/cgroup")));
+        assert_eq!(read(&root, false, &mut Vec::new()), Err(Absence::missing("/sys/fs/cgroup")));
         mounts("30 20 0:25 / /gone rw - cgroup cgroup rw,memory\n");
-        assert_eq!(read(&root, &mut Vec::new()), Err(Absence::missing("/gone")));
+        assert_eq!(read(&root, false, &mut Vec::new()), Err(Absence::missing("/gone")));
     }
 
     #[test]
@@ -518,7 +573,7 @@ mod tests {
             put(&format!("b/{group}/blkio.throttle.io_serviced"), "8:0 Read 1\n8:0 Write 0\n");
         }
         put("b/quiet/blkio.throttle.io_service_bytes_recursive", "8:0 Read 0\n8:0 Write 0\nTotal 0\n");
-        let groups = read(&Root::live(tree.path()).unwrap(), &mut Vec::new()).unwrap();
+        let groups = read(&Root::live(tree.path()).unwrap(), false, &mut Vec::new()).unwrap();
         let paths: Vec<&str> = groups.iter().map(|group| group.path.as_str()).collect();
         assert_eq!(paths, ["/loud", "/loud/child"]);
     }

@@ -7,22 +7,12 @@
 use crate::collect::root::Root;
 use crate::model::network::NetCounters;
 use crate::model::reading::Reading;
+use std::collections::BTreeMap;
 
 /// Reads the counters of the namespace that the root stands for.
 pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
     let base = root.of_init("proc/1/net/snmp", "proc/net/snmp").trim_end_matches("/snmp");
-    let mut counters = NetCounters::default();
-    let mut outcomes = ["snmp", "netstat"].map(|file| {
-        root.read_parsed(&format!("{base}/{file}"), buffer, |bytes| {
-            parse_pairs(&String::from_utf8_lossy(bytes), &mut counters);
-            Ok(())
-        })
-    });
-    // One of the two may well be missing: emulated files have but the first.
-    outcomes.sort_by_key(Result::is_err);
-    if let [Err(absence), _] = outcomes {
-        return Err(absence);
-    }
+    let mut counters = NetCounters { named: named(root, base, buffer)?, ..NetCounters::default() };
     if root.read(&format!("{base}/softnet_stat"), buffer).is_ok() {
         let columns = parse_softnet(&String::from_utf8_lossy(buffer));
         counters.backlog_dropped_count = columns.map(|columns| columns.0);
@@ -52,8 +42,36 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
     Ok(counters)
 }
 
+/// The counters of `snmp` and `netstat` below `base`.
+pub fn named(root: &Root, base: &str, buffer: &mut Vec<u8>) -> Reading<BTreeMap<String, u64>> {
+    let mut named = BTreeMap::new();
+    let mut outcomes = ["snmp", "netstat"].map(|file| {
+        root.read_parsed(&format!("{base}/{file}"), buffer, |bytes| {
+            parse_pairs(&String::from_utf8_lossy(bytes), &mut named);
+            Ok(())
+        })
+    });
+    // One of the two may well be missing: emulated files have but the first.
+    outcomes.sort_by_key(Result::is_err);
+    if let [Err(absence), _] = outcomes {
+        return Err(absence);
+    }
+    // Version 6 counts on its own, a name and a number to a line; it may be switched off.
+    if root.read(&format!("{base}/snmp6"), buffer).is_ok() {
+        named.extend(String::from_utf8_lossy(buffer).lines().filter_map(parse_version_6));
+    }
+    Ok(named)
+}
+
+/// `Udp6RcvbufErrors  3` is `Udp6.RcvbufErrors`; the other protocols of `snmp6` are nobody's matter here.
+fn parse_version_6(line: &str) -> Option<(String, u64)> {
+    let mut words = line.split_whitespace();
+    let name = words.next()?.strip_prefix("Udp6")?;
+    Some((format!("Udp6.{name}"), words.next()?.parse().ok()?))
+}
+
 /// Pairs of a header line and a value line with the same first word.
-fn parse_pairs(text: &str, counters: &mut NetCounters) {
+fn parse_pairs(text: &str, named: &mut BTreeMap<String, u64>) {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let Some((protocol, names)) = line.split_once(':') else { continue };
@@ -65,7 +83,7 @@ fn parse_pairs(text: &str, counters: &mut NetCounters) {
         // MaxConn is -1: what is no count is left out.
         for (name, value) in names.split_whitespace().zip(values.split_whitespace()) {
             if let Ok(value) = value.parse() {
-                counters.named.insert(format!("{protocol}.{name}"), value);
+                named.insert(format!("{protocol}.{name}"), value);
             }
         }
     }
@@ -109,13 +127,21 @@ mod tests {
 
     #[test]
     fn headers_name_the_values_below_them() {
-        let mut counters = NetCounters::default();
+        let mut named = BTreeMap::new();
         let text = "IcmpMsg:\nTcp: RtoMin MaxConn OutSegs RetransSegs\nTcp: 200 -1 1000 12\n\
             Udp: InDatagrams RcvbufErrors\nUdp: 5 3\nTcp: broken\nUdp: 1\n";
-        parse_pairs(text, &mut counters);
-        assert_eq!(counters.named["Tcp.RetransSegs"], 12);
-        assert_eq!(counters.named["Udp.RcvbufErrors"], 3);
-        assert!(!counters.named.contains_key("Tcp.MaxConn"));
+        parse_pairs(text, &mut named);
+        assert_eq!(named["Tcp.RetransSegs"], 12);
+        assert_eq!(named["Udp.RcvbufErrors"], 3);
+        assert!(!named.contains_key("Tcp.MaxConn"));
+    }
+
+    #[test]
+    fn version_6_counts_line_by_line() {
+        let line = "Udp6RcvbufErrors                \t3";
+        assert_eq!(parse_version_6(line), Some(("Udp6.RcvbufErrors".to_owned(), 3)));
+        assert_eq!(parse_version_6("Ip6InReceives 9"), None);
+        assert_eq!(parse_version_6("Udp6InErrors x"), None);
     }
 
     #[test]

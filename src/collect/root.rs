@@ -109,6 +109,11 @@ impl Root {
         matches!(&self.place, Place::Live(live) if live.copied)
     }
 
+    /// Whether this reads another live root than `/`.
+    pub fn is_live_elsewhere(&self) -> bool {
+        matches!(&self.place, Place::Live(live) if live.elsewhere)
+    }
+
     /// Of two paths to a file that differs by namespace, the one to read. Under another root `self` is whoever
     /// reads, so there it is that of process 1; a copied tree may have been made without process 1.
     pub fn of_init<'a>(&self, of_init: &'a str, own: &'a str) -> &'a str {

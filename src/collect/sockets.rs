@@ -18,13 +18,29 @@ const FILES_MAX: usize = 4096;
 /// The state of a listening socket (kernel `include/net/tcp_states.h`).
 const LISTEN: u64 = 0x0a;
 
-/// Reads the tables when `wanted`, and finds the owners among `pids`.
-pub fn read(root: &Root, wanted: bool, pids: &[Pid], buffer: &mut Vec<u8>) -> Option<Sockets> {
-    let base = root.of_init("proc/1/net/tcp", "proc/net/tcp").trim_end_matches("/tcp");
-    if !root.wants(&format!("{base}/tcp"), wanted) {
-        return None;
-    }
+/// Reads the tables of the run's own network namespace when `wanted` and those of the namespaces that the processes
+/// `others` are in, where `wanted` as well, and finds the owners among `pids`.
+pub fn read(
+    root: &Root,
+    wanted: bool,
+    others: &[(Pid, bool)],
+    pids: &[Pid],
+    buffer: &mut Vec<u8>,
+) -> Option<Sockets> {
+    let own = root.of_init("proc/1/net/tcp", "proc/net/tcp").trim_end_matches("/tcp").to_owned();
+    let others = others.iter().map(|(pid, wanted)| (format!("proc/{pid}/net"), *wanted));
+    let bases: Vec<String> = std::iter::once((own, wanted))
+        .chain(others)
+        .filter(|(base, wanted)| root.wants(&format!("{base}/udp"), *wanted))
+        .map(|(base, _)| base)
+        .collect();
     let mut sockets = Sockets::default();
+    bases.iter().for_each(|base| tables(root, base, &mut sockets, buffer));
+    find_owners(root, pids, &mut sockets.noted);
+    (!bases.is_empty()).then_some(sockets)
+}
+
+fn tables(root: &Root, base: &str, sockets: &mut Sockets, buffer: &mut Vec<u8>) {
     let mut destinations: HashMap<String, u64> = HashMap::new();
     for (file, protocol) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")] {
         if root.read(&format!("{base}/{file}"), buffer).is_err() {
@@ -42,9 +58,8 @@ pub fn read(root: &Root, wanted: bool, pids: &[Pid], buffer: &mut Vec<u8>) -> Op
             }
         }
     }
-    sockets.busiest_destination_count = destinations.into_values().max().unwrap_or(0);
-    find_owners(root, pids, &mut sockets.noted);
-    Some(sockets)
+    let busiest = destinations.into_values().max().unwrap_or(0);
+    sockets.busiest_destination_count = sockets.busiest_destination_count.max(busiest);
 }
 
 /// One line of a table, and its remote end.

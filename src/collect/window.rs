@@ -10,8 +10,8 @@ use crate::collect::root::Root;
 use crate::collect::sampler::{Plan, Sampler};
 use crate::collect::target::{Follower, Wanted};
 use crate::collect::{
-    block_devices, cgroups, details, host, kernel_log, mounts, net_counters, peers, sockets, system, tables,
-    thermal,
+    block_devices, cgroups, details, hardware, host, kernel_log, mounts, namespaces, net_counters, peers,
+    sockets, system, tables, thermal,
 };
 use crate::model::host::Host;
 use crate::model::reading::Absence;
@@ -87,14 +87,14 @@ pub fn live(
     let mut clock = Instant::now();
     root.begin_frame(FrameKind::Start, Duration::ZERO);
     let spent = CpuClock::start();
-    let mut before = full(root, Duration::ZERO, &mut scratch)?;
+    let mut before = full(root, &host, Duration::ZERO, &mut scratch)?;
     let ahead = Ahead::of_the_crowd(&before.processes);
     // A first snapshot that was held up for long is none of one moment: the window begins anew, ahead now.
     if clock.elapsed().as_secs_f64() > spent.seconds() * 2.0 + HELD_UP.as_secs_f64() {
         started_at = jiff::Timestamp::now();
         clock = Instant::now();
         root.begin_frame(FrameKind::Start, Duration::ZERO);
-        before = full(root, Duration::ZERO, &mut scratch)?;
+        before = full(root, &host, Duration::ZERO, &mut scratch)?;
     }
     let mut sampler = Sampler::new(root, host.own_pid, &before.processes, &mut scratch);
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
@@ -145,7 +145,7 @@ pub fn live(
     }
     let at = clock.elapsed();
     root.begin_frame(FrameKind::End, at);
-    let mut after = full(root, at, &mut scratch)?;
+    let mut after = full(root, &host, at, &mut scratch)?;
     sampler.finish(root, at, &mut scratch);
     let ended_at = jiff::Timestamp::now();
     let samples = sampler.into_samples();
@@ -187,7 +187,7 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
         let root = Root::captured(frame);
         match (kind, &mut before) {
             (FrameKind::Start, _) => {
-                let snapshot = full(&root, at, &mut scratch)?;
+                let snapshot = full(&root, &host, at, &mut scratch)?;
                 let sampler = Sampler::new(&root, host.own_pid, &snapshot.processes, &mut scratch);
                 before = Some((snapshot, sampler));
             }
@@ -203,7 +203,7 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
     let (Some((before, mut sampler)), Some((root, at))) = (before, end) else {
         return Err(Absence::malformed("capture", "it has no start or no end"));
     };
-    let mut after = full(&root, at, &mut scratch)?;
+    let mut after = full(&root, &host, at, &mut scratch)?;
     sampler.finish(&root, at, &mut scratch);
     let details = details::read(&root, &details::recorded(&root), &mut scratch);
     let limits = limits(&root, &before, &mut after, &mut scratch);
@@ -226,8 +226,10 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
 
 /// A full snapshot. What is not there is told in the report; without CPU time, load and processes there is
 /// nothing to report on.
-fn full(root: &Root, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot, Absence> {
-    let system = system::read(root, at, true, &mut scratch.bytes);
+fn full(root: &Root, host: &Host, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot, Absence> {
+    let mut system = system::read(root, at, true, &mut scratch.bytes);
+    let inside = host.container.is_some();
+    let own_pressure = inside && cgroups::own_pressure(root, &mut system, &mut scratch.bytes);
     let Scan { processes, io_denied_count, unreadable } = match scan(root, scratch) {
         Ok(scan) => scan,
         Err(absence) => Scan { unreadable: Some((0, absence.to_string())), ..Scan::default() },
@@ -235,11 +237,23 @@ fn full(root: &Root, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot
     if let (Err(absence), Err(_), true) = (&system.stat, &system.load, processes.is_empty()) {
         return Err(absence.clone());
     }
-    let cgroups = cgroups::read(root, &mut scratch.bytes);
+    let cgroups = cgroups::read(root, inside, &mut scratch.bytes);
     let net = net_counters::read(root, &mut scratch.bytes);
+    let net_namespaces = namespaces::read(root, &processes, &mut scratch.bytes);
     let cpus = system.stat.as_ref().ok().into_iter().flat_map(|stat| stat.cpus.keys().copied());
     let heat = thermal::read(root, cpus, &mut scratch.bytes);
-    Ok(FullSnapshot { system, cgroups, net, heat, processes, io_denied_count, unreadable })
+    Ok(FullSnapshot {
+        system,
+        cgroups,
+        net,
+        net_namespaces,
+        own_pressure,
+        hardware: hardware::read(root, &mut scratch.bytes),
+        heat,
+        processes,
+        io_denied_count,
+        unreadable,
+    })
 }
 
 /// What may be full, and the limits of the control groups that hit one.
@@ -260,11 +274,12 @@ fn limits(
         .take(OWNERS_MAX)
         .collect();
     let asked = sockets_in_trouble(before, after);
+    let others = namespaces_in_trouble(before, after);
     LimitReadings {
         tables: tables::read(root, &mut scratch.bytes),
         open_files: tables::open_files(root, &pids, &mut scratch.bytes),
         mounts: mounts::read(root, &pids, &mut scratch.bytes),
-        sockets: sockets::read(root, asked, &pids, &mut scratch.bytes),
+        sockets: sockets::read(root, asked, &others, &pids, &mut scratch.bytes),
         peers: peers::read(root, calm(before, after), &active(before, after), &mut scratch.bytes),
         kernel_log: kernel_log::read(root, &mut scratch.bytes),
     }
@@ -297,10 +312,23 @@ fn active(before: &FullSnapshot, after: &FullSnapshot) -> Vec<Pid> {
     used.into_iter().map(|(_, pid)| pid).collect()
 }
 
+/// Counters that point at single sockets.
+const ASKING: [&str; 4] =
+    ["TcpExt.ListenOverflows", "Udp.RcvbufErrors", "Udp6.RcvbufErrors", "Tcp.RetransSegs"];
+
+/// A process of each other network namespace, and whether a counter of it points at single sockets.
+fn namespaces_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> Vec<(Pid, bool)> {
+    let now = after.net_namespaces.iter();
+    now.map(|now| {
+        let then = before.net_namespaces.iter().find(|then| then.name == now.name);
+        let rose = |name: &&str| then.is_some_and(|then| now.named.get(*name) > then.named.get(*name));
+        (now.pid, ASKING.iter().any(|name| rose(&name)))
+    })
+    .collect()
+}
+
 /// Whether a counter of the window points at single sockets.
 fn sockets_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> bool {
-    const ASKING: [&str; 4] =
-        ["TcpExt.ListenOverflows", "Udp.RcvbufErrors", "Udp6.RcvbufErrors", "Tcp.RetransSegs"];
     let (Ok(then), Ok(now)) = (&before.net, &after.net) else { return false };
     let crowded = now
         .tcp_sockets_count

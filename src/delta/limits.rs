@@ -2,8 +2,9 @@
 
 use crate::delta::cgroup;
 use crate::delta::counter::{difference, rate};
-use crate::model::cgroup::{CgroupRates, CgroupReading};
-use crate::model::network::NetCounters;
+use crate::model::cgroup::{CgroupRates, CgroupReading, OWN_GROUP, OwnLimits};
+use crate::model::limits::{Hardware, MemoryErrors};
+use crate::model::network::{NamespaceCounters, NamespaceRates, NetCounters};
 use crate::model::reading::Reading;
 use crate::model::snapshot::FullSnapshot;
 use crate::model::units::NANOSECONDS_PER_SECOND;
@@ -38,6 +39,7 @@ fn between(then: &CgroupReading, now: &CgroupReading, seconds: f64) -> CgroupRat
         memory: now.memory,
         pids: now.pids,
         io: now.io,
+        stalls: now.pressures.iter().map(|(name, pressure)| (*name, pressure.some.avg10_ratio)).collect(),
         members: now.members.clone(),
         ..CgroupRates::default()
     };
@@ -97,4 +99,37 @@ pub fn net(
         }
     }
     Ok(rates)
+}
+
+/// Counters of the other network namespaces by second.
+pub fn namespaces(before: &FullSnapshot, after: &FullSnapshot, seconds: f64) -> Vec<NamespaceRates> {
+    let of = |now: &NamespaceCounters| {
+        let then = before.net_namespaces.iter().find(|then| then.name == now.name)?;
+        let rates = now
+            .named
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), rate(*then.named.get(name)?, *value, seconds)?)));
+        Some(NamespaceRates { pid: now.pid, per_second: rates.collect() })
+    };
+    after.net_namespaces.iter().filter_map(of).collect()
+}
+
+/// The limits of the container's own group, from all hierarchies.
+pub fn own(after: &FullSnapshot) -> OwnLimits {
+    let groups = after.cgroups.as_ref().map_or(&[][..], Vec::as_slice);
+    let own = || groups.iter().filter(|group| group.path == OWN_GROUP);
+    OwnLimits {
+        quota_cpus: own().filter_map(|group| group.quota_cpus).reduce(f64::min),
+        memory: own().find_map(|group| group.memory),
+        pressure: after.own_pressure,
+    }
+}
+
+/// Errors of memory modules within the window.
+pub fn memory_errors(before: &Hardware, after: &Hardware) -> Option<MemoryErrors> {
+    let (then, now) = (before.memory_errors?, after.memory_errors?);
+    Some(MemoryErrors {
+        corrected_count: difference(then.corrected_count, now.corrected_count)?,
+        uncorrected_count: difference(then.uncorrected_count, now.uncorrected_count)?,
+    })
 }

@@ -12,6 +12,7 @@ pub mod target;
 mod thread_account;
 
 use crate::delta::counter::rate;
+use crate::model::cgroup::OwnLimits;
 use crate::model::rates::{InterfaceRates, Rates};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::snapshot::{Interface, InterruptLine, Recording, SystemSnapshot};
@@ -30,6 +31,7 @@ pub fn rates(recording: &Recording) -> Rates {
     let paging = memory::paging(before, after);
     let around = target::Around { processes: &processes, cgroups: &cgroups, paging: &paging, seconds };
     let target = target::target(recording, &around);
+    let own_limits = recording.host.container.is_some().then(|| limits::own(&recording.after));
     let rates = Rates {
         source: recording.source,
         host: recording.host.clone(),
@@ -39,10 +41,8 @@ pub fn rates(recording: &Recording) -> Rates {
         interrupted: recording.interrupted,
         uptime_seconds,
         cpus_online_count,
-        cpus_effective: recording
-            .host
-            .cpus_allowed_count
-            .map_or(f64::from(cpus_online_count), |allowed| f64::from(allowed.min(cpus_online_count))),
+        cpus_effective: cpus_effective(recording, own_limits.as_ref(), cpus_online_count),
+        own_limits,
         load: after.load.clone(),
         cpu: cpu::between(before, after),
         cpus: cpu::each(before, after),
@@ -61,6 +61,8 @@ pub fn rates(recording: &Recording) -> Rates {
         softirqs_per_second: lines(&before.softirqs, &after.softirqs, seconds),
         interrupts_per_second: lines(&before.interrupts, &after.interrupts, seconds),
         heat_ratio: cpu::heat(&recording.before.heat, &recording.after.heat, seconds),
+        hardware: recording.after.hardware.clone(),
+        memory_errors: limits::memory_errors(&recording.before.hardware, &recording.after.hardware),
         interfaces: interfaces(&before.interfaces, &after.interfaces, seconds),
         vanished_cpus: process::vanished_cpus(recording, seconds),
         processes,
@@ -72,6 +74,7 @@ pub fn rates(recording: &Recording) -> Rates {
         cgroups,
         target,
         net_per_second: limits::net(&recording.before.net, &recording.after.net, seconds),
+        net_namespaces: limits::namespaces(&recording.before, &recording.after, seconds),
         net: recording.after.net.clone(),
         limits: recording.limits.clone(),
         zombies: process::zombies(recording),
@@ -79,6 +82,13 @@ pub fn rates(recording: &Recording) -> Rates {
         absences: absences(recording),
     };
     if stands_still(recording, &rates) { still(rates) } else { rates }
+}
+
+/// CPUs that this run may use: by its affinity, and inside a container by its quota.
+fn cpus_effective(recording: &Recording, own: Option<&OwnLimits>, online: u32) -> f64 {
+    let allowed = recording.host.cpus_allowed_count.map_or(online, |allowed| allowed.min(online));
+    let quota = own.and_then(|own| own.quota_cpus);
+    quota.map_or(f64::from(allowed), |quota| quota.min(f64::from(allowed)))
 }
 
 /// Whether nothing moves at all: these are files that somebody copied, not a running kernel's.

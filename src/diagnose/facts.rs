@@ -23,7 +23,8 @@ pub struct Facts<'a> {
     pub rates: &'a Rates,
     /// Processes grouped to services, in no order.
     pub groups: Vec<Group<'a>>,
-    /// CPUs that count: those online, or fewer inside a container.
+    /// CPUs that count: those online, or those of its set inside a container. Not its quota: the load average and the
+    /// CPU time of `/proc` are those of the whole machine, and what a quota holds back is told by itself.
     pub cpus: f64,
     /// The limits in force.
     thresholds: &'a Thresholds,
@@ -34,7 +35,8 @@ impl<'a> Facts<'a> {
     pub fn new(rates: &'a Rates, thresholds: &'a Thresholds) -> Self {
         // A run that was pinned by its caller must not think the box small; a container is that small.
         let inside = rates.host.container.is_some();
-        let cpus = if inside { rates.cpus_effective } else { f64::from(rates.cpus_online_count) };
+        let allowed = rates.host.cpus_allowed_count.filter(|_| inside).unwrap_or(u32::MAX);
+        let cpus = f64::from(rates.cpus_online_count.min(allowed));
         Self { rates, groups: groups(rates), cpus: cpus.max(1.0), thresholds }
     }
 
@@ -71,6 +73,20 @@ impl<'a> Facts<'a> {
     /// Counter of the network stack by second.
     pub fn net(&self, name: &str) -> Option<f64> {
         self.rates.net_per_second.as_ref().ok()?.get(name).copied()
+    }
+
+    /// Counters of the network stack by second, of the run's own network namespace and of each other.
+    pub fn net_namespaces(&self) -> impl Iterator<Item = &BTreeMap<String, f64>> {
+        let others = self.rates.net_namespaces.iter().map(|namespace| &namespace.per_second);
+        self.rates.net_per_second.iter().chain(others)
+    }
+
+    /// The sum of the counters `names` in the namespace where it is largest; none where none is known.
+    pub fn net_most(&self, names: &[&str]) -> Option<f64> {
+        let sum = |counters: &BTreeMap<String, f64>| {
+            names.iter().filter_map(|name| counters.get(*name)).copied().reduce(|a, b| a + b)
+        };
+        self.net_namespaces().filter_map(sum).reduce(f64::max)
     }
 
     /// Control groups whose limits were looked at.
@@ -316,6 +332,13 @@ fn stalls(pressure: &Reading<PressureRates>) -> (f64, f64) {
 /// A share of the time; what is not known is not zero.
 fn part(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "an unknown part".to_owned(), percent)
+}
+
+/// How long a control group's own threads were stalled for `resource` lately, where its kernel tells.
+pub fn group_stall(group: &CgroupRates, resource: &str) -> Option<Evidence> {
+    let ratio = group.stalled_ratio(resource)?;
+    let metric = format!("cgroup_psi_{resource}_some_avg10_ratio");
+    Some(plain(&metric, Some(ratio), "ratio", &format!("{resource}.pressure of the group, avg10")))
 }
 
 /// A number without limits.

@@ -7,6 +7,7 @@
 
 use crate::diagnose::confidence::at_least_least;
 use crate::diagnose::facts::Facts;
+use crate::diagnose::node::NODE_RULES;
 use crate::diagnose::rules::{Hit, Who};
 use crate::diagnose::thresholds::MAIN_CAUSE;
 use crate::model::finding::NotChecked;
@@ -129,6 +130,12 @@ pub const RUNGS: &[Rung] = &[
             "fd-exhaustion",
         ],
         told: |facts| facts.hidden().map(|hidden| hidden.told(facts.rates.host.copied)),
+    },
+    Rung {
+        words: "inside a container only its own processes are seen",
+        left: |facts, _| facts.rates.host.container.is_some().then_some(0.7),
+        rules: NODE_RULES,
+        told: elsewhere,
     },
     Rung {
         words: "control groups of version 1",

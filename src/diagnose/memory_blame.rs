@@ -95,7 +95,18 @@ impl Facts<'_> {
     /// Memory that could be had, by all there is.
     pub fn available_ratio(&self) -> Option<f64> {
         let memory = self.rates.memory.as_ref().ok()?;
-        (memory.total_bytes > 0).then(|| Some(memory.available_bytes? as f64 / memory.total_bytes as f64))?
+        let node = (memory.total_bytes > 0)
+            .then(|| Some(memory.available_bytes? as f64 / memory.total_bytes as f64))
+            .flatten();
+        node.into_iter().chain(self.own_available_ratio()).reduce(f64::min)
+    }
+
+    /// Memory that could be had below the limit of the container that the run is in.
+    fn own_available_ratio(&self) -> Option<f64> {
+        let own = self.rates.own_limits.as_ref()?.memory?;
+        let (usage, limit) = (own.usage_bytes?, own.limit_bytes.filter(|bytes| *bytes > 0)?);
+        let taken = usage.saturating_sub(own.inactive_file_bytes.unwrap_or(0));
+        Some(1.0 - (taken as f64 / limit as f64).min(1.0))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod facts;
 pub mod kernel_work;
 pub mod ladder;
 pub mod memory_blame;
+pub mod node;
 pub mod not_checked;
 pub mod notes;
 pub mod rules;
@@ -69,6 +70,7 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     let mut judged = causes::explain(&facts, hits);
     let worth_knowing = notes::notes(&facts, &judged).into_iter().chain(earlier::events(&facts));
     judged.extend(worth_knowing.map(|hit| Judged { rule: &rules::none::RULE, hit, explained_by: None }));
+    judged.iter_mut().for_each(|judged| node::label_hit(rates, judged.rule.id, &mut judged.hit));
     let (load, branch) = step1_load::step(&facts);
     let resources = step2_cpu_or_io::step(&facts, branch);
     let mut steps: Vec<Step> = vec![load, resources.step];
@@ -80,10 +82,11 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     }
     let verdict = verdict::choose(&facts, &judged);
     steps.push(step4_rank::step(&facts, &verdict));
+    steps.iter_mut().for_each(|step| node::label_step(rates, step));
     for index in 0..steps.len() {
         steps[index].next = steps.get(index + 1).map(|next| next.step);
     }
-    not_checked.extend(target::not_checked(rates));
+    not_checked.extend(target::not_checked(rates).into_iter().chain(node::not_checked(rates)));
     not_checked.sort();
     not_checked.dedup();
     let sort = options.sort.unwrap_or_else(|| step4_rank::sort_for(&verdict.bottleneck));

@@ -1,6 +1,10 @@
 //! Control groups and their limits, from both versions of the interface.
 
+use crate::model::snapshot::Pressure;
 use crate::model::task::Pid;
+
+/// Path of the group that a container sees as the root of the hierarchy: its own.
+pub const OWN_GROUP: &str = "/";
 
 /// One control group in one hierarchy at one moment; what its controllers do not have is absent.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +23,8 @@ pub struct CgroupReading {
     pub pids: Option<PidsLimit>,
     /// Block I/O.
     pub io: Option<IoLimit>,
+    /// Stall times of its threads by resource (4.20); read at the end, of the groups that hit a limit.
+    pub pressures: Vec<(&'static str, Pressure)>,
     /// Processes in it; read at the end, of the groups that hit a limit.
     pub members: Vec<Pid>,
 }
@@ -118,13 +124,35 @@ pub struct CgroupRates {
     pub reads_per_second: Option<f64>,
     /// Write requests.
     pub writes_per_second: Option<f64>,
+    /// Share of the last ten seconds in which some of its threads were stalled, by resource.
+    pub stalls: Vec<(&'static str, f64)>,
     /// Processes in it.
     pub members: Vec<Pid>,
 }
 
 impl CgroupRates {
+    /// Share of the last ten seconds in which some of its threads were stalled for `resource`.
+    pub fn stalled_ratio(&self, resource: &str) -> Option<f64> {
+        self.stalls.iter().find(|(name, _)| *name == resource).map(|(_, ratio)| *ratio)
+    }
+
     /// How people call it: the unit, else the path.
     pub fn name(&self) -> &str {
-        self.unit.as_deref().unwrap_or(&self.path)
+        match &self.unit {
+            Some(unit) => unit,
+            None if self.path == OWN_GROUP => "of this container",
+            None => &self.path,
+        }
     }
+}
+
+/// The limits of the container that the run is in: there they are the machine.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OwnLimits {
+    /// Quota in CPUs.
+    pub quota_cpus: Option<f64>,
+    /// Memory in use and its limit.
+    pub memory: Option<MemoryLimit>,
+    /// Whether the stall times are those of the container alone.
+    pub pressure: bool,
 }

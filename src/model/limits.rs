@@ -74,6 +74,37 @@ pub struct OpenFiles {
     pub limit: Option<u64>,
 }
 
+/// What the kernel says of hardware that it keeps account of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hardware {
+    /// Software RAID arrays with redundancy.
+    pub arrays: Vec<RaidArray>,
+    /// Errors of memory modules since boot; none where nobody counts.
+    pub memory_errors: Option<MemoryErrors>,
+}
+
+/// A software RAID array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaidArray {
+    /// Name, `md0`.
+    pub name: String,
+    /// Members that there should be.
+    pub members_count: u32,
+    /// Members that work.
+    pub working_count: u32,
+    /// `recovery`, `resync`, `check`, `repair` or `reshape`, while that goes on.
+    pub rebuilding: Option<&'static str>,
+}
+
+/// Errors of memory modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryErrors {
+    /// Corrected.
+    pub corrected_count: u64,
+    /// Not.
+    pub uncorrected_count: u64,
+}
+
 /// A line of the kernel log that a rule reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelMessage {

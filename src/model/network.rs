@@ -69,3 +69,23 @@ pub struct PeerWait {
     /// Far ends of the connections that it opened, and how many to each; most first.
     pub peers: Vec<(IpAddr, u16, u32)>,
 }
+
+/// Counters of a network namespace that is not the run's own: a container's, mostly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceCounters {
+    /// As `/proc/PID/ns/net` names it: `net:[4026532008]`.
+    pub name: String,
+    /// A process in it.
+    pub pid: Pid,
+    /// By `Protocol.Name`.
+    pub named: BTreeMap<String, u64>,
+}
+
+/// What such counters did within the window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamespaceRates {
+    /// A process in it.
+    pub pid: Pid,
+    /// By second.
+    pub per_second: BTreeMap<String, f64>,
+}

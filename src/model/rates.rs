@@ -1,8 +1,9 @@
 //! What happened within the window: shares of time and rates, derived from two snapshots and the samples.
 
-use crate::model::cgroup::CgroupRates;
+use crate::model::cgroup::{CgroupRates, OwnLimits};
 use crate::model::host::Host;
-use crate::model::network::NetCounters;
+use crate::model::limits::{Hardware, MemoryErrors};
+use crate::model::network::{NamespaceRates, NetCounters};
 use crate::model::reading::{Absence, Reading};
 use crate::model::snapshot::{BlockKind, LimitReadings, LoadAverage, MemInfo, Source, Swap};
 use crate::model::target::TargetRates;
@@ -31,6 +32,8 @@ pub struct Rates {
     pub cpus_online_count: u32,
     /// CPUs that this run may use.
     pub cpus_effective: f64,
+    /// The limits of the container that the run is in; none outside of one.
+    pub own_limits: Option<OwnLimits>,
     /// Load averages at the end.
     pub load: Reading<LoadAverage>,
     /// CPU time by mode.
@@ -67,6 +70,10 @@ pub struct Rates {
     pub interrupts_per_second: Vec<(String, f64)>,
     /// Share of the window in which a CPU was slowed down for heat, the worst of them; none where no CPU tells.
     pub heat_ratio: Option<f64>,
+    /// Software RAID and memory modules at the end.
+    pub hardware: Hardware,
+    /// Errors of memory modules within the window; none where nobody counts.
+    pub memory_errors: Option<MemoryErrors>,
     /// Network interfaces.
     pub interfaces: Vec<InterfaceRates>,
     /// Processes that lived at the end.
@@ -87,6 +94,8 @@ pub struct Rates {
     pub cgroups: Reading<Vec<CgroupRates>>,
     /// Counters of the network stack by second.
     pub net_per_second: Reading<BTreeMap<String, f64>>,
+    /// The same of the containers' network stacks.
+    pub net_namespaces: Vec<NamespaceRates>,
     /// The same counters and table sizes at the end.
     pub net: Reading<NetCounters>,
     /// What may be full.

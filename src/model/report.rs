@@ -87,6 +87,8 @@ pub struct HostReport {
     pub cpus_effective: f64,
     /// Memory.
     pub memory_total_bytes: Option<u64>,
+    /// Memory limit of the container that the run is in; null without one.
+    pub memory_limit_bytes: Option<u64>,
     /// Swap space.
     pub swap_total_bytes: Option<u64>,
     /// Time since boot.

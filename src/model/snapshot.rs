@@ -2,8 +2,8 @@
 
 use crate::model::cgroup::CgroupReading;
 use crate::model::host::Host;
-use crate::model::limits::{KernelMessage, Mount, OpenFiles, Tables};
-use crate::model::network::{NetCounters, PeerWait, Sockets};
+use crate::model::limits::{Hardware, KernelMessage, Mount, OpenFiles, Tables};
+use crate::model::network::{NamespaceCounters, NetCounters, PeerWait, Sockets};
 use crate::model::reading::{Absence, Reading};
 use crate::model::target::TargetReadings;
 use crate::model::task::{Pid, ProcessDetails, ProcessReading, ThreadObservation};
@@ -89,6 +89,12 @@ pub struct FullSnapshot {
     pub cgroups: Reading<Vec<CgroupReading>>,
     /// The network stack.
     pub net: Reading<NetCounters>,
+    /// The network stacks of containers.
+    pub net_namespaces: Vec<NamespaceCounters>,
+    /// Whether the pressure is that of the container that the run is in, not of the whole machine.
+    pub own_pressure: bool,
+    /// Software RAID and memory modules.
+    pub hardware: Hardware,
     /// CPUs that can tell how long they were slowed down for heat.
     pub heat: Vec<CpuHeat>,
     /// Every process, in the order of `/proc`.

@@ -178,6 +178,7 @@ fn host() -> HostReport {
         cpus_online: 2,
         cpus_effective: 2.0,
         memory_total_bytes: Some(4 << 30),
+        memory_limit_bytes: None,
         swap_total_bytes: Some(2 << 30),
         uptime_seconds: Some(86_400.5),
         boot_id: None,

@@ -96,7 +96,11 @@ fn footer(page: &mut Page, report: &Report) {
         facts.push(format!("Linux {}", system.join(" ")));
     }
     facts.push(cpus(host.cpus_online, host.cpus_effective));
-    facts.extend(host.memory_total_bytes.map(|bytes| format!("{} memory", units::human_bytes(bytes as f64))));
+    facts.extend(host.memory_total_bytes.map(|bytes| {
+        let limit = host.memory_limit_bytes.filter(|limit| *limit < bytes);
+        let of = limit.map(|limit| format!("{} of ", units::human_bytes(limit as f64))).unwrap_or_default();
+        format!("{of}{} memory", units::human_bytes(bytes as f64))
+    }));
     facts.extend(host.container.as_ref().map(|name| format!("in {name}")));
     let window = &report.window;
     let source = match window.source {

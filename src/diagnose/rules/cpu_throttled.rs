@@ -3,7 +3,7 @@
 //! Evidence: `cpu.stat` of the group. Throttled threads are in state R without being counted as runnable, so
 //! the load looks high and the CPUs idle at the same time. The throttled time adds up over the CPUs.
 
-use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::facts::{Facts, group_stall, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::cgroup::CgroupRates;
@@ -97,11 +97,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let severity = if critical { Severity::Critical } else { Severity::Warning };
     Outcome::hit(Hit {
         impact_ratio: (cpus / facts.cpus).min(1.0).max(0.3 * ratio),
-        evidence: vec![
+        evidence: [
             facts.evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
             facts.evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
             plain("quota_cpus", group.quota_cpus, "count", "cpu.max, cpu.cfs_quota_us"),
-        ],
+        ]
+        .into_iter()
+        .chain(group_stall(group, "cpu"))
+        .collect(),
         why: Some(format!("held back by the CPU quota of {}", group.name())),
         ..Hit::new(severity, summary, top.map_or(Who::Nobody, Who::Group), Remedy::Tune)
     })

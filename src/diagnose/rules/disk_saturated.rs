@@ -143,7 +143,14 @@ fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
         facts.io_waited_for() || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
     disk.completed_count as f64 >= facts.setting(&REQUESTS_MIN)
         && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning
-        && queued
-        && slow
-        && somebody_waits
+        && (queued && slow && somebody_waits || is_crowded(facts, disk))
+}
+
+/// Whether several threads do little else than wait for a device that never rests, however fast it answers: sync(2)
+/// and fsync(2) in a loop. One that reads alone on an idle box is no crowd.
+fn is_crowded(facts: &Facts<'_>, disk: &DiskRates) -> bool {
+    const WAITERS: f64 = 1.5;
+    const STALLED: f64 = 0.6;
+    let restless = facts.limit(&DISK_BUSY).critical.is_some_and(|limit| disk.utilization_ratio >= limit);
+    restless && facts.io_stalls().0 >= STALLED && facts.disk_waiters_mean() >= WAITERS
 }

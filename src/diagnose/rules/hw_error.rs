@@ -1,7 +1,7 @@
 //! The kernel reports errors of a disk, of memory or of a link.
 //!
-//! Evidence: the kernel log within the window. Older messages are worth knowing and no more. Needs the right
-//! to read the log.
+//! Evidence: the kernel log within the window, the counters of memory controllers, arrays with missing members.
+//! Older messages are worth knowing and no more. The log needs the right to read it.
 
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
@@ -24,6 +24,8 @@ pub const RULE: Rule = Rule {
         "/dev/kmsg: messages of level warning and worse that report a failing disk, link, file system, \
          RAID or memory module; those within the window make it critical, those of the last hour are worth \
          knowing",
+        "/sys/devices/system/edac/mc/mcN/ce_count and ue_count: errors of memory modules within the window",
+        "/proc/mdstat: members of software RAID arrays that do not work",
     ],
     limits: &[],
     confirm: &[
@@ -48,8 +50,10 @@ pub const RULE: Rule = Rule {
 const RECENT_SECONDS: f64 = 3600.0;
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    let counted = of_memory(facts).or_else(|| of_arrays(facts));
     let log = match &facts.rates.limits.kernel_log {
         Ok(log) => log,
+        Err(_) if counted.is_some() => &Vec::new(),
         Err(absence) => {
             return Outcome::Unknown(NotChecked {
                 what: "hardware errors, and kills before this window, in the kernel log".into(),
@@ -59,6 +63,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
             });
         }
     };
+    let worst = of_log(facts, log).into_iter().chain(counted).max_by_key(|hit| hit.severity);
+    worst.map_or(Outcome::Clear, Outcome::hit)
+}
+
+fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
     let now = facts.rates.uptime_seconds.unwrap_or(0.0);
     // Loop devices and ram are files of somebody, not hardware.
     let real = |message: &&KernelMessage| {
@@ -69,16 +78,69 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 .any(|other| message.text.contains(other))
     };
     let recent = log.iter().filter(real).filter(|message| now - message.at_seconds <= RECENT_SECONDS);
-    let Some(last) = recent.clone().next_back() else { return Outcome::Clear };
+    let last = recent.clone().next_back()?;
     let in_window = recent.filter(|message| now - message.at_seconds <= facts.rates.seconds + 1.0).count();
     let ago = human_seconds((now - last.at_seconds).max(0.0));
-    Outcome::hit(Hit {
+    Some(Hit {
         impact_ratio: if in_window > 0 { 1.0 } else { 0.05 },
         evidence: vec![plain("hardware_errors_count", Some(in_window as f64), "count", "/dev/kmsg")],
         ..Hit::new(
             if in_window > 0 { Severity::Critical } else { Severity::Info },
             format!("The kernel reports, {ago} ago: {}", last.text),
             Who::Nobody,
+            Remedy::AddResource,
+        )
+    })
+}
+
+/// Errors of memory modules: one that could not be corrected is somebody's data.
+fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
+    let errors = facts.rates.memory_errors?;
+    let (severity, count, what) = match (errors.uncorrected_count, errors.corrected_count) {
+        (0, 0) => return None,
+        (0, corrected) => (Severity::Warning, corrected, "corrected"),
+        (uncorrected, _) => (Severity::Critical, uncorrected, "not corrected"),
+    };
+    Some(Hit {
+        impact_ratio: if severity == Severity::Critical { 1.0 } else { 0.1 },
+        evidence: vec![plain(
+            "memory_module_errors_count",
+            Some(count as f64),
+            "count",
+            "/sys/devices/system/edac/mc/mcN/ce_count, ue_count",
+        )],
+        ..Hit::new(
+            severity,
+            format!("{count} errors of memory modules were {what} in this window: a module fails."),
+            Who::Nobody,
+            Remedy::AddResource,
+        )
+    })
+}
+
+/// An array that has lost a member: the next one that fails takes the data with it.
+fn of_arrays(facts: &Facts<'_>) -> Option<Hit> {
+    let array = facts.rates.hardware.arrays.iter().find(|array| array.working_count < array.members_count)?;
+    let rebuilding = array.rebuilding.map(|what| format!("; {what} is going on")).unwrap_or_default();
+    Some(Hit {
+        impact_ratio: 0.1,
+        device: Some(array.name.clone()),
+        evidence: vec![
+            plain("raid_members_count", Some(f64::from(array.members_count)), "count", "/proc/mdstat"),
+            plain(
+                "raid_members_working_count",
+                Some(f64::from(array.working_count)),
+                "count",
+                "/proc/mdstat",
+            ),
+        ],
+        ..Hit::new(
+            Severity::Warning,
+            format!(
+                "RAID array {} runs with {} of {} members{rebuilding}.",
+                array.name, array.working_count, array.members_count
+            ),
+            Who::Device(array.name.clone()),
             Remedy::AddResource,
         )
     })

@@ -4,7 +4,7 @@
 //! disk; the device shows neither queue nor long requests. Version 1 cannot limit buffered writes.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::facts::{Facts, group_stall, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
 use crate::model::cgroup::CgroupRates;
@@ -90,7 +90,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().agreement(1 + usize::from(quiet)).ratio(),
         impact_ratio: some.max(waiting.min(1.0)),
-        evidence: vec![
+        evidence: [
             facts.evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
             facts.evidence(
                 &IO_PRESSURE,
@@ -103,7 +103,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 "bytes_per_second",
                 "io.stat, blkio.throttle.io_service_bytes",
             ),
-        ],
+        ]
+        .into_iter()
+        .chain(group_stall(group, "io"))
+        .collect(),
         why: Some(format!("held back by the I/O limit of {}", group.name())),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },

@@ -11,6 +11,7 @@ use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, l
 use crate::diagnose::step4_rank::{Ranked, rank};
 use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::rates::ProcessRates;
 use crate::model::units::percent;
 
 /// The rule.
@@ -99,17 +100,25 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-/// Who makes it work, where that can be told.
+/// Less traffic than this makes no kernel thread work.
+const BYTES_MIN: f64 = 1_048_576.0;
+
+/// Fewer threads than this wait for nothing.
+const WAITERS_MIN: f64 = 0.3;
+
+/// Who makes it work, where that can be told: who moves the bytes, or else who waits for it to be done (sync(2) moves
+/// none of its own).
 fn mover(facts: &Facts<'_>, work: &KernelWork) -> Option<Ranked> {
-    let ranked = match work.served {
-        Served::Disks => rank(
-            facts,
-            None,
-            |group| group.sum(|process| process.io_bytes_per_second().unwrap_or(0.0)),
-            |process| process.io_bytes_per_second().unwrap_or(0.0),
-        ),
-        Served::Memory => facts.memory_blame().ranked,
-        _ => return None,
+    let bytes = |process: &ProcessRates| process.io_bytes_per_second().unwrap_or(0.0);
+    let waits = |process: &ProcessRates| process.uninterruptible_mean;
+    let first = |metric: &dyn Fn(&ProcessRates) -> f64, least: f64| {
+        let ranked = rank(facts, None, |group| group.sum(metric), metric);
+        ranked.into_iter().next().filter(|top| top.amount >= least)
     };
-    ranked.into_iter().next().filter(|top| top.share >= facts.setting(&MAIN_CAUSE))
+    let top = match work.served {
+        Served::Disks => first(&bytes, BYTES_MIN).or_else(|| first(&waits, WAITERS_MIN)),
+        Served::Memory => facts.memory_blame().ranked.into_iter().next(),
+        _ => None,
+    };
+    top.filter(|top| top.share >= facts.setting(&MAIN_CAUSE))
 }

@@ -54,7 +54,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(overflows) = facts.net("TcpExt.ListenOverflows") else { return Outcome::Clear };
+    let Some(overflows) = facts.net_most(&["TcpExt.ListenOverflows"]) else { return Outcome::Clear };
     if overflows < facts.limit(&LISTEN_OVERFLOWS).warning {
         return Outcome::Clear;
     }

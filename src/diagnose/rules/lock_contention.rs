@@ -4,11 +4,14 @@
 //! futex(2) in between, while together they never use more than about one CPU and others idle. Sleeping in
 //! a futex alone is an idle pool and never evidence: such threads get no turns, and their process idles.
 //! Evidence for the second: threads in D in functions that take the lock of the address space.
+//! Between processes (semaphores in shared memory): a storm of switches that is theirs, asleep in futex(2), while CPUs
+//! idle and threads queue all the same.
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
-use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
+use crate::diagnose::step4_rank::rank;
+use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS, MAIN_CAUSE, SWITCHES};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::{ProcessRates, ThreadRates};
 use crate::model::task::{Pid, State};
@@ -28,6 +31,7 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["futex(2)", "Gregg, off-CPU analysis", "pmie cpu.context_switch"],
     counters: &[
+        "/proc/stat ctxt and /proc/PID/task/TID/schedstat timeslices: whose switches they are",
         "/proc/PID/task/TID/wchan futex in state S, of threads that get a CPU again and again (schedstat \
          timeslices): they queue for a lock in user space",
         "/proc/PID/stat utime, stime: the whole process gets about one CPU's work done and its threads \
@@ -36,7 +40,7 @@ pub const RULE: Rule = Rule {
          queue in the kernel, and get on",
         "/proc/stat ctxt: many switches agree",
     ],
-    limits: &[&LOCK_WAITERS],
+    limits: &[&LOCK_WAITERS, &SWITCHES],
     confirm: &[
         confirm(
             "pidstat -wt -p {pid} 1 3",
@@ -70,7 +74,9 @@ struct Queue {
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(queue) = in_user_space(facts).or_else(|| in_kernel(facts)) else { return Outcome::Clear };
+    let Some(queue) = in_user_space(facts).or_else(|| in_kernel(facts)) else {
+        return between_processes(facts).map_or(Outcome::Clear, Outcome::hit);
+    };
     let Some(process) = facts.rates.process(queue.pid) else { return Outcome::Clear };
     let Some(top) = facts.most_among(&[queue.pid], |_| queue.waiters) else { return Outcome::Clear };
     let name = process.comm.to_lossy();
@@ -140,6 +146,59 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
             facts.rates.process(queue.pid).is_some_and(|process| serial(process) && shared(facts, process))
         })
         .max_by(|a, b| a.waiters.total_cmp(&b.waiters))
+}
+
+/// Processes that hand a lock or semaphore to each other, so often that they do little else: CPUs idle while threads
+/// queue for them, and most switches are theirs.
+fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
+    let (cpu, switches) = (facts.cpu()?, facts.rates.context_switches_per_second?);
+    let idle = cpu.idle_ratio + cpu.iowait_ratio;
+    let often = switches >= facts.limit(&SWITCHES).warning * f64::from(facts.rates.cpus_online_count);
+    if !often || idle < 0.3 || !facts.cpu_queues().0 {
+        return None;
+    }
+    let turns = |process: &ProcessRates| -> f64 {
+        let own = facts.user_threads().filter(|thread| thread.pid == process.pid);
+        own.filter_map(|thread| Some(thread.timeslices_per_second? * thread.followed_ratio)).sum()
+    };
+    let top = rank(facts, Some(switches), |group| group.sum(turns), turns).into_iter().next()?;
+    let of_group = |thread: &&ThreadRates| facts.group_of(thread.pid) == Some(top.group);
+    let (mut asleep, mut in_futex) = (0.0, 0.0);
+    for thread in facts.user_threads().filter(of_group) {
+        let sleeping = thread.waits.iter().filter(|share| share.state == State::Sleeping);
+        asleep += sleeping.map(|share| share.mean).sum::<f64>();
+        in_futex += futex_mean(thread);
+    }
+    if top.share < facts.setting(&MAIN_CAUSE) || in_futex < 0.5 * asleep || in_futex <= 0.0 {
+        return None;
+    }
+    Some(Hit {
+        confidence_ratio: Confidence::new().agreement(1).ratio(),
+        impact_ratio: 0.35,
+        evidence: vec![
+            facts.evidence(
+                &SWITCHES,
+                Some(switches / f64::from(facts.rates.cpus_online_count.max(1))),
+                "/proc/stat ctxt",
+            ),
+            plain("cpu_idle_ratio", Some(idle), "ratio", "/proc/stat idle, iowait"),
+            plain("futex_waiters_mean", Some(in_futex), "count", "/proc/PID/task/TID/wchan"),
+        ],
+        why: Some("its threads hand a lock or semaphore to each other (futex)".to_owned()),
+        ..Hit::new(
+            Severity::Warning,
+            format!(
+                "Threads of {} hand a lock or semaphore to each other: {} switches a second, {} of them theirs, \
+                 while the CPUs idle {} of the time.",
+                facts.name(&top),
+                human_count(switches),
+                percent(top.share),
+                percent(idle),
+            ),
+            Who::Group(top),
+            Remedy::FixProgram,
+        )
+    })
 }
 
 /// Whether the work of a process changes hands: one thread that does nearly all of it is just that, however

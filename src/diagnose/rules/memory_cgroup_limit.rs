@@ -4,7 +4,7 @@
 //! time for memory. Usage at the limit alone is normal: page cache fills any limit.
 
 use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
+use crate::diagnose::facts::{Facts, group_stall, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
     CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
@@ -109,7 +109,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(1 + usize::from(own_reclaim(facts)) + usize::from(!cache_only))
             .ratio(),
         impact_ratio: some.max(2.0 * full).max(if stalls_known { 0.0 } else { 0.3 }).min(1.0),
-        evidence: vec![
+        evidence: [
             facts.evidence(&CGROUP_MEMORY, used, "memory.current, memory.stat, memory.max, or version 1's"),
             facts.evidence(
                 &CGROUP_MEMORY_HITS,
@@ -128,7 +128,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 "memory.max, memory.limit_in_bytes",
             ),
             plain("memory_available_ratio", facts.available_ratio(), "ratio", "/proc/meminfo MemAvailable"),
-        ],
+        ]
+        .into_iter()
+        .chain(group_stall(group, "memory"))
+        .collect(),
         why: Some(format!("at the memory limit of {limit} of {}", group.name())),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },

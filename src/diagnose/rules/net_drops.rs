@@ -56,8 +56,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let datagrams =
-        facts.net("Udp.RcvbufErrors").unwrap_or(0.0) + facts.net("Udp6.RcvbufErrors").unwrap_or(0.0);
+    let datagrams = facts.net_most(&["Udp.RcvbufErrors", "Udp6.RcvbufErrors"]).unwrap_or(0.0);
     let backlog = facts.net("softnet.dropped").unwrap_or(0.0);
     let drops = datagrams.max(backlog);
     if drops < facts.limit(&PACKET_DROPS).warning {

@@ -9,6 +9,7 @@ use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::{human_count, percent};
+use std::collections::BTreeMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -46,19 +47,41 @@ pub const RULE: Rule = Rule {
     check,
 };
 
+/// Segments of one network namespace.
+struct Segments {
+    sent: f64,
+    again: f64,
+    timeouts: Option<f64>,
+}
+
+impl Segments {
+    /// Without connections that are being opened: those are sent again where nobody accepts them.
+    fn of(counters: &BTreeMap<String, f64>) -> Option<Self> {
+        let count = |name: &str| counters.get(name).copied();
+        let first = count("TcpExt.TCPSynRetrans").unwrap_or(0.0);
+        Some(Self {
+            sent: count("Tcp.OutSegs")?,
+            again: (count("Tcp.RetransSegs")? - first).max(0.0),
+            timeouts: count("TcpExt.TCPTimeouts"),
+        })
+    }
+
+    fn share(&self) -> f64 {
+        self.again / (self.sent + self.again).max(f64::EPSILON)
+    }
+}
+
 fn check(facts: &Facts<'_>) -> Outcome {
-    let (Some(again), Some(sent)) = (facts.net("Tcp.RetransSegs"), facts.net("Tcp.OutSegs")) else {
+    let seconds = facts.rates.seconds;
+    let enough =
+        |segments: &Segments| (segments.sent + segments.again) * seconds >= facts.setting(&SEGMENTS_MIN);
+    let namespaces = facts.net_namespaces().filter_map(Segments::of).filter(enough);
+    let Some(worst) = namespaces.max_by(|a, b| a.share().total_cmp(&b.share())) else {
         return Outcome::Clear;
     };
-    let first = facts.net("TcpExt.TCPSynRetrans").unwrap_or(0.0);
-    let again = (again - first).max(0.0);
-    let seconds = facts.rates.seconds;
-    let share = again / (sent + again).max(f64::EPSILON);
+    let (share, again, sent) = (worst.share(), worst.again, worst.sent);
     // The kernel's count of segments sent leaves out those sent again.
-    if share < facts.limit(&RETRANSMITS).warning
-        || (sent + again) * seconds < facts.setting(&SEGMENTS_MIN)
-        || again * seconds < 10.0
-    {
+    if share < facts.limit(&RETRANSMITS).warning || again * seconds < 10.0 {
         return Outcome::Clear;
     }
     let critical = facts.limit(&RETRANSMITS).critical.is_some_and(|limit| share >= limit);
@@ -78,12 +101,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         evidence: vec![
             facts.evidence(&RETRANSMITS, Some(share), "/proc/net/snmp Tcp RetransSegs, OutSegs"),
             plain("tcp_segments_per_second", Some(sent), "per_second", "/proc/net/snmp Tcp OutSegs"),
-            plain(
-                "tcp_timeouts_per_second",
-                facts.net("TcpExt.TCPTimeouts"),
-                "per_second",
-                "/proc/net/netstat TcpExt",
-            ),
+            plain("tcp_timeouts_per_second", worst.timeouts, "per_second", "/proc/net/netstat TcpExt"),
         ],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },

@@ -7,7 +7,7 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
-use crate::diagnose::step4_rank::{Group, rank, suspects};
+use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::task::Pid;
@@ -84,7 +84,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
         reaped.max(estimated) + own
     };
     let ranked = rank(facts, None, parent_cpus, |process| process.children_ratio);
-    let starting = ranked.first().map_or(0.0, |top| facts.groups[top.group].system);
+    // What starting costs its parent; more of its kernel time goes elsewhere.
+    let starting =
+        ranked.first().map_or(0.0, |top| facts.groups[top.group].system).min(forks * START_SECONDS);
     let storm =
         vanished + if forks >= facts.limit(&FORKS).critical.unwrap_or(f64::MAX) { starting } else { 0.0 };
     let share = (storm / busy).min(1.0);
@@ -97,7 +99,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let critical = at(forks, facts.limit(&FORKS).critical)
         && at(share, facts.limit(&VANISHED_SHARE).critical)
         && facts.cpu_queues().0;
-    let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).cloned();
+    let reaper = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR));
+    let top = reaper.and_then(|reaper| starter(facts, reaper));
     let parent = top.as_ref().map_or_else(String::new, |top| {
         format!("; most are children of {}", facts.groups[top.group].label(top.pid))
     });
@@ -128,6 +131,43 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         remedy: Remedy::FixProgram,
     })
+}
+
+/// Kernel time that the start of a process of ordinary size takes from its parent, at most.
+const START_SECONDS: f64 = 0.0003;
+
+/// Who started the children that `reaper` waited for. Whose parent ends first is taken over by init, or by a
+/// process that asked for it (prctl(2), PR_SET_CHILD_SUBREAPER), always an ancestor of the one that started it. So
+/// where most of the dead have the name of a long-lived descendant, that one did it. Of init alone nothing follows.
+fn starter(facts: &Facts<'_>, reaper: &Ranked) -> Option<Ranked> {
+    const MOST: f64 = 0.5;
+    // To start processes costs kernel time; one that only sleeps under the same name did not.
+    const STARTING: f64 = 0.02;
+    let parents: HashMap<Pid, Pid> = facts.rates.processes.iter().map(|p| (p.pid, p.ppid)).collect();
+    let reaping = reaper.pid?;
+    let below = |pid: Pid| {
+        let mut ancestors = std::iter::successors(parents.get(&pid), |pid| parents.get(pid)).take(64);
+        ancestors.any(|ancestor| *ancestor == reaping)
+    };
+    let dead = || {
+        facts
+            .user_threads()
+            .filter(|thread| !thread.alive && thread.pid == thread.tid && [reaping, 1].contains(&thread.ppid))
+    };
+    let all = dead().count() as f64;
+    let named =
+        |index: &usize| {
+            let group = &facts.groups[*index];
+            let same = dead().filter(|thread| thread.comm == group.comm).count() as f64;
+            let lasts = group.members.iter().find(|process| !process.born && below(process.pid));
+            lasts
+                .filter(|_| same > 0.0 && same >= MOST * all && group.system >= STARTING)
+                .map(|process| Ranked { group: *index, pid: Some(process.pid), ..reaper.clone() })
+        };
+    let others = (0..facts.groups.len()).filter(|index| *index != reaper.group);
+    let by_name = others.collect::<Vec<_>>().iter().find_map(named);
+    let of_init = reaping == 1 && facts.rates.host.container.is_none();
+    by_name.or_else(|| (!of_init).then(|| reaper.clone()))
 }
 
 /// How many short lives the samples met, by parent.
