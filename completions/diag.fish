@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_diag_global_optspecs
-    string join \n interval= root= format= top= sort= pid= fail-on= color= no-config output= h/help V/version
+    string join \n interval= root= format= top= sort= pid= unit= fail-on= color= no-config output= h/help V/version
 end
 
 function __fish_diag_needs_command
@@ -33,7 +33,8 @@ complete -c diag -n "__fish_diag_needs_command" -l sort -d 'What to rank the pro
 memory\t'Memory, shared pages divided by their users'
 io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
-complete -c diag -n "__fish_diag_needs_command" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_needs_command" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
+complete -c diag -n "__fish_diag_needs_command" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
 complete -c diag -n "__fish_diag_needs_command" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -58,7 +59,8 @@ complete -c diag -n "__fish_diag_using_subcommand record" -l sort -d 'What to ra
 memory\t'Memory, shared pages divided by their users'
 io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
-complete -c diag -n "__fish_diag_using_subcommand record" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand record" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand record" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
 complete -c diag -n "__fish_diag_using_subcommand record" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand record" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -75,7 +77,8 @@ complete -c diag -n "__fish_diag_using_subcommand replay" -l sort -d 'What to ra
 memory\t'Memory, shared pages divided by their users'
 io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
-complete -c diag -n "__fish_diag_using_subcommand replay" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand replay" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand replay" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
 complete -c diag -n "__fish_diag_using_subcommand replay" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -91,7 +94,8 @@ complete -c diag -n "__fish_diag_using_subcommand explain" -l sort -d 'What to r
 memory\t'Memory, shared pages divided by their users'
 io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
-complete -c diag -n "__fish_diag_using_subcommand explain" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand explain" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand explain" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
 complete -c diag -n "__fish_diag_using_subcommand explain" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -107,7 +111,8 @@ complete -c diag -n "__fish_diag_using_subcommand config" -l sort -d 'What to ra
 memory\t'Memory, shared pages divided by their users'
 io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
-complete -c diag -n "__fish_diag_using_subcommand config" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand config" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand config" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
 complete -c diag -n "__fish_diag_using_subcommand config" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand config" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -123,7 +128,8 @@ complete -c diag -n "__fish_diag_using_subcommand schema" -l sort -d 'What to ra
 memory\t'Memory, shared pages divided by their users'
 io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
-complete -c diag -n "__fish_diag_using_subcommand schema" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand schema" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand schema" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
 complete -c diag -n "__fish_diag_using_subcommand schema" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -139,7 +145,8 @@ complete -c diag -n "__fish_diag_using_subcommand completions" -l sort -d 'What 
 memory\t'Memory, shared pages divided by their users'
 io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
-complete -c diag -n "__fish_diag_using_subcommand completions" -l pid -d 'Show this process too, wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand completions" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
+complete -c diag -n "__fish_diag_using_subcommand completions" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
 complete -c diag -n "__fish_diag_using_subcommand completions" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand completions" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'

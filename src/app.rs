@@ -19,6 +19,7 @@ use crate::model::report::{
     Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource,
 };
 use crate::model::snapshot::{Recording, Source};
+use crate::model::task::{CgroupPaths, Pid};
 use crate::render::text::{SortKey, TextOptions};
 use crate::{delta, diagnose, exit, generate, pager, render};
 use anyhow::{Context as _, Result, anyhow};
@@ -28,6 +29,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+mod target;
 
 /// Width of the text where nothing says how wide the screen is.
 const DEFAULT_WIDTH: usize = 100;
@@ -88,11 +91,10 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
     }
     let directory = cli.root();
     let root = Root::live(directory).map_err(|absence| no_root(directory, &absence))?;
-    if let Some(pid) = cli.report.pid {
-        let mut pids = Vec::new();
-        root.pids(&mut pids).map_err(|absence| no_root(directory, &absence))?;
-        anyhow::ensure!(pids.contains(&pid), "there is no process {pid}; `ps -e` lists those there are");
-    }
+    let asked = target::asked(&cli.report);
+    let unit = cli.report.unit.clone().unwrap_or_default();
+    let belongs = |paths: &CgroupPaths| delta::cgroup::belongs(paths, &unit);
+    let wanted = asked.clone().map(|asked| target::wanted(&root, asked, &belongs)).transpose()?;
     resilience::prepare();
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -104,10 +106,9 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
     if let Some(arguments) = record {
         root.record(CaptureWriter::new(!arguments.without_command_lines));
     }
-    let options =
-        window::Options { interval: cli.interval(), pid: cli.report.pid, interrupted: &interrupted };
+    let options = window::Options { interval: cli.interval(), target: wanted, interrupted: &interrupted };
     let screen = Screen::new(cli.interval());
-    let recording = window::live(&root, &options, &mut |progress| screen.show(progress))
+    let recording = window::live(&root, options, &mut |progress| screen.show(progress))
         .map_err(|absence| no_root(directory, &absence))?;
     screen.clear();
     if let (Some(arguments), Some(writer)) = (record, root.finish_recording()) {
@@ -117,6 +118,7 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
             ended_at: recording.ended_at,
             note: None,
             interrupted: recording.interrupted,
+            target: asked,
         };
         write_atomically(&arguments.file, &writer.finish(about)?)?;
     }
@@ -149,19 +151,17 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 }
 
 /// Renders the diagnosis of a recording and writes it; the exit code.
-fn answer(options: &ReportArgs, recording: Recording, config: Config) -> Result<u8> {
+fn answer(options: &ReportArgs, mut recording: Recording, config: Config) -> Result<u8> {
+    let settled = target::settle(options, &mut recording);
+    let pid = settled.pid();
     let rates = delta::rates(&recording);
+    settled.refuse_unseen(&recording, &rates)?;
     // Ten thousand processes are no longer needed in two raw copies.
     drop(recording);
-    if let Some(pid) = options.pid
-        && rates.process(pid).is_none()
-    {
-        anyhow::bail!("there is no process {pid} at the end of the window");
-    }
     let asked = diagnose::Options {
         sort: options.sort.map(rank_by),
         top: options.top,
-        pid: options.pid,
+        pid,
         thresholds: &config.thresholds,
     };
     let mut diagnosis = diagnose::diagnose(&rates, &asked);
@@ -169,7 +169,7 @@ fn answer(options: &ReportArgs, recording: Recording, config: Config) -> Result<
     let report = report(diagnosis, &rates, &config.thresholds);
     let text = match options.format {
         Format::Json => render::json::render(&report)?,
-        Format::Text => render::text::render(&report, &text_options(options, &report.verdict)),
+        Format::Text => render::text::render(&report, &text_options(options, pid, &report.verdict)),
     };
     print(options, text.as_bytes())?;
     Ok(exit::of_verdict(&report, options.fail_on))
@@ -246,6 +246,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates, thresholds: &Thresholds) -> Repor
         steps: diagnosis.steps,
         findings: diagnosis.findings,
         processes: diagnosis.processes,
+        target: diagnosis.target,
         load: diagnosis.load,
         profile: None,
         not_checked: diagnosis.not_checked,
@@ -273,7 +274,7 @@ fn rank_by(sort: Sort) -> diagnose::Sort {
     }
 }
 
-fn text_options(options: &ReportArgs, verdict: &Verdict) -> TextOptions {
+fn text_options(options: &ReportArgs, pid: Option<Pid>, verdict: &Verdict) -> TextOptions {
     let sort = options.sort.map_or_else(|| diagnose::step4_rank::sort_for(&verdict.bottleneck), rank_by);
     TextOptions {
         width: width(options),
@@ -285,7 +286,7 @@ fn text_options(options: &ReportArgs, verdict: &Verdict) -> TextOptions {
             diagnose::Sort::Io => SortKey::Io,
             diagnose::Sort::Wait => SortKey::Wait,
         },
-        pid: options.pid,
+        pid,
     }
 }
 

@@ -35,6 +35,7 @@ Examples:
   diag                                    what is wrong here, now
   diag --interval 30s --sort memory       a longer look, processes by memory
   diag --format json | jq .verdict        for a program
+  diag --unit nginx                       why this service is slow (or --pid 4242)
   diag --fail-on critical || page-me      for a monitor
   diag --root /host                       from a container that has the host's / mounted there
   diag record slow.diag                   keep the raw counters of an incident ...
@@ -109,9 +110,18 @@ pub struct ReportArgs {
     /// What to rank the processes by [default: what the verdict is about]
     #[arg(long, value_enum, value_name = "KEY", global = true)]
     pub sort: Option<Sort>,
-    /// Show this process too, wherever it ranks
+    /// Say where this process spent its time, and show it wherever it ranks
+    ///
+    /// All its threads are followed through the window: running, waiting for a CPU, held back by a CPU quota, waiting
+    /// for the disk, swap, memory, a lock or the network, or asleep.
     #[arg(long, value_name = "PID", value_parser = parse_pid, allow_negative_numbers = true, global = true)]
     pub pid: Option<i32>,
+    /// The same for all processes of a systemd unit, container or pod
+    ///
+    /// nginx or nginx.service; the first digits of a container's id, or docker:ID; pod:UID; a slice with all below it;
+    /// or the path of a control group, as in /system.slice. On replay it must be what the capture was recorded for.
+    #[arg(long, value_name = "NAME", value_parser = parse_unit, conflicts_with = "pid", global = true)]
+    pub unit: Option<String>,
     /// Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell
     #[arg(long, value_enum, value_name = "LEVEL", global = true)]
     pub fail_on: Option<Level>,
@@ -373,6 +383,13 @@ fn parse_pid(text: &str) -> Result<i32, String> {
     }
 }
 
+fn parse_unit(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must be the name of a unit, container or pod, for example --unit nginx".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,6 +437,8 @@ mod tests {
         assert!(usage_error(&["--top", "-3"]).contains("from 1 up"));
         assert!(usage_error(&["--pid", "0"]).contains("positive number"));
         assert!(usage_error(&["--pid", "init"]).contains("positive number"));
+        assert!(usage_error(&["--unit", " "]).contains("name of a unit"));
+        assert!(usage_error(&["--unit", "a", "--pid", "1"]).contains("cannot be used with"));
         assert!(usage_error(&["--pid", "99999999999"]).contains("positive number"));
         assert!(usage_error(&["--interval", "-5"]).contains("from 1s to 1h"));
     }

@@ -919,3 +919,161 @@ fn nobody_without_room_for_a_thread_gets_an_answer() {
         assert!(answered(&output), "{limit}: {}", stderr(&output));
     }
 }
+
+// Where one process or unit spends its time.
+
+/// The target of a live look at a process, after a look at what else is said of it.
+fn target(pid: u32) -> Value {
+    let report = report(&run(["--pid", &pid.to_string(), "--interval", "1s", "--format", "json"]));
+    let target = report["target"].clone();
+    assert_eq!((&target["kind"], target["pid"].as_u64()), (&"process".into(), Some(u64::from(pid))));
+    target
+}
+
+fn ratio(target: &Value, wait: &str) -> f64 {
+    let waits = target["waits"].as_array().unwrap();
+    waits.iter().find(|row| row["wait"] == wait).map_or(0.0, |row| row["ratio"].as_f64().unwrap())
+}
+
+/// A Python that runs `script` until it is dropped, once the kernel function that it sleeps in has `channel` in it.
+fn python(script: &str, channel: &str) -> Option<Burner> {
+    if !has("python3") {
+        return None;
+    }
+    let python = Burner::program("python3", &["-c", script]);
+    let path = format!("/proc/{}/wchan", python.pid());
+    wait_until(channel, || fs::read_to_string(&path).unwrap_or_default().contains(channel));
+    Some(python)
+}
+
+#[test]
+fn a_sleeper_is_asleep() {
+    let sleeper = Burner::program("sleep", &["1000"]);
+    let target = target(sleeper.pid());
+    assert!(ratio(&target, "asleep") > 0.9, "{target}");
+    assert_eq!((&target["processes_count"], &target["threads_count"]), (&1.into(), &1.into()));
+    assert!(target["summary"].as_str().unwrap().contains("sleep (pid"), "{target}");
+}
+
+#[test]
+fn a_burner_runs_or_waits_for_a_cpu() {
+    let burner = Burner::start(b"a-burner", BURN, &[]);
+    let target = target(burner.pid());
+    let awake: f64 =
+        ["running", "waiting-for-cpu", "throttled"].map(|wait| ratio(&target, wait)).iter().sum();
+    assert!(awake > 0.9 && ratio(&target, "running") > 0.0, "{target}");
+}
+
+#[test]
+fn a_read_from_a_silent_peer_is_the_network() {
+    let script = "import socket; a, b = socket.socketpair(); a.recv(1)";
+    let Some(python) = python(script, "unix_stream") else { return };
+    let target = target(python.pid());
+    assert!(ratio(&target, "network") > 0.9, "{target}");
+    assert!(target["waits"][0]["function"].as_str().unwrap().contains("unix_stream"), "{target}");
+}
+
+#[test]
+fn an_idle_pool_is_no_lock() {
+    let script = "import threading, time; e = threading.Event(); \
+                  [threading.Thread(target=e.wait).start() for _ in range(8)]; e.wait()";
+    let Some(python) = python(script, "futex") else { return };
+    let target = target(python.pid());
+    assert!(ratio(&target, "asleep") > 0.9, "{target}");
+    assert_eq!(target["threads_count"], 9);
+}
+
+#[test]
+fn the_text_has_the_table_after_the_verdict() {
+    let sleeper = Burner::program("sleep", &["1000"]);
+    let text = good(&run(["--pid", &sleeper.pid().to_string(), "--interval", "1s"]));
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
+    assert!(at("Where its time went") < at("asleep") && at("asleep") < at("How diag got there"));
+    let advice = text.find("What to do");
+    assert!(advice.is_none_or(|advice| at("Where its time went") < advice), "{text}");
+}
+
+#[test]
+fn a_process_that_ends_within_the_window_is_told_as_far_as_it_was_seen() {
+    let short = Burner::program("sleep", &["1.2"]);
+    let pid = short.pid().to_string();
+    let output = run(["--pid", &pid, "--interval", "3s", "--format", "json"]);
+    let report = report(&output);
+    let target = &report["target"];
+    assert!(target["thread_seconds"].as_f64().unwrap() < 2.5, "{target}");
+    assert!(target["summary"].as_str().unwrap().contains("ended within the window"), "{target}");
+}
+
+#[test]
+fn what_is_no_process_and_no_unit_is_one_line() {
+    let line = one_line(&run(["--pid", "4194999"]), 1);
+    assert!(line.contains("no process 4194999"), "{line}");
+    let line = one_line(&run(["--unit", "no\u{1b}such.service"]), 1);
+    assert!(line.contains("no process is in the unit") && line.contains("try --"), "{line}");
+    usage_error(&["--unit", "a", "--pid", "1"], "cannot be used with");
+    usage_error(&["--unit", " "], "name of a unit");
+}
+
+#[test]
+fn a_thread_is_answered_with_its_process() {
+    let own = std::process::id().to_string();
+    let thread = rustix::thread::gettid().as_raw_nonzero().get().to_string();
+    assert_ne!(own, thread, "tests run on threads of their own");
+    let line = one_line(&run(["--pid", &thread]), 1);
+    assert!(line.contains(&format!("try --pid {own}")), "{line}");
+}
+
+/// A tree with two units, one of them of two processes.
+fn tree_with_units() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = MadeBox::default().frame(diag::collect::capture::FrameKind::End, 0);
+    let put = |path: &str, bytes: &[u8]| {
+        let file = folder.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, bytes).unwrap();
+    };
+    frame.files.iter().for_each(|(path, bytes)| put(path, bytes));
+    for (pid, unit) in [(BURNER, "burner"), (SLEEPER, "nginx"), (78, "nginx")] {
+        put(&format!("proc/{pid}/cgroup"), format!("0::/system.slice/{unit}.service\n").as_bytes());
+        let state = if pid == BURNER { 'R' } else { 'S' };
+        let stat = format!(
+            "{pid} ({unit}) {state} 1 {pid} {pid} 0 -1 4194304 1 0 0 0 7 0 0 0 20 0 1 0 500 9999999 300 \
+             18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+        );
+        put(&format!("proc/{pid}/stat"), stat.as_bytes());
+        put(&format!("proc/{pid}/task/{pid}/stat"), stat.as_bytes());
+        put(&format!("proc/{pid}/task/{pid}/schedstat"), b"70000000 0 9\n");
+        put(&format!("proc/{pid}/task/{pid}/wchan"), b"do_epoll_wait");
+    }
+    folder
+}
+
+#[test]
+fn a_unit_is_found_by_its_name() {
+    let folder = tree_with_units();
+    let root = folder.path().to_str().unwrap();
+    for name in ["nginx", "nginx.service", "/system.slice/nginx.service"] {
+        let report = report(&run(["--root", root, "--unit", name, "--interval", "1s", "--format", "json"]));
+        let target = &report["target"];
+        assert_eq!((&target["kind"], &target["unit"]), (&"unit".into(), &"nginx.service".into()));
+        assert_eq!((&target["processes_count"], &target["threads_count"]), (&2.into(), &2.into()));
+        assert!(ratio(target, "asleep") > 0.99, "{target}");
+        assert_eq!(target["members"].as_array().unwrap().len(), 2);
+    }
+    let line = one_line(&run(["--root", root, "--unit", "ngin"]), 1);
+    assert!(line.contains("close to it are nginx.service; try --unit"), "{line}");
+    let line = one_line(&run(["--root", root, "--unit", "mysql"]), 1);
+    assert!(line.contains("the busiest are nginx.service, burner.service"), "{line}");
+    let file = folder.path().join("window.diag");
+    let recorded =
+        diag(["record", "--root", root, "--unit", "nginx", "--interval", "1s"]).arg(&file).output();
+    good(&recorded.unwrap());
+    let report = replayed(&file);
+    assert_eq!(report["target"]["unit"], "nginx.service");
+    // One process of a unit that was followed was followed itself.
+    let output = replay(&file, &["--pid", "78", "--format", "json"]);
+    let one: Value = serde_json::from_str(&good(&output)).unwrap();
+    assert!(ratio(&one["target"], "asleep") > 0.99, "{}", one["target"]);
+    let line = one_line(&replay(&file, &["--unit", "mysql"]), 1);
+    assert!(line.contains("recorded for --unit"), "{line}");
+}

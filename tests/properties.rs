@@ -17,6 +17,7 @@ use diag::diagnose::{self, Options, Sort};
 use diag::model::rates::Rates;
 use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
 use diag::model::snapshot::Recording;
+use diag::model::target::Asked;
 use diag::render::text::TextOptions;
 use diag::{delta, render};
 use proptest::prelude::*;
@@ -451,7 +452,7 @@ impl RandomBox {
     fn frame(&mut self, kind: FrameKind, at: Duration) -> Frame {
         self.moment += 1;
         let mut frame = Frame::new(kind, at);
-        if kind != FrameKind::Sample {
+        if kind != FrameKind::Sample && kind != FrameKind::Target {
             self.files(kind, &mut frame);
         }
         frame.listings.insert("proc".to_owned(), Vec::new());
@@ -479,12 +480,23 @@ impl RandomBox {
         let seconds = self.dice.pick(&[0, 0, 1, 5, 5, 5, 3600, 1 << 33]);
         let length =
             Duration::from_secs(seconds) + Duration::from_nanos(self.dice.pick(&[0, 1, 999_999_999]));
+        let target = match self.dice.below(4) {
+            0 => None,
+            1 => Some(Asked::Unit("nginx\u{1b}".to_owned())),
+            _ => Some(Asked::Pid(3)),
+        };
         let mut frames = vec![self.frame(FrameKind::Start, Duration::ZERO)];
+        if target.is_some() {
+            frames.push(self.frame(FrameKind::Target, Duration::ZERO));
+        }
         for step in 1..self.dice.below(6) {
             // Clocks do not go backwards, but a capture may say so.
             let at = if self.dice.one_in(20) { length * 2 } else { length.mul_f64(step as f64 / 6.0) };
             frames.push(self.frame(FrameKind::Slice, at));
             frames.push(self.frame(FrameKind::Sample, at));
+            if target.is_some() {
+                frames.push(self.frame(FrameKind::Target, at));
+            }
         }
         frames.push(self.frame(FrameKind::End, length));
         let extreme = self.counters == Counters::Extreme;
@@ -500,6 +512,7 @@ impl RandomBox {
             ended_at: "2024-05-01T10:00:05Z".parse().unwrap(),
             note: None,
             interrupted: self.dice.one_in(2),
+            target,
         };
         Capture { meta, diag_version: "0".to_owned(), frames }
     }
@@ -572,6 +585,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
         steps: diagnosis.steps,
         findings: diagnosis.findings,
         processes: diagnosis.processes,
+        target: diagnosis.target,
         load: diagnosis.load,
         profile: None,
         not_checked: diagnosis.not_checked,

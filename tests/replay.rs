@@ -70,6 +70,35 @@ fn a_replay_says_what_the_recording_run_said() {
 }
 
 #[test]
+fn a_replay_knows_what_the_recording_was_asked_about() {
+    // Threads that sleep and children that come and go, which only a target's own looks see.
+    let forks = Burner::start(b"target-of-replay", "while :; do /bin/true; sleep 0.05; done", &[]);
+    let pid = forks.pid().to_string();
+    let (live, _folder, file) = record(&["--pid", &pid]);
+    let asked = diag(["replay", "--format", "json", "--pid", &pid]).arg(&file).output().unwrap();
+    for replayed in [replay(&file), good(&asked)] {
+        let (live, replayed) = (unnamed(&live), unnamed(&replayed));
+        assert!(live == replayed, "{}", first_difference(&live, &replayed));
+    }
+    let report: Value = serde_json::from_str(&live).unwrap();
+    assert_eq!(report["target"]["pid"].as_u64(), Some(u64::from(forks.pid())));
+}
+
+#[test]
+fn a_replay_of_what_nobody_followed_says_so() {
+    let burner = Burner::start(b"not-followed", BURN, &[]);
+    let pid = burner.pid().to_string();
+    let (live, _folder, file) = record(&[]);
+    assert!(live.contains("\"target\": null"));
+    let report = report(&diag(["replay", "--format", "json", "--pid", &pid]).arg(&file).output().unwrap());
+    assert_eq!(report["target"]["threads_count"], 1);
+    let not_checked = report["not_checked"].as_array().unwrap();
+    assert!(not_checked.iter().any(|item| item["reason"].as_str().unwrap().contains("without following")));
+    let output = diag(["replay", "--unit", "no-such-unit"]).arg(&file).output().unwrap();
+    assert!(support::one_line(&output, 1).contains("no-such-unit"));
+}
+
+#[test]
 fn a_replay_gives_the_same_text_twice() {
     let (_folder, file) = MadeBox::critical().file();
     let text = |_| good(&diag(["replay"]).arg(&file).output().unwrap());

@@ -8,6 +8,7 @@
 use crate::collect::root::id;
 use crate::model::host::Host;
 use crate::model::reading::{Absence, AbsenceKind, Reading};
+use crate::model::target::Asked;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -74,18 +75,21 @@ pub enum FrameKind {
     Slice,
     /// Sample of the thread states.
     Sample,
+    /// Look at the threads of the process or unit that the run was asked about.
+    Target,
     /// Full snapshot at the end.
     End,
 }
 
 impl FrameKind {
-    const ALL: [Self; 4] = [Self::Start, Self::Slice, Self::Sample, Self::End];
+    const ALL: [Self; 5] = [Self::Start, Self::Slice, Self::Sample, Self::Target, Self::End];
 
     fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Slice => "slice",
             Self::Sample => "sample",
+            Self::Target => "target",
             Self::End => "end",
         }
     }
@@ -206,15 +210,21 @@ impl Frame {
         }
         // A full scan reads something of every process, so that the list of them is there twice. A sample
         // reads of a few only, and those are what its replay has to look at.
-        let sample = self.kind == FrameKind::Sample;
+        let kind = self.kind;
         let processes = |path: &str| path == "proc" || path.starts_with("proc/") && path.ends_with("/task");
         let mut listings = std::mem::take(&mut self.listings);
         listings.retain(|path, names| {
             let is_id = |name: &&str| id(name.as_bytes()).is_some();
             let follows =
                 || self.children(path).into_iter().filter(is_id).eq(names.iter().map(String::as_str));
-            // Within a sample the threads are listed of a process that is new, and only of that.
-            !processes(path) || if sample { path != "proc" } else { !follows() }
+            !processes(path)
+                || match kind {
+                    // Within a sample the threads are listed of a process that is new, and only of that.
+                    FrameKind::Sample => path != "proc",
+                    // What was looked at is there by its own files.
+                    FrameKind::Target => false,
+                    _ => !follows(),
+                }
         });
         self.listings = listings;
     }
@@ -233,6 +243,8 @@ pub struct Meta {
     pub note: Option<String>,
     /// Whether Ctrl-C ended the window early.
     pub interrupted: bool,
+    /// The process or unit whose threads were followed.
+    pub target: Option<Asked>,
 }
 
 /// A capture in memory.
@@ -255,6 +267,8 @@ struct StoredMeta {
     ended_at: Timestamp,
     note: Option<String>,
     interrupted: bool,
+    #[serde(default)]
+    target: Option<Asked>,
     frames: Vec<StoredFrame>,
 }
 
@@ -375,6 +389,7 @@ impl CaptureWriter {
             ended_at: about.ended_at,
             note: about.note,
             interrupted: about.interrupted,
+            target: about.target,
             frames: std::mem::take(&mut self.frames),
         };
         let mut text = serde_json::to_vec(&meta).map_err(unpackable)?;
@@ -491,8 +506,10 @@ impl Capture {
                 return Err(CaptureError::NoEnd(end.word()));
             }
         }
-        let StoredMeta { host, started_at, ended_at, note, interrupted, diag: diag_version, .. } = meta;
-        Ok(Self { meta: Meta { host, started_at, ended_at, note, interrupted }, diag_version, frames })
+        let StoredMeta { host, started_at, ended_at, note, interrupted, target, diag: diag_version, .. } =
+            meta;
+        let meta = Meta { host, started_at, ended_at, note, interrupted, target };
+        Ok(Self { meta, diag_version, frames })
     }
 }
 
@@ -607,6 +624,7 @@ mod tests {
             ended_at: "2024-05-01T10:00:05Z".parse().unwrap(),
             note: Some("two\nlines".to_owned()),
             interrupted: true,
+            target: None,
         }
     }
 

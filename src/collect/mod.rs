@@ -34,6 +34,7 @@ pub mod stat;
 pub mod swaps;
 pub mod system;
 pub mod tables;
+pub mod target;
 pub mod thermal;
 pub mod uptime;
 pub mod vmstat;

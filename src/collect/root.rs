@@ -772,6 +772,7 @@ mod tests {
             ended_at: jiff::Timestamp::UNIX_EPOCH,
             note: None,
             interrupted: false,
+            target: None,
         };
         let bytes = root.finish_recording().unwrap().finish(about).unwrap();
         let capture = Capture::from_reader(&bytes[..], Path::new("x")).unwrap();

@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// A thread's clocks are noted about once a second: often enough to tell a steady burn from a burst.
-const CLOCK_EVERY: Duration = Duration::from_millis(950);
+pub(super) const CLOCK_EVERY: Duration = Duration::from_millis(950);
 
 /// Quiet looks after which a thread takes turns again.
 const QUIET_LOOKS: u32 = 20;
@@ -276,23 +276,8 @@ impl Sampler {
             return;
         }
         let clock = read_clock(root, task, stat, at, scratch);
-        let observation = ThreadObservation {
-            pid: task.pid,
-            tid: task.tid,
-            comm: stat.comm,
-            start_ticks: stat.start_ticks,
-            ppid: stat.ppid,
-            session: stat.session,
-            nice: stat.nice,
-            policy: stat.policy,
-            kernel_thread: stat.is_kernel_thread(),
-            cpus_allowed: None,
-            clocks: vec![clock],
-            states: Vec::new(),
-            looks_count: 0,
-        };
         let followed = Followed {
-            observation,
+            observation: observation(task, stat, clock),
             quiet_looks: 0,
             hot: true,
             last_ticks: stat.cpu_ticks(),
@@ -416,12 +401,31 @@ fn parse_cpus_allowed(bytes: &[u8]) -> Option<Vec<u32>> {
     parse_list(str::from_utf8(list).ok()?.trim())
 }
 
+/// What is known of a thread before the first look at its state.
+pub(super) fn observation(task: TaskRef, stat: &TaskStat, clock: ThreadClock) -> ThreadObservation {
+    ThreadObservation {
+        pid: task.pid,
+        tid: task.tid,
+        comm: stat.comm,
+        start_ticks: stat.start_ticks,
+        ppid: stat.ppid,
+        session: stat.session,
+        nice: stat.nice,
+        policy: stat.policy,
+        kernel_thread: stat.is_kernel_thread(),
+        cpus_allowed: None,
+        clocks: vec![clock],
+        states: Vec::new(),
+        looks_count: 0,
+    }
+}
+
 /// Whether a thread in this state counts in the load average.
 fn is_load(state: State) -> bool {
     matches!(state, State::Running | State::Uninterruptible)
 }
 
-fn read_clock(
+pub(super) fn read_clock(
     root: &Root,
     task: TaskRef,
     stat: &TaskStat,
@@ -436,7 +440,7 @@ fn read_clock(
     ThreadClock { at, user_ticks: stat.user_ticks, system_ticks: stat.system_ticks, sched }
 }
 
-fn read_wait_channel(root: &Root, task: TaskRef, scratch: &mut Scratch) -> Reading<WaitChannel> {
+pub(super) fn read_wait_channel(root: &Root, task: TaskRef, scratch: &mut Scratch) -> Reading<WaitChannel> {
     set_path(&mut scratch.path, format_args!("proc/{}/task/{}/wchan", task.pid, task.tid));
     root.read_once(&scratch.path, &mut scratch.bytes)?;
     parse_wait_channel(&scratch.bytes)

@@ -8,6 +8,7 @@ use crate::collect::processes::{Scan, Scratch, scan};
 use crate::collect::resilience::Ahead;
 use crate::collect::root::Root;
 use crate::collect::sampler::{Plan, Sampler};
+use crate::collect::target::{Follower, Wanted};
 use crate::collect::{
     block_devices, cgroups, details, host, kernel_log, mounts, net_counters, peers, sockets, system, tables,
     thermal,
@@ -56,8 +57,8 @@ const TURNS_MIN: usize = 8;
 pub struct Options<'a> {
     /// Length of the window.
     pub interval: Duration,
-    /// Process whose details are wanted whatever it does.
-    pub pid: Option<Pid>,
+    /// Process or unit whose threads are to be followed, whatever they do.
+    pub target: Option<Wanted<'a>>,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
 }
@@ -74,7 +75,7 @@ pub enum Progress {
 /// Takes one live window through `root`.
 pub fn live(
     root: &Root,
-    options: &Options<'_>,
+    options: Options<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Recording, Absence> {
     let mut scratch = Scratch::default();
@@ -96,6 +97,12 @@ pub fn live(
         before = full(root, Duration::ZERO, &mut scratch)?;
     }
     let mut sampler = Sampler::new(root, host.own_pid, &before.processes, &mut scratch);
+    let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
+    let mut follower = options.target.map(|wanted| {
+        let at = clock.elapsed();
+        root.begin_frame(FrameKind::Target, at);
+        Follower::start(root, wanted, host.own_pid, at, &mut scratch)
+    });
     let mut slices = Vec::new();
     let mut pace = Pace::new(clock.elapsed());
     loop {
@@ -118,13 +125,24 @@ pub fn live(
         }
         if now >= pace.next_sample {
             root.begin_frame(FrameKind::Sample, now);
-            let looks = sampler.hot_count();
-            let plan = pace.plan(&sampler);
+            let hot = sampler.hot_count();
+            let followed = follower.as_ref().map_or(0, |follower| pace.followed(follower.threads_count()));
+            let plan = pace.plan(&sampler, followed);
             sampler.sample(root, now, plan, &mut scratch);
-            pace.sampled(now, spent.seconds(), looks + plan.turns_count);
+            if let Some(follower) = &mut follower {
+                root.begin_frame(FrameKind::Target, now);
+                follower.sample(root, now, followed, &mut scratch);
+            }
+            // A thread that is followed costs its state and its wait channel.
+            pace.sampled(now, spent.seconds(), hot + plan.turns_count + 2 * followed);
         }
     }
     let interrupted = clock.elapsed() < options.interval;
+    if let Some(follower) = &mut follower {
+        let at = clock.elapsed();
+        root.begin_frame(FrameKind::Target, at);
+        follower.finish(root, at, &mut scratch);
+    }
     let at = clock.elapsed();
     root.begin_frame(FrameKind::End, at);
     let mut after = full(root, at, &mut scratch)?;
@@ -132,14 +150,8 @@ pub fn live(
     let ended_at = jiff::Timestamp::now();
     let samples = sampler.into_samples();
     let swapping = swapped(&before.system, &after.system);
-    let selection = details::select(
-        &before.processes,
-        &after.processes,
-        &samples,
-        host.page_bytes,
-        swapping,
-        options.pid,
-    );
+    let selection =
+        details::select(&before.processes, &after.processes, &samples, host.page_bytes, swapping, wanted_pid);
     let details = details::read(root, &selection, &mut scratch);
     let block_devices = block_devices::read(root, &mut scratch.bytes);
     let limits = limits(root, &before, &mut after, &mut scratch);
@@ -157,6 +169,7 @@ pub fn live(
         details,
         block_devices,
         limits,
+        target: follower.map(Follower::into_readings),
         interrupted,
     })
 }
@@ -168,6 +181,7 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
     let mut slices = Vec::new();
     let mut end = None;
     let host = capture.meta.host;
+    let mut follower = capture.meta.target.map(|asked| Follower::recorded(asked, host.own_pid));
     for frame in capture.frames {
         let (kind, at) = (frame.kind, frame.at);
         let root = Root::captured(frame);
@@ -180,6 +194,9 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
             (FrameKind::Slice, _) => slices.push(system::read(&root, at, false, &mut scratch.bytes)),
             (FrameKind::Sample, Some((_, sampler))) => sampler.replay(&root, at, &mut scratch),
             (FrameKind::Sample, None) => {}
+            (FrameKind::Target, _) => {
+                follower.iter_mut().for_each(|follower| follower.replay(&root, at, &mut scratch));
+            }
             (FrameKind::End, _) => end = Some((root, at)),
         }
     }
@@ -202,6 +219,7 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
         samples: sampler.into_samples(),
         details,
         block_devices: block_devices::read(&root, &mut scratch.bytes),
+        target: follower.map(Follower::into_readings),
         interrupted: capture.meta.interrupted,
     })
 }
@@ -351,10 +369,16 @@ impl Pace {
         self.next_sample.min(self.next_slice).max(now)
     }
 
-    fn plan(&self, sampler: &Sampler) -> Plan {
+    /// How many of the threads of the target one sample may look at: half of the budget is theirs.
+    fn followed(&self, threads: usize) -> usize {
+        let budget = self.every.as_secs_f64() * SAMPLING_BUDGET_RATIO / 2.0;
+        ((budget / (2.0 * self.look_seconds)) as usize).max(TURNS_MIN).min(threads)
+    }
+
+    fn plan(&self, sampler: &Sampler, followed: usize) -> Plan {
         let budget = self.every.as_secs_f64() * SAMPLING_BUDGET_RATIO;
-        // A hot thread costs its state and its wait channel.
-        let left = budget - 2.0 * sampler.hot_count() as f64 * self.look_seconds;
+        // A hot thread costs its state and its wait channel, and so does one that is followed.
+        let left = budget - 2.0 * (sampler.hot_count() + followed) as f64 * self.look_seconds;
         let turns = (left / self.look_seconds).max(0.0) as usize;
         // Listing a process costs about a fifteenth of reading it.
         let listing = sampler.processes_count() as f64 * self.look_seconds / 15.0;

@@ -1,4 +1,6 @@
-//! From a control group's path to the name people use: systemd unit, container or pod.
+//! From a control group's path to the name people use: systemd unit, container or pod; and back.
+
+use crate::model::task::CgroupPaths;
 
 /// The unit, container or pod that `path` belongs to; none for a path that names none of them.
 ///
@@ -25,6 +27,45 @@ pub fn unit(path: &str) -> Option<String> {
         }
     }
     parts.iter().rev().find(|part| part.ends_with(".slice")).map(|part| unescape(part))
+}
+
+/// Fewest digits of an id that is cut off.
+const ID_DIGITS_MIN: usize = 4;
+
+/// Whether a process in these control groups belongs to what a user called `asked`: a unit with or without
+/// `.service`, a slice with all that is below it, a container or pod by the first digits of its id, alone or after
+/// `docker:` and the like, or the path of a control group.
+pub fn belongs(paths: &CgroupPaths, asked: &str) -> bool {
+    if let Some(wanted) = asked.strip_prefix('/') {
+        let below = |path: &str| {
+            let rest = path.trim_start_matches('/').strip_prefix(wanted.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let legacy = paths.legacy.iter().map(|(_, path)| path.as_str());
+        return !wanted.is_empty() && legacy.chain(paths.unified.as_deref()).any(below);
+    }
+    let path = paths.deepest();
+    let full = |name: &str| name == asked || name.strip_suffix(".service") == Some(asked);
+    path.split('/').any(|part| !part.is_empty() && full(&unescape(part)))
+        || unit(path).is_some_and(|unit| full(&unit) || unit.split(' ').any(full))
+        || has_id(path, asked)
+}
+
+/// Whether `asked` begins the id of the container or pod of `path`.
+fn has_id(path: &str, asked: &str) -> bool {
+    let (kind, digits) = asked.split_once(':').map_or((None, asked), |(kind, digits)| (Some(kind), digits));
+    let is_id = digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    if digits.len() < ID_DIGITS_MIN || !is_id {
+        return false;
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    parts.iter().enumerate().any(|(index, part)| {
+        let container = container_id(part).is_some_and(|id| {
+            id.starts_with(digits) && kind.is_none_or(|kind| kind == runtime(part, &parts[..index]))
+        });
+        container
+            || kind.is_none_or(|kind| kind == "pod") && pod_uid(part).is_some_and(|id| id.starts_with(digits))
+    })
 }
 
 /// A container id is 64 hex digits, alone or between a runtime's prefix and `.scope`.
@@ -81,5 +122,50 @@ mod tests {
         assert_eq!(unit("/lxc/web1").as_deref(), Some("lxc:web1"));
         assert_eq!(unit("/"), None);
         assert_eq!(unit("/batch/a"), None);
+    }
+
+    fn paths(unified: &str) -> CgroupPaths {
+        CgroupPaths {
+            unified: Some(unified.to_owned()),
+            legacy: vec![("cpu".to_owned(), "/lab/a".to_owned())],
+        }
+    }
+
+    #[test]
+    fn a_unit_is_found_by_what_people_call_it() {
+        let nginx = paths("/system.slice/nginx.service");
+        for asked in
+            ["nginx", "nginx.service", "system.slice", "/system.slice/nginx.service", "/system.slice", "/lab"]
+        {
+            assert!(belongs(&nginx, asked), "{asked}");
+        }
+        for asked in ["", "/", "ngin", "nginx.socket", "service", "/system", "/la", "/nginx.service"] {
+            assert!(!belongs(&nginx, asked), "{asked}");
+        }
+        assert!(belongs(&paths("/system.slice/a\\x2db.service"), "a-b"));
+        assert!(belongs(&paths("/lxc/web1"), "lxc:web1") && belongs(&paths("/lxc/web1"), "web1"));
+    }
+
+    #[test]
+    fn a_container_is_found_by_the_start_of_its_id() {
+        let docker = paths(&format!("/system.slice/docker-{ID}.scope"));
+        for asked in ["4f5e", "4f5e6d7c8b9a", ID, "docker:4f5e6d7c8b9a", "docker:4f5e"] {
+            assert!(belongs(&docker, asked), "{asked}");
+        }
+        for asked in ["4f5", "5e6d", "docker:", "containerd:4f5e", "docker", "4f5e6d7c8b9b"] {
+            assert!(!belongs(&docker, asked), "{asked}");
+        }
+        let pod = "kubepods-burstable-pod0c3f2c9a_1111_2222_3333_444455556666.slice";
+        let pod = paths(&format!("/kubepods.slice/{pod}/cri-containerd-{ID}.scope"));
+        for asked in [
+            "0c3f2c9a-1111",
+            "pod:0c3f2c9a",
+            "containerd:4f5e6d",
+            "4f5e6d",
+            "pod:0c3f2c9a-1111-2222-3333-444455556666",
+        ] {
+            assert!(belongs(&pod, asked), "{asked}");
+        }
+        assert!(!belongs(&pod, "pod:4f5e6d"));
     }
 }

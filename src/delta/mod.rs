@@ -8,6 +8,8 @@ pub mod limits;
 pub mod load;
 pub mod memory;
 pub mod process;
+pub mod target;
+mod thread_account;
 
 use crate::delta::counter::rate;
 use crate::model::rates::{InterfaceRates, Rates};
@@ -24,6 +26,10 @@ pub fn rates(recording: &Recording) -> Rates {
     let processes = process::processes(recording, &threads, seconds);
     let makeup = load::makeup(recording, &threads, &processes);
     let cpus_online_count = cpu::online_count(after, recording.host.cpus_online_count);
+    let cgroups = limits::cgroups(&recording.before, &recording.after, seconds);
+    let paging = memory::paging(before, after);
+    let around = target::Around { processes: &processes, cgroups: &cgroups, paging: &paging, seconds };
+    let target = target::target(recording, &around);
     let rates = Rates {
         source: recording.source,
         host: recording.host.clone(),
@@ -48,7 +54,7 @@ pub fn rates(recording: &Recording) -> Rates {
         memory_pressure: cpu::pressure(&before.memory_pressure, &after.memory_pressure, seconds),
         io_pressure: cpu::pressure(&before.io_pressure, &after.io_pressure, seconds),
         memory: after.memory.clone(),
-        paging: memory::paging(before, after),
+        paging,
         paging_slices: points.windows(2).filter_map(|pair| memory::paging(pair[0], pair[1]).ok()).collect(),
         disks: disk::disks(recording, &points, uptime_seconds),
         swaps: after.swaps.as_ref().and_then(|swaps| swaps.as_ref().ok()).cloned().unwrap_or_default(),
@@ -63,7 +69,8 @@ pub fn rates(recording: &Recording) -> Rates {
         samples_count: recording.samples.ticks_count,
         wait_channels_hidden: recording.samples.wait_channels_hidden,
         io_denied_count: recording.after.io_denied_count,
-        cgroups: limits::cgroups(&recording.before, &recording.after, seconds),
+        cgroups,
+        target,
         net_per_second: limits::net(&recording.before.net, &recording.after.net, seconds),
         net: recording.after.net.clone(),
         limits: recording.limits.clone(),

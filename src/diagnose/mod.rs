@@ -22,6 +22,7 @@ pub mod step2_cpu_or_io;
 pub mod step3_swap_or_disk;
 pub mod step3_user_or_system;
 pub mod step4_rank;
+pub mod target;
 pub mod thresholds;
 pub mod verdict;
 
@@ -82,12 +83,14 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     for index in 0..steps.len() {
         steps[index].next = steps.get(index + 1).map(|next| next.step);
     }
+    not_checked.extend(target::not_checked(rates));
     not_checked.sort();
     not_checked.dedup();
     let sort = options.sort.unwrap_or_else(|| step4_rank::sort_for(&verdict.bottleneck));
     Diagnosis {
         processes: step4_rank::rows(&facts, sort, options.top, options.pid),
         load: step1_load::load(rates),
+        target: target::target(rates, options.top),
         findings: verdict::findings(&facts, judged, &verdict),
         verdict,
         steps,

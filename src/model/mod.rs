@@ -11,6 +11,7 @@ pub mod rates;
 pub mod reading;
 pub mod report;
 pub mod snapshot;
+pub mod target;
 pub mod task;
 pub mod units;
 pub mod wait;

@@ -5,6 +5,7 @@ use crate::model::host::Host;
 use crate::model::network::NetCounters;
 use crate::model::reading::{Absence, Reading};
 use crate::model::snapshot::{BlockKind, LimitReadings, LoadAverage, MemInfo, Source, Swap};
+use crate::model::target::TargetRates;
 use crate::model::task::{Comm, Pid, State};
 use crate::model::wait::WaitReason;
 use std::collections::BTreeMap;
@@ -92,6 +93,8 @@ pub struct Rates {
     pub limits: LimitReadings,
     /// Parents of zombies that were there at both ends: parent, zombies at the start, at the end.
     pub zombies: Vec<(Pid, usize, usize)>,
+    /// The process or unit that was asked for.
+    pub target: Option<TargetRates>,
     /// Whether no counter moved: these are files that were copied, not those of a running kernel.
     pub still: bool,
     /// Absences that matter, to be told.

@@ -3,6 +3,7 @@
 //! Within version 1 fields may be added; none is renamed, removed or changes its meaning.
 
 use crate::model::finding::{Finding, NotChecked, Remedy, Severity, Step};
+use crate::model::target::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Processes, ranked.
     pub processes: Vec<ProcessRow>,
+    /// Where the threads of the process or unit that was asked for spent the window; null when none was.
+    pub target: Option<Target>,
     /// What the load average is made of.
     pub load: Load,
     /// A profile of the worst offender, where one was taken.
@@ -48,6 +51,8 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// Processes, ranked.
     pub processes: Vec<ProcessRow>,
+    /// Where the threads of the process or unit that was asked for spent the window; null when none was.
+    pub target: Option<Target>,
     /// What the load average is made of.
     pub load: Load,
     /// What could not be looked at.

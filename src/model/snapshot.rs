@@ -5,6 +5,7 @@ use crate::model::host::Host;
 use crate::model::limits::{KernelMessage, Mount, OpenFiles, Tables};
 use crate::model::network::{NetCounters, PeerWait, Sockets};
 use crate::model::reading::{Absence, Reading};
+use crate::model::target::TargetReadings;
 use crate::model::task::{Pid, ProcessDetails, ProcessReading, ThreadObservation};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Recording {
     pub block_devices: Reading<Vec<BlockDevice>>,
     /// What may be full, read at the end.
     pub limits: LimitReadings,
+    /// The threads of the process or unit that was asked for.
+    pub target: Option<TargetReadings>,
     /// Whether Ctrl-C ended the window early.
     pub interrupted: bool,
 }

@@ -1,7 +1,11 @@
-//! What a thread in uninterruptible sleep waits for, told from the kernel function it sleeps in.
+//! What a thread waits for, told from the kernel function it sleeps in: [`WaitReason`] for uninterruptible sleep,
+//! [`Wait`] for all that a thread can spend its time with.
 //!
 //! The names move between kernel versions, so they are matched by parts; a name that is not known stays
 //! [`WaitReason::Other`] and is printed as it is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What a thread in uninterruptible sleep waits for, told from the kernel function it sleeps in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +60,143 @@ impl WaitReason {
         }
     }
 }
+
+/// What a thread spends its time with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wait {
+    /// On a CPU.
+    Running,
+    /// Runnable, while others have the CPUs.
+    WaitingForCpu,
+    /// Runnable, but held back by the CPU quota of its control group.
+    Throttled,
+    /// A block device, its file system or its page cache.
+    Disk,
+    /// Memory that was swapped out.
+    Swap,
+    /// Memory that the kernel frees first.
+    Memory,
+    /// A lock that others hold.
+    Lock,
+    /// A peer: a socket, or a file system behind one.
+    Network,
+    /// Idle: waiting for a time or for work, or stopped.
+    Asleep,
+    /// The kernel does not tell.
+    Unknown,
+}
+
+impl Wait {
+    /// Every class, in the order in which a person would ask.
+    pub const ALL: [Self; 10] = [
+        Self::Running,
+        Self::WaitingForCpu,
+        Self::Throttled,
+        Self::Disk,
+        Self::Swap,
+        Self::Memory,
+        Self::Lock,
+        Self::Network,
+        Self::Asleep,
+        Self::Unknown,
+    ];
+
+    /// The word of the JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::WaitingForCpu => "waiting-for-cpu",
+            Self::Throttled => "throttled",
+            Self::Disk => "disk",
+            Self::Swap => "swap",
+            Self::Memory => "memory",
+            Self::Lock => "lock",
+            Self::Network => "network",
+            Self::Asleep => "asleep",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The same in a sentence: "spent 12 % of its time ...".
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::WaitingForCpu => "waiting for a CPU",
+            Self::Throttled => "held back by a CPU quota",
+            Self::Disk => "waiting for the disk",
+            Self::Swap => "waiting for swapped memory",
+            Self::Memory => "waiting for memory to be freed",
+            Self::Lock => "waiting for a lock",
+            Self::Network => "waiting for the network",
+            Self::Asleep => "asleep",
+            Self::Unknown => "in a way that the kernel does not tell",
+        }
+    }
+
+    /// What a thread in uninterruptible sleep waits for. Pages are read from a file or from swap in the same
+    /// function: `swapping` says that this process had major faults while the box swapped in.
+    pub fn of_blocked(function: Option<&str>, swapping: bool) -> Self {
+        match function.map_or(WaitReason::Hidden, WaitReason::of) {
+            WaitReason::Page if swapping => Self::Swap,
+            WaitReason::Disk
+            | WaitReason::Page
+            | WaitReason::Journal
+            | WaitReason::Writeback
+            | WaitReason::FrozenFilesystem => Self::Disk,
+            WaitReason::RemoteFilesystem => Self::Network,
+            WaitReason::KernelLock => Self::Lock,
+            WaitReason::Memory => Self::Memory,
+            // The parent of a child that is about to start sleeps until it has.
+            WaitReason::Vfork => Self::Asleep,
+            WaitReason::Other | WaitReason::Hidden => Self::Unknown,
+        }
+    }
+
+    /// What a thread in interruptible sleep waits for. A futex is a lock or an idle pool, and the function is the
+    /// same: `contended` says that the threads of this process queue for one.
+    pub fn of_sleeping(function: Option<&str>, contended: bool) -> Self {
+        let Some(function) = function else { return Self::Unknown };
+        let has = |parts: &[&str]| parts.iter().any(|part| function.contains(part));
+        if has(&["futex"]) {
+            // A futex with priority inheritance is a mutex and nothing else.
+            return if contended || has(&["lock_pi"]) { Self::Lock } else { Self::Asleep };
+        }
+        match WaitReason::of(function) {
+            _ if has(SLEEPS_FOR_A_LOCK) => Self::Lock,
+            _ if has(SLEEPS_FOR_A_PEER) => Self::Network,
+            WaitReason::RemoteFilesystem => Self::Network,
+            WaitReason::KernelLock => Self::Lock,
+            // A sleep that any signal may end waits for an event, and who waits for events is idle.
+            _ => Self::Asleep,
+        }
+    }
+}
+
+/// Locks of files; advisory, and held by another process.
+const SLEEPS_FOR_A_LOCK: &[&str] = &["locks_lock", "flock_lock", "posix_lock", "fcntl_setlk", "rt_mutex"];
+
+/// Functions in which a thread waits for the other end of a socket. `wait_woken` is where reads of TCP sockets sleep,
+/// and those of terminals. Waiting for a new connection (`inet_csk_accept`) is none of them: that is an idle server.
+const SLEEPS_FOR_A_PEER: &[&str] = &[
+    "wait_woken",
+    "sk_wait_data",
+    "sk_stream_wait",
+    "tcp_",
+    "udp_",
+    "inet_wait_for_connect",
+    "inet_stream_connect",
+    "skb_wait_for_more_packets",
+    "skb_recv",
+    "sock_alloc_send",
+    "unix_stream",
+    "unix_dgram",
+    "unix_wait_for_peer",
+    "netlink_",
+    "vsock_",
+    "sctp_",
+    "rpc_",
+];
 
 /// Parts of function names, the more special first: `folio_wait_bit` must not hide `nfs_`.
 const DICTIONARY: &[(WaitReason, &[&str])] = &[
@@ -173,5 +314,50 @@ mod tests {
         assert_eq!(WaitReason::of("percpu_rwsem_wait"), WaitReason::FrozenFilesystem);
         assert_eq!(WaitReason::of("rwsem_down_write_slowpath"), WaitReason::KernelLock);
         assert_eq!(WaitReason::of("virtio_gpu_queue"), WaitReason::Other);
+    }
+
+    #[test]
+    fn sleeping_functions_of_several_kernels() {
+        for (function, wait) in [
+            ("wait_woken", Wait::Network),
+            ("sk_wait_data", Wait::Network),
+            ("unix_stream_read_generic", Wait::Network),
+            ("__skb_wait_for_more_packets", Wait::Network),
+            ("inet_csk_accept", Wait::Asleep),
+            ("ep_poll", Wait::Asleep),
+            ("do_epoll_wait", Wait::Asleep),
+            ("poll_schedule_timeout.constprop.0", Wait::Asleep),
+            ("hrtimer_nanosleep", Wait::Asleep),
+            ("anon_pipe_read", Wait::Asleep),
+            ("do_wait", Wait::Asleep),
+            ("locks_lock_inode_wait", Wait::Lock),
+            ("rpc_wait_bit_killable", Wait::Network),
+            ("futex_wait_queue_me", Wait::Asleep),
+            ("futex_do_wait", Wait::Asleep),
+            ("futex_lock_pi", Wait::Lock),
+        ] {
+            assert_eq!(Wait::of_sleeping(Some(function), false), wait, "{function}");
+        }
+        assert_eq!(Wait::of_sleeping(Some("futex_do_wait"), true), Wait::Lock);
+        assert_eq!(Wait::of_sleeping(None, true), Wait::Unknown);
+    }
+
+    #[test]
+    fn a_page_comes_from_a_file_or_from_swap() {
+        assert_eq!(Wait::of_blocked(Some("folio_wait_bit_common"), false), Wait::Disk);
+        assert_eq!(Wait::of_blocked(Some("folio_wait_bit_common"), true), Wait::Swap);
+        assert_eq!(Wait::of_blocked(Some("rq_qos_wait"), true), Wait::Disk);
+        assert_eq!(Wait::of_blocked(Some("mem_cgroup_handle_over_high"), false), Wait::Memory);
+        assert_eq!(Wait::of_blocked(Some("virtio_gpu_queue"), false), Wait::Unknown);
+        assert_eq!(Wait::of_blocked(None, false), Wait::Unknown);
+    }
+
+    #[test]
+    fn every_class_has_its_own_words() {
+        let words: std::collections::BTreeSet<_> = Wait::ALL.iter().map(|wait| wait.word()).collect();
+        assert_eq!(words.len(), Wait::ALL.len());
+        for wait in Wait::ALL {
+            assert_eq!(serde_json::to_value(wait).unwrap(), wait.word());
+        }
     }
 }

@@ -14,6 +14,7 @@ mod text_page;
 mod text_steps;
 mod text_table;
 mod text_tables;
+mod text_target;
 mod text_verdict;
 
 #[cfg(test)]

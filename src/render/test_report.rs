@@ -7,6 +7,8 @@ use crate::model::report::{
     Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
     Verdict, Window, WindowSource,
 };
+use crate::model::target::{Target, TargetFunction, TargetKind, TargetMember, TargetShare, TargetWait};
+use crate::model::wait::Wait;
 
 /// A name that tries everything at once.
 pub(crate) const HOSTILE: &str = "<img src=x onerror=1>|\"\x1b[31m\nroot\u{202e}\u{9b}2J\u{7f}\0";
@@ -44,6 +46,7 @@ pub(crate) fn busy() -> Report {
         steps: steps(),
         findings: vec![swap_finding(), disk_finding()],
         processes: processes(),
+        target: Some(target()),
         load: load(),
         profile: None,
         not_checked: ["wait channels of other users", "I/O of other users"]
@@ -71,6 +74,7 @@ pub(crate) fn healthy() -> Report {
         remedy: None,
     };
     report.findings.clear();
+    report.target = None;
     report.steps.truncate(1);
     report.not_checked.clear();
     report
@@ -123,6 +127,14 @@ pub(crate) fn hostile() -> Report {
         row.user = Some(name());
         row.unit = Some(name());
         row.wait_channel = Some(name());
+    }
+    if let Some(target) = &mut report.target {
+        target.unit = Some(name());
+        target.comm = Some(name());
+        target.summary.push_str(HOSTILE);
+        target.waits[0].function = Some(name());
+        target.waits[0].functions[0].function = name();
+        target.members[0].comm = name();
     }
     for group in &mut report.load.groups {
         group.comm = Some(name());
@@ -322,6 +334,51 @@ fn disk_finding() -> Finding {
 
 fn suspect(comm: &str, pid: i32, role: Role, members_count: u32, share: f64) -> Suspect {
     Suspect { pid: Some(pid), comm: comm.to_owned(), role, share_ratio: Some(share), members_count }
+}
+
+fn target() -> Target {
+    let function = |function: &str, ratio| TargetFunction { function: function.to_owned(), ratio };
+    let wait = |wait, ratio, functions: Vec<TargetFunction>| TargetWait {
+        wait,
+        ratio,
+        seconds: ratio * 50.0,
+        function: functions.first().map(|first| first.function.clone()),
+        functions,
+    };
+    let member = |tid, disk| TargetMember {
+        pid: 4242,
+        tid: Some(tid),
+        comm: "php-fpm".to_owned(),
+        threads_count: 1,
+        thread_seconds: 5.0,
+        waits: vec![
+            TargetShare { wait: Wait::Disk, ratio: disk },
+            TargetShare { wait: Wait::Asleep, ratio: 1.0 - disk },
+        ],
+    };
+    Target {
+        kind: TargetKind::Unit,
+        pid: None,
+        unit: Some("php8.2-fpm.service".to_owned()),
+        comm: Some("php-fpm".to_owned()),
+        processes_count: 5,
+        threads_count: 9,
+        thread_seconds: 50.0,
+        waits: vec![
+            wait(
+                Wait::Swap,
+                0.61,
+                vec![function("folio_wait_bit_common", 0.6), function("swap_readpage", 0.01)],
+            ),
+            wait(Wait::Asleep, 0.27, vec![function("do_epoll_wait", 0.27)]),
+            wait(Wait::Running, 0.12, Vec::new()),
+        ],
+        members: vec![member(4242, 0.75), member(4243, 0.2)],
+        summary:
+            "php8.2-fpm.service (5 processes, 9 threads) spent 61 % of its threads' time waiting for swapped \
+                  memory, 27 % asleep and 12 % running."
+                .to_owned(),
+    }
 }
 
 fn processes() -> Vec<ProcessRow> {

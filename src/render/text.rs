@@ -1,7 +1,7 @@
 //! The report for people, in the order in which they read: the verdict, who and what to do, then the way there.
 
 use super::text_page::{Page, plain, styled};
-use super::{escape, text_findings, text_steps, text_tables, text_verdict};
+use super::{escape, text_findings, text_steps, text_tables, text_target, text_verdict};
 use crate::model::finding::{NotChecked, Step};
 use crate::model::report::{Report, WindowSource};
 use crate::model::units;
@@ -44,6 +44,8 @@ pub enum SortKey {
 pub fn render(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     text_verdict::write(&mut page, report);
+    text_target::write(&mut page, report, options);
+    text_verdict::advice(&mut page, report);
     text_steps::write(&mut page, &report.steps);
     text_tables::load(&mut page, &report.load, options);
     text_findings::write(&mut page, report);
@@ -204,6 +206,17 @@ mod tests {
         let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} in\n{text}"));
         assert!(at("  critical memory-swap") < at("    └ warning disk-saturated"));
         assert!(at("    └ warning disk-saturated") < at("against: 98 % of its reads"));
+    }
+
+    #[test]
+    fn what_was_asked_for_comes_right_after_the_verdict() {
+        let text = render(&test_report::busy(), &options(80, false));
+        let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} in\n{text}"));
+        assert!(at("Cause ") < at("Where its time went"));
+        assert!(at("folio_wait_bit_common 60 %") < at("What to do"), "{text}");
+        assert!(text.contains("  4242  4243  php-fpm      20        80"), "{text}");
+        let text = render(&test_report::healthy(), &options(80, false));
+        assert!(!text.contains("Where its time went"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anstyle::Style;
 /// Advice beyond this is left to the JSON: nobody does more than three things at once.
 const ADVICE_SHOWN: usize = 3;
 
-/// The verdict, its cause, its culprit and what to do.
+/// The verdict, its cause and its culprit.
 pub(super) fn write(page: &mut Page, report: &Report) {
     let verdict = &report.verdict;
     headline(page, verdict);
@@ -23,6 +23,11 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     if let Some(culprit) = &verdict.culprit {
         write_culprit(page, culprit);
     }
+}
+
+/// What to do about it.
+pub(super) fn advice(page: &mut Page, report: &Report) {
+    let verdict = &report.verdict;
     let finding = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);
     if let Some(advice) = finding.map(|finding| &finding.advice).filter(|advice| !advice.is_empty()) {
         page.heading("What to do");

@@ -129,6 +129,7 @@ pub(crate) fn sound(report: &Value) -> Result<(), String> {
     strings_are_harmless(report)?;
     ratios_are_shares(report, "")?;
     load_adds_up(&report["load"])?;
+    target_adds_up(&report["target"])?;
     steps_are_in_order(report)
 }
 
@@ -191,6 +192,25 @@ fn load_adds_up(load: &Value) -> Result<(), String> {
     }
     let known = |group: &Value| group["state"] == "R" || group["state"] == "D";
     if groups.iter().all(known) { Ok(()) } else { Err("a state that is no load".to_owned()) }
+}
+
+/// The waits of the process or unit that was asked for make up all of its time, and so do those of each member.
+fn target_adds_up(target: &Value) -> Result<(), String> {
+    let members = target["members"].as_array();
+    for part in std::iter::once(target).chain(members.into_iter().flatten()).filter(|part| !part.is_null()) {
+        let waits = part["waits"].as_array().ok_or("no waits")?;
+        let ratios: Vec<f64> = waits.iter().filter_map(|wait| wait["ratio"].as_f64()).collect();
+        let sum: f64 = ratios.iter().sum();
+        let share = |ratio: &f64| (0.0..=1.0 + 1e-9).contains(ratio);
+        if ratios.len() != waits.len() || !ratios.iter().all(share) || (sum - 1.0).abs() > 1e-5 {
+            return Err(format!("the waits {ratios:?} of the target add up to {sum}"));
+        }
+        let words: std::collections::BTreeSet<_> = waits.iter().map(|wait| wait["wait"].as_str()).collect();
+        if words.len() != waits.len() || part["thread_seconds"].as_f64().is_none_or(|seconds| seconds < 0.0) {
+            return Err(format!("not one row by class, or no time: {part}"));
+        }
+    }
+    Ok(())
 }
 
 /// The triage's own order, each step naming the next.
@@ -370,6 +390,7 @@ impl MadeBox {
             ended_at: "2024-05-01T10:00:05Z".parse().unwrap(),
             note: None,
             interrupted: false,
+            target: None,
         }
     }
 }
@@ -400,22 +421,35 @@ impl Burner {
         let program = folder.path().join(OsStr::from_bytes(comm));
         fs::copy("/bin/sh", &program).unwrap();
         let arguments: Vec<OsString> = arguments.iter().map(|a| OsStr::from_bytes(a).to_owned()).collect();
-        let child = Command::new(&program)
+        let mut command = Command::new(&program);
+        command
             // A shell of many names looks at its own name.
             .arg0("sh")
             .args(["-c", script, "sh"])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        let mut child = command.spawn();
+        // A child of another test may hold the copy open for writing until it executes its own program.
+        while child.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy) {
+            std::thread::sleep(Duration::from_millis(10));
+            child = command.spawn();
+        }
+        let child = child.unwrap();
         let burner = Self { child, _folder: folder };
         wait_until("the burner has its name", || {
             let shown = fs::read(format!("/proc/{}/comm", burner.pid())).unwrap_or_default();
             shown.strip_suffix(b"\n") == Some(&comm[..comm.len().min(15)])
         });
         burner
+    }
+
+    /// A program that is installed, as it is.
+    pub(crate) fn program(program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { child: command.spawn().unwrap(), _folder: tempfile::tempdir().unwrap() }
     }
 
     /// Its process id.

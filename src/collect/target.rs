@@ -1,0 +1,416 @@
+//! Follows every thread of one process or unit through the window: those that sleep, too, and those that are born.
+//!
+//! Files: `/proc/PID/task/TID/stat`, `schedstat`, `wchan` and `/proc/PID/cgroup`. The clocks of all threads are read at
+//! both ends and about once a second in between; states and wait channels by rotation, as many in a sample as the
+//! budget allows. The reads go into frames of their own: a replay of the general sampling must not take them for its
+//! own looks. Known lies: state and wait channel are two observations; `schedstat` books a wait for a CPU when it ends;
+//! what is born and ends between two listings is never seen.
+
+use crate::collect::details::parse_cgroups;
+use crate::collect::processes::{Scratch, read_stat, set_path};
+use crate::collect::root::Root;
+use crate::collect::sampler::{CLOCK_EVERY, TaskRef, observation, read_clock, read_wait_channel};
+use crate::model::reading::{AbsenceKind, Reading};
+use crate::model::target::{Asked, FOLLOWED_MAX, FollowedThread, TargetReadings};
+use crate::model::task::{CgroupPaths, Pid, State, StateShare, TaskStat, ThreadClock};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+/// Threads and processes that are new are looked for so often.
+const LIST_EVERY: Duration = Duration::from_millis(950);
+
+/// Whether the process in these control groups belongs to the unit that was asked for.
+pub type Belongs<'a> = &'a dyn Fn(&CgroupPaths) -> bool;
+
+/// What a live window is to follow.
+pub struct Wanted<'a> {
+    /// What was asked.
+    pub asked: Asked,
+    /// Its processes.
+    pub pids: Vec<Pid>,
+    /// Every process whose control group was looked at; others are new.
+    pub known: HashSet<Pid>,
+    /// Which of the new ones belong to it; none where one process was asked for.
+    pub belongs: Option<Belongs<'a>>,
+}
+
+impl Wanted<'_> {
+    /// The one process that was asked for.
+    pub fn pid(&self) -> Option<Pid> {
+        match self.asked {
+            Asked::Pid(pid) => Some(pid),
+            Asked::Unit(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Wanted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wanted").field("asked", &self.asked).field("pids", &self.pids).finish_non_exhaustive()
+    }
+}
+
+/// Control groups of every process: one small file each, about 10 microseconds of CPU time.
+pub fn cgroups_of_all(root: &Root) -> Reading<Vec<(Pid, CgroupPaths)>> {
+    let (mut pids, mut scratch) = (Vec::new(), Scratch::default());
+    root.pids(&mut pids)?;
+    Ok(pids.into_iter().filter_map(|pid| Some((pid, cgroups_of(root, pid, &mut scratch)?))).collect())
+}
+
+/// CPU time since its start of each of these processes, in ticks.
+pub fn cpu_ticks(root: &Root, pids: impl Iterator<Item = Pid>) -> HashMap<Pid, u64> {
+    let mut scratch = Scratch::default();
+    pids.filter_map(|pid| {
+        set_path(&mut scratch.path, format_args!("proc/{pid}/stat"));
+        Some((pid, read_stat(root, &mut scratch).ok()?.cpu_ticks()))
+    })
+    .collect()
+}
+
+/// The process that a thread belongs to, where `id` is the id of a thread and not of a process.
+pub fn process_of_thread(root: &Root, id: Pid) -> Option<Pid> {
+    let mut bytes = Vec::new();
+    root.read(&format!("proc/{id}/status"), &mut bytes).ok()?;
+    let line = bytes.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"))?;
+    let pid = Pid::try_from(crate::collect::processes::number(line.trim_ascii())?).ok()?;
+    (pid != id).then_some(pid)
+}
+
+fn cgroups_of(root: &Root, pid: Pid, scratch: &mut Scratch) -> Option<CgroupPaths> {
+    set_path(&mut scratch.path, format_args!("proc/{pid}/cgroup"));
+    root.read(&scratch.path, &mut scratch.bytes).ok()?;
+    parse_cgroups(&scratch.bytes).ok()
+}
+
+struct Followed {
+    thread: FollowedThread,
+    last: ThreadClock,
+    last_state: State,
+}
+
+impl Followed {
+    /// The thread with the clock of its last look.
+    fn ended(mut self) -> FollowedThread {
+        let clocks = &mut self.thread.seen.clocks;
+        if clocks.last().is_none_or(|last| last.at < self.last.at) {
+            clocks.push(self.last);
+        }
+        self.thread
+    }
+}
+
+/// The state of the following.
+pub struct Follower<'a> {
+    asked: Asked,
+    belongs: Option<Belongs<'a>>,
+    own_pid: Pid,
+    pids: BTreeSet<Pid>,
+    known: HashSet<Pid>,
+    cgroups: BTreeMap<Pid, CgroupPaths>,
+    threads: HashMap<TaskRef, Followed>,
+    ended: Vec<FollowedThread>,
+    turns: Vec<TaskRef>,
+    cursor: usize,
+    next_list: Duration,
+    frames_count: u32,
+}
+
+impl<'a> Follower<'a> {
+    fn new(asked: Asked, own_pid: Pid) -> Self {
+        Self {
+            asked,
+            belongs: None,
+            own_pid,
+            pids: BTreeSet::new(),
+            known: HashSet::new(),
+            cgroups: BTreeMap::new(),
+            threads: HashMap::new(),
+            ended: Vec::new(),
+            turns: Vec::new(),
+            cursor: 0,
+            next_list: Duration::ZERO,
+            frames_count: 0,
+        }
+    }
+
+    /// Looks at every thread for the first time.
+    pub fn start(root: &Root, wanted: Wanted<'a>, own_pid: Pid, at: Duration, scratch: &mut Scratch) -> Self {
+        let mut follower = Self::new(wanted.asked, own_pid);
+        follower.belongs = wanted.belongs;
+        follower.known = wanted.known;
+        for pid in wanted.pids {
+            follower.add_process(root, pid, scratch);
+        }
+        follower.list(root, at, scratch);
+        follower.frames_count = 1;
+        follower
+    }
+
+    /// Threads that are followed.
+    pub fn threads_count(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// One live sample of at most `count` threads.
+    pub fn sample(&mut self, root: &Root, at: Duration, count: usize, scratch: &mut Scratch) {
+        let mut fresh = HashSet::new();
+        if at >= self.next_list {
+            self.discover(root, scratch);
+            fresh = self.list(root, at, scratch);
+        }
+        for _ in 0..count.min(self.turns.len()) {
+            self.cursor = (self.cursor + 1) % self.turns.len();
+            let task = self.turns[self.cursor];
+            if !fresh.contains(&task) {
+                self.look(root, task, at, false, scratch);
+            }
+        }
+        self.frames_count += 1;
+        self.settle();
+    }
+
+    /// The last look at every thread, with its clocks.
+    pub fn finish(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
+        self.discover(root, scratch);
+        let fresh = self.list(root, at, scratch);
+        for task in self.turns.clone() {
+            if !fresh.contains(&task) {
+                self.look(root, task, at, true, scratch);
+            }
+        }
+    }
+
+    /// A follower of what a capture recorded.
+    pub fn recorded(asked: Asked, own_pid: Pid) -> Self {
+        Self::new(asked, own_pid)
+    }
+
+    /// One recorded frame, whichever: looks at what the recorded run looked at.
+    pub fn replay(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
+        let (mut pids, mut tids) = (Vec::new(), Vec::new());
+        if root.pids(&mut pids).is_err() {
+            return;
+        }
+        for pid in pids {
+            if root.tids(pid, &mut tids).is_err() {
+                continue;
+            }
+            if !self.cgroups.contains_key(&pid) {
+                self.add_process(root, pid, scratch);
+            }
+            for &tid in tids.iter().filter(|tid| root.holds(&format!("proc/{pid}/task/{tid}/stat"))) {
+                self.look(root, TaskRef { pid, tid }, at, false, scratch);
+            }
+        }
+        self.frames_count += 1;
+    }
+
+    /// What was seen.
+    pub fn into_readings(self) -> TargetReadings {
+        let mut threads = self.ended;
+        threads.extend(self.threads.into_values().map(Followed::ended));
+        threads.sort_by_key(|thread| (thread.seen.pid, thread.seen.tid, thread.seen.start_ticks));
+        TargetReadings { asked: self.asked, followed: true, threads, cgroups: self.cgroups }
+    }
+
+    fn add_process(&mut self, root: &Root, pid: Pid, scratch: &mut Scratch) {
+        if pid == self.own_pid || !self.pids.insert(pid) {
+            return;
+        }
+        if let Some(paths) = cgroups_of(root, pid, scratch) {
+            self.cgroups.insert(pid, paths);
+        }
+    }
+
+    /// Processes of the unit that were born since the last time.
+    fn discover(&mut self, root: &Root, scratch: &mut Scratch) {
+        let Some(belongs) = self.belongs else { return };
+        let mut pids = Vec::new();
+        if root.pids(&mut pids).is_err() {
+            return;
+        }
+        for &pid in &pids {
+            if !self.known.contains(&pid)
+                && cgroups_of(root, pid, scratch).is_some_and(|paths| belongs(&paths))
+            {
+                self.add_process(root, pid, scratch);
+            }
+        }
+        // An id that was given back may be that of another process by the next time.
+        self.known = pids.into_iter().collect();
+    }
+
+    /// Looks at every thread that is new; which these are.
+    fn list(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) -> HashSet<TaskRef> {
+        self.next_list = at + LIST_EVERY;
+        let mut fresh = HashSet::new();
+        let mut tids = Vec::new();
+        for pid in self.pids.clone() {
+            if root.tids(pid, &mut tids).is_err() {
+                self.pids.remove(&pid);
+                continue;
+            }
+            for &tid in &tids {
+                let task = TaskRef { pid, tid };
+                if !self.threads.contains_key(&task) && self.threads.len() < FOLLOWED_MAX {
+                    self.look(root, task, at, true, scratch);
+                    self.turns.push(task);
+                    fresh.insert(task);
+                }
+            }
+        }
+        fresh
+    }
+
+    /// Lets go of the threads that have ended.
+    fn settle(&mut self) {
+        let threads = &self.threads;
+        self.turns.retain(|task| threads.contains_key(task));
+    }
+
+    fn look(&mut self, root: &Root, task: TaskRef, at: Duration, force: bool, scratch: &mut Scratch) {
+        set_path(&mut scratch.path, format_args!("proc/{}/task/{}/stat", task.pid, task.tid));
+        let gone = match read_stat(root, scratch) {
+            // A zombie is only the memory of a thread.
+            Ok(stat) if stat.state != State::Zombie => {
+                return self.seen(root, task, &stat, (at, force), scratch);
+            }
+            Ok(_) => true,
+            Err(absence) => absence.kind == AbsenceKind::Vanished,
+        };
+        if gone {
+            self.ended.extend(self.threads.remove(&task).map(Followed::ended));
+        }
+    }
+
+    fn seen(
+        &mut self,
+        root: &Root,
+        task: TaskRef,
+        stat: &TaskStat,
+        (at, force): (Duration, bool),
+        scratch: &mut Scratch,
+    ) {
+        let same = |followed: &Followed| followed.thread.seen.start_ticks == stat.start_ticks;
+        if !self.threads.get(&task).is_some_and(same) {
+            // The id of a thread that has ended, given to another.
+            self.ended.extend(self.threads.remove(&task).map(Followed::ended));
+            let clock = read_clock(root, task, stat, at, scratch);
+            let seen = observation(task, stat, clock);
+            let thread = FollowedThread { seen, from_start: self.frames_count == 0, stalled_since: None };
+            self.threads.insert(task, Followed { thread, last: clock, last_state: State::Other(0) });
+        }
+        let sleeping = matches!(stat.state, State::Uninterruptible | State::Sleeping);
+        let wait_channel = if sleeping { read_wait_channel(root, task, scratch).ok() } else { None };
+        let Some(followed) = self.threads.get_mut(&task) else { return };
+        followed.note(stat, at);
+        let seen = &mut followed.thread.seen;
+        let alike = |share: &&mut StateShare| share.state == stat.state && share.wait_channel == wait_channel;
+        match seen.states.iter_mut().find(alike) {
+            Some(share) => share.weight += 1.0,
+            None => seen.states.push(StateShare { state: stat.state, wait_channel, weight: 1.0 }),
+        }
+        let due =
+            seen.clocks.last().is_none_or(|clock| force && clock.at < at || at >= clock.at + CLOCK_EVERY);
+        set_path(&mut scratch.path, format_args!("proc/{}/task/{}/schedstat", task.pid, task.tid));
+        if seen.clocks.last().is_none_or(|clock| clock.at < at) && root.wants(&scratch.path, due) {
+            let clock = read_clock(root, task, stat, at, scratch);
+            seen.clocks.push(clock);
+        }
+    }
+}
+
+impl Followed {
+    fn note(&mut self, stat: &TaskStat, at: Duration) {
+        let progressed =
+            self.last.user_ticks != stat.user_ticks || self.last.system_ticks != stat.system_ticks;
+        self.thread.stalled_since = match (stat.state, self.last_state) {
+            (State::Running, State::Running) if !progressed => self.thread.stalled_since.or(Some(at)),
+            (State::Running, _) => Some(at),
+            _ => None,
+        };
+        self.last =
+            ThreadClock { at, user_ticks: stat.user_ticks, system_ticks: stat.system_ticks, sched: None };
+        self.last_state = stat.state;
+        self.thread.seen.looks_count += 1;
+        self.thread.seen.comm = stat.comm;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::capture::{Frame, FrameKind};
+
+    fn stat(tid: Pid, state: char, ticks: u64, start: u64) -> Vec<u8> {
+        format!(
+            "{tid} (x) {state} 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start} 9 9 18446744073709551615 1 1 0 0 0 0 \
+             0 0 0 0 0 0 17 1 0 0 0 0 0\n"
+        )
+        .into_bytes()
+    }
+
+    /// A moment of process 7 with these threads: id, state, ticks, start.
+    fn moment(at: u64, threads: &[(Pid, char, u64, u64)], gone: &[Pid]) -> Root {
+        let mut frame = Frame::new(FrameKind::Target, Duration::from_secs(at));
+        for &(tid, state, ticks, start) in threads {
+            let path = format!("proc/7/task/{tid}");
+            frame.files.insert(format!("{path}/stat"), stat(tid, state, ticks, start));
+            frame.files.insert(format!("{path}/wchan"), b"do_epoll_wait".to_vec());
+            frame.files.insert(format!("{path}/schedstat"), format!("{ticks} 0 1\n").into_bytes());
+        }
+        for tid in gone {
+            frame.absences.insert(format!("proc/7/task/{tid}/stat"), AbsenceKind::Vanished);
+        }
+        frame.files.insert("proc/7/cgroup".to_owned(), b"0::/system.slice/x.service\n".to_vec());
+        Root::captured(frame)
+    }
+
+    fn replayed(moments: &[Root]) -> TargetReadings {
+        let mut follower = Follower::recorded(Asked::Pid(7), 1);
+        for (at, root) in (0..).zip(moments) {
+            follower.replay(root, Duration::from_secs(at), &mut Scratch::default());
+        }
+        follower.into_readings()
+    }
+
+    #[test]
+    fn threads_are_followed_from_their_birth_to_their_end() {
+        let readings = replayed(&[
+            moment(0, &[(7, 'S', 5, 1), (8, 'R', 5, 1)], &[]),
+            moment(1, &[(7, 'S', 5, 1), (8, 'R', 9, 1), (9, 'S', 1, 90)], &[]),
+            moment(2, &[(7, 'S', 5, 1), (9, 'S', 1, 90)], &[8]),
+        ]);
+        let found: Vec<_> = readings
+            .threads
+            .iter()
+            .map(|t| {
+                (t.seen.tid, t.from_start, t.seen.looks_count, t.seen.clocks.last().unwrap().at.as_secs())
+            })
+            .collect();
+        assert_eq!(found, [(7, true, 3, 2), (8, true, 2, 1), (9, false, 2, 2)]);
+        assert_eq!(readings.cgroups[&7].deepest(), "/system.slice/x.service");
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_is_another_thread() {
+        let readings = replayed(&[moment(0, &[(7, 'S', 5, 1)], &[]), moment(1, &[(7, 'S', 2, 90)], &[])]);
+        let found: Vec<_> = readings.threads.iter().map(|t| (t.seen.start_ticks, t.from_start)).collect();
+        assert_eq!(found, [(1, true), (90, false)]);
+    }
+
+    #[test]
+    fn a_zombie_has_ended() {
+        let readings = replayed(&[moment(0, &[(7, 'R', 5, 1)], &[]), moment(1, &[(7, 'Z', 5, 1)], &[])]);
+        assert_eq!(readings.threads[0].seen.clocks.last().unwrap().at, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_thread_that_wants_a_cpu_and_gets_none_is_stalled_since_the_first_such_look() {
+        let waits = |ticks| moment(0, &[(7, 'R', ticks, 1)], &[]);
+        let stalled = |moments: &[Root]| replayed(moments).threads[0].stalled_since.map(|at| at.as_secs());
+        assert_eq!(stalled(&[waits(5), waits(5), waits(5)]), Some(0));
+        assert_eq!(stalled(&[waits(5), waits(6), waits(6)]), Some(1));
+        assert_eq!(stalled(&[waits(5), moment(0, &[(7, 'S', 5, 1)], &[])]), None);
+    }
+}
