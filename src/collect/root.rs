@@ -270,12 +270,14 @@ impl Root {
     /// listed: a control group has dozens of files and seldom a child.
     pub fn directories(&self, path: &str) -> Reading<Vec<String>> {
         // Kept in a frame as a listing of its own: it is not that of all names.
-        let key = format!("{path}/.directories");
+        let key = || format!("{path}/.directories");
         let outcome = match &self.place {
-            Place::Captured(frame) => frame.listings.get(&key).cloned().ok_or_else(|| Absence::missing(path)),
+            Place::Captured(frame) => {
+                frame.listings.get(&key()).cloned().ok_or_else(|| Absence::missing(path))
+            }
             Place::Live(live) => live.directories(path, &mut self.names.borrow_mut()),
         };
-        self.note(|frame| frame.note_listing(&key, outcome.as_deref()));
+        self.note(|frame| frame.note_listing(&key(), outcome.as_deref()));
         outcome
     }
 
