@@ -1,13 +1,13 @@
 //! What a run does to itself so that it gets through on a sick box: it locks its memory, lifts its limit on
-//! files and runs ahead of the crowd while it samples. All of it ends with the process and none of it is
+//! files and runs ahead of the crowd. All of it ends with the process and none of it is
 //! needed: where the rights do not suffice, the run goes on without.
 
 use crate::model::task::{ProcessReading, State};
 use rustix::mm::{MlockAllFlags, mlockall};
-use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use thread_priority::{
-    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue,
-    ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
 };
 
 /// Memory that a run may come to need.
@@ -39,55 +39,27 @@ pub fn prepare() {
     }
 }
 
-/// While it lives, this thread and those that it starts run ahead of ordinary ones.
+/// From now on this thread and those that it starts run ahead of ordinary ones: as far as the rights go, above those
+/// of `processes` that are running.
 ///
 /// A sampler that must queue with the crowd it watches sleeps through the window: among threads that switch
 /// a hundred thousand times a second, a fair scheduler lets a sleeper wait for seconds. What runs ahead is one
 /// percent of a CPU. Real-time threads that burn must be outrun as well: on their CPUs the kernel leaves
-/// nothing to lower real-time priorities, less than to ordinary threads.
-#[derive(Debug)]
-pub struct Ahead {
-    nice_before: Option<i32>,
-    realtime: bool,
-}
-
-impl Ahead {
-    /// Raises the priority as far as the rights go, above those of `processes` that are running.
-    pub fn of_the_crowd(processes: &[ProcessReading]) -> Self {
-        let running =
-            processes.iter().filter(|p| !p.stat.is_kernel_thread() && p.stat.state == State::Running);
-        let realtime = running.filter(|process| matches!(process.stat.policy, Some(FIFO | ROUND_ROBIN)));
-        let highest = realtime.filter_map(|process| process.stat.realtime_priority).max().unwrap_or(0);
-        let belt = Rlimit { current: Some(REALTIME_MICROSECONDS), maximum: Some(REALTIME_MICROSECONDS) };
-        if setrlimit(Resource::Rttime, belt).is_ok() && set_policy(Some((highest + 1).min(PRIORITY_MAX))) {
-            return Self { nice_before: None, realtime: true };
-        }
-        let nice_before = getpriority_process(None).ok();
-        let raised = setpriority_process(None, NICE_MIN).is_ok();
-        Self { nice_before: nice_before.filter(|_| raised), realtime: false }
+/// nothing to lower real-time priorities, less than to ordinary threads. It stays so to the end of the run: the answer
+/// would wait as long as the samples.
+pub fn run_ahead_of(processes: &[ProcessReading]) {
+    let running = processes.iter().filter(|p| !p.stat.is_kernel_thread() && p.stat.state == State::Running);
+    let realtime = running.filter(|process| matches!(process.stat.policy, Some(FIFO | ROUND_ROBIN)));
+    let highest = realtime.filter_map(|process| process.stat.realtime_priority).max().unwrap_or(0);
+    let belt = Rlimit { current: Some(REALTIME_MICROSECONDS), maximum: Some(REALTIME_MICROSECONDS) };
+    if setrlimit(Resource::Rttime, belt).is_err() || !set_realtime((highest + 1).min(PRIORITY_MAX)) {
+        let _ = setpriority_process(None, NICE_MIN);
     }
 }
 
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        if self.realtime {
-            set_policy(None);
-        }
-        if let Some(nice) = self.nice_before {
-            let _ = setpriority_process(None, nice);
-        }
-    }
-}
-
-/// A real-time priority, or back to the ordinary policy.
-fn set_policy(realtime: Option<u8>) -> bool {
-    let (priority, policy) = match realtime.map(ThreadPriorityValue::try_from) {
-        Some(Ok(value)) => (
-            ThreadPriority::Crossplatform(value),
-            ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin),
-        ),
-        Some(Err(_)) => return false,
-        None => (ThreadPriority::Min, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other)),
-    };
-    set_thread_priority_and_policy(thread_native_id(), priority, policy).is_ok()
+/// Takes a real-time priority; whether the rights allow it.
+fn set_realtime(priority: u8) -> bool {
+    let Ok(value) = ThreadPriorityValue::try_from(priority) else { return false };
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(value), policy).is_ok()
 }

@@ -5,7 +5,7 @@
 
 use crate::collect::capture::{Capture, FrameKind};
 use crate::collect::processes::{Scan, Scratch, scan};
-use crate::collect::resilience::Ahead;
+use crate::collect::resilience::run_ahead_of;
 use crate::collect::root::Root;
 use crate::collect::sampler::{Plan, Sampler};
 use crate::collect::target::{Follower, Wanted};
@@ -88,7 +88,7 @@ pub fn live(
     root.begin_frame(FrameKind::Start, Duration::ZERO);
     let spent = CpuClock::start();
     let mut before = full(root, &host, Duration::ZERO, &mut scratch)?;
-    let ahead = Ahead::of_the_crowd(&before.processes);
+    run_ahead_of(&before.processes);
     // A first snapshot that was held up for long is none of one moment: the window begins anew, ahead now.
     if clock.elapsed().as_secs_f64() > spent.seconds() * 2.0 + HELD_UP.as_secs_f64() {
         started_at = jiff::Timestamp::now();
@@ -155,7 +155,6 @@ pub fn live(
     let details = details::read(root, &selection, &mut scratch);
     let block_devices = block_devices::read(root, &mut scratch.bytes);
     let limits = limits(root, &before, &mut after, &mut scratch);
-    drop(ahead);
     keep_seen_users(&mut host, &details);
     Ok(Recording {
         source: Source::Live,
