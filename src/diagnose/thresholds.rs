@@ -296,14 +296,6 @@ pub const LOCK_TURNS_PER_SECOND: Setting = setting(
     "turns on a CPU from which a thread that sleeps in a futex is not just idle",
     "house value",
 );
-/// Switches from one thread to another, by CPU.
-pub const SWITCHES: Limit = limit(
-    "context_switches_per_cpu_per_second",
-    "per_second",
-    4000.0,
-    None,
-    "pmie per_cpu context_switch_rate: 4000 by CPU",
-);
 /// Mean number of threads that are held because too much is dirty.
 pub const WRITEBACK_WAITERS: Limit = limit("writeback_waiters_mean", "count", 0.3, Some(1.0), "house value");
 /// CPU time of a real-time thread.
@@ -419,7 +411,6 @@ pub const ALL: &[&Limit] = &[
     &LOCK_WAITERS,
     &WRITEBACK_WAITERS,
     &REALTIME_CPU,
-    &SWITCHES,
     &LINK_USED,
     &NUMA_MISSES,
     &HEAT,

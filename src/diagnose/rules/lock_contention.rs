@@ -4,14 +4,13 @@
 //! futex(2) in between, while together they never use more than about one CPU and others idle. Sleeping in
 //! a futex alone is an idle pool and never evidence: such threads get no turns, and their process idles.
 //! Evidence for the second: threads in D in functions that take the lock of the address space.
-//! Between processes (semaphores in shared memory): a storm of switches that is theirs, asleep in futex(2), while CPUs
-//! idle and threads queue all the same.
+//! Processes of one service that share a lock (in shared memory) are told as the first, where they queue for a CPU
+//! beside idle ones.
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
-use crate::diagnose::step4_rank::rank;
-use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS, MAIN_CAUSE, SWITCHES};
+use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::{ProcessRates, ThreadRates};
 use crate::model::task::{Pid, State};
@@ -31,7 +30,6 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["futex(2)", "Gregg, off-CPU analysis", "pmie cpu.context_switch"],
     counters: &[
-        "/proc/stat ctxt and /proc/PID/task/TID/schedstat timeslices: whose switches they are",
         "/proc/PID/task/TID/wchan futex in state S, of threads that get a CPU again and again (schedstat \
          timeslices): they queue for a lock in user space",
         "/proc/PID/stat utime, stime: the whole process gets about one CPU's work done and its threads \
@@ -40,7 +38,7 @@ pub const RULE: Rule = Rule {
          queue in the kernel, and get on",
         "/proc/stat ctxt: many switches agree",
     ],
-    limits: &[&LOCK_WAITERS, &SWITCHES],
+    limits: &[&LOCK_WAITERS],
     confirm: &[
         confirm(
             "pidstat -wt -p {pid} 1 3",
@@ -148,52 +146,59 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
         .max_by(|a, b| a.waiters.total_cmp(&b.waiters))
 }
 
-/// Processes that hand a lock or semaphore to each other, so often that they do little else: CPUs idle while threads
-/// queue for them, and most switches are theirs.
+/// Processes of one service that take turns under a lock or semaphore in shared memory: the same picture as of threads,
+/// and as processes that do not share one may look alike by chance, they must queue for a CPU beside idle ones as well.
 fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
-    let (cpu, switches) = (facts.cpu()?, facts.rates.context_switches_per_second?);
+    let cpu = facts.cpu()?;
     let idle = cpu.idle_ratio + cpu.iowait_ratio;
-    let often = switches >= facts.limit(&SWITCHES).warning * f64::from(facts.rates.cpus_online_count);
-    if !often || idle < 0.3 || !facts.cpu_queues().0 {
+    if idle * f64::from(facts.rates.cpus_online_count) < 0.3 || !facts.cpu_queues().0 {
         return None;
     }
-    let turns = |process: &ProcessRates| -> f64 {
-        let own = facts.user_threads().filter(|thread| thread.pid == process.pid);
-        own.filter_map(|thread| Some(thread.timeslices_per_second? * thread.followed_ratio)).sum()
+    let mut queues: BTreeMap<usize, (f64, Vec<Pid>)> = BTreeMap::new();
+    for thread in facts.user_threads().filter(|thread| thread.alive && takes_turns(facts, thread)) {
+        let waiting = futex_mean(thread);
+        if let Some(group) = facts.group_of(thread.pid).filter(|_| waiting >= 0.2) {
+            let queue = queues.entry(group).or_default();
+            queue.0 += waiting;
+            queue.1.push(thread.pid);
+        }
+    }
+    let serial = |group: usize| {
+        let group = &facts.groups[group];
+        let most = group.members.iter().map(|process| process.cpu_ratio()).fold(0.0, f64::max);
+        (0.6..1.35).contains(&group.cpu()) && most < 0.85 * group.cpu()
     };
-    let top = rank(facts, Some(switches), |group| group.sum(turns), turns).into_iter().next()?;
-    let of_group = |thread: &&ThreadRates| facts.group_of(thread.pid) == Some(top.group);
-    let (mut asleep, mut in_futex) = (0.0, 0.0);
-    for thread in facts.user_threads().filter(of_group) {
-        let sleeping = thread.waits.iter().filter(|share| share.state == State::Sleeping);
-        asleep += sleeping.map(|share| share.mean).sum::<f64>();
-        in_futex += futex_mean(thread);
-    }
-    if top.share < facts.setting(&MAIN_CAUSE) || in_futex < 0.5 * asleep || in_futex <= 0.0 {
-        return None;
-    }
+    let (group, (waiters, pids)) = queues
+        .into_iter()
+        .filter(|(group, (waiters, pids))| {
+            pids.len() >= 2 && *waiters >= facts.limit(&LOCK_WAITERS).warning && serial(*group)
+        })
+        .max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
+    let top = facts.most_among(&pids, ProcessRates::cpu_ratio).filter(|top| top.group == group)?;
     Some(Hit {
-        confidence_ratio: Confidence::new().agreement(1).ratio(),
+        confidence_ratio: Confidence::new()
+            .agreement(1 + usize::from(facts.rates.context_switches_per_second.unwrap_or(0.0) >= 2000.0))
+            .margin(waiters, facts.limit(&LOCK_WAITERS).warning, 0.5)
+            .ratio(),
         impact_ratio: 0.35,
         evidence: vec![
-            facts.evidence(
-                &SWITCHES,
-                Some(switches / f64::from(facts.rates.cpus_online_count.max(1))),
-                "/proc/stat ctxt",
-            ),
+            facts.evidence(&LOCK_WAITERS, Some(waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
+            plain("group_cpus", Some(facts.groups[group].cpu()), "count", "/proc/PID/stat"),
             plain("cpu_idle_ratio", Some(idle), "ratio", "/proc/stat idle, iowait"),
-            plain("futex_waiters_mean", Some(in_futex), "count", "/proc/PID/task/TID/wchan"),
         ],
-        why: Some("its threads hand a lock or semaphore to each other (futex)".to_owned()),
+        why: Some(format!(
+            "{} of its processes wait for a lock that they share (futex)",
+            human_count(waiters)
+        )),
         ..Hit::new(
             Severity::Warning,
             format!(
-                "Threads of {} hand a lock or semaphore to each other: {} switches a second, {} of them theirs, \
-                 while the CPUs idle {} of the time.",
+                "{} of {} working processes of {} wait for a lock that they share (futex) on average; together \
+                 they get no further than {} of one CPU.",
+                human_count(waiters),
+                pids.len(),
                 facts.name(&top),
-                human_count(switches),
-                percent(top.share),
-                percent(idle),
+                percent(facts.groups[group].cpu())
             ),
             Who::Group(top),
             Remedy::FixProgram,
