@@ -24,9 +24,9 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["sched_setaffinity(2)", "cpuset(7)", "proc_pid_status(5) Cpus_allowed_list"],
     counters: &[
-        "/proc/PID/task/TID/status Cpus_allowed_list",
-        "/proc/PID/task/TID/schedstat",
-        "/proc/stat by CPU",
+        "/proc/PID/task/TID/status Cpus_allowed_list: CPUs that each of the often runnable threads may use",
+        "/proc/PID/task/TID/schedstat: how long they wait for one",
+        "/proc/stat by CPU: those CPUs are full, the others idle",
     ],
     limits: &[&PINNED_BUSY, &PINNED_DELAY, &PINNED_IDLE],
     confirm: &[

@@ -6,7 +6,7 @@
 
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
-use crate::diagnose::thresholds::{CPU_BUSY, CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
+use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::PeerWait;
 
@@ -22,13 +22,11 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["proc_pid_net(5)", "proc_pid_wchan(5)", "Gregg, off-CPU analysis"],
     counters: &[
-        "/proc/PID/task/TID/wchan",
-        "/proc/PID/fd",
-        "/proc/PID/net/tcp",
-        "/proc/stat",
-        "/proc/pressure",
+        "/proc/PID/task/TID/wchan: threads of active processes that sleep in a socket, at the end of the window",
+        "/proc/PID/fd and /proc/PID/net/tcp, tcp6: connections that the process opened itself, and their far ends",
+        "/proc/stat and /proc/pressure: the CPUs idle and nothing else is waited for",
     ],
-    limits: &[&CPU_BUSY, &CPU_PRESSURE, &IO_PRESSURE, &MEMORY_PRESSURE],
+    limits: &[&CPU_PRESSURE, &IO_PRESSURE, &MEMORY_PRESSURE],
     confirm: &[
         confirm(
             "ss -tinp",

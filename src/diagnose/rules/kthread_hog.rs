@@ -28,7 +28,11 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/core-api/workqueue.rst",
         "kernel Documentation/admin-guide/mm/ksm.rst",
     ],
-    counters: &["/proc/PID/stat of kernel threads (flag PF_KTHREAD)", "/proc/pressure/cpu"],
+    counters: &[
+        "/proc/PID/stat of kernel threads (PF_KTHREAD): CPU time, workers of one queue together",
+        "/proc/pressure/cpu: whether the CPUs are wanted",
+        "/proc/PID/io: who makes disk workers work",
+    ],
     limits: &[&KERNEL_THREAD_CPU, &CPU_PRESSURE],
     confirm: &[
         confirm("top -b -n 2 -d 5 | grep -E '\\[|k[a-z]+d'", "one thread without a command line near 100 %"),

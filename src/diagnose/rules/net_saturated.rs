@@ -24,7 +24,11 @@ pub const RULE: Rule = Rule {
         "Virtual links, whose speed is only a name.",
     ],
     sources: &["kernel Documentation/ABI/testing/sysfs-class-net speed", "netdata, pmie: link utilisation"],
-    counters: &["/proc/net/dev bytes, each way", "/sys/class/net/LINK/speed", "/proc/net/tcp tx_queue"],
+    counters: &[
+        "/proc/net/dev: bytes a second, each way",
+        "/sys/class/net/LINK/speed: what the link can carry; only of devices, while the link is up",
+        "/proc/net/tcp tx_queue: whose data wait to be sent",
+    ],
     limits: &[&LINK_USED],
     confirm: &[
         confirm("sar -n DEV 1 5", "%ifutil near 100 for the link"),

@@ -22,7 +22,10 @@ pub const RULE: Rule = Rule {
         "A few misses while nobody allocates much.",
     ],
     sources: &["kernel Documentation/admin-guide/numastat.rst", "numastat(8)"],
-    counters: &["/proc/vmstat numa_hit, numa_miss", "/sys/devices/system/node/online"],
+    counters: &[
+        "/proc/vmstat numa_miss by numa_hit and numa_miss: share of the pages that came from another node than the one wanted",
+        "/sys/devices/system/node/online: nodes there are; with one there is nothing to miss",
+    ],
     limits: &[&NUMA_MISSES],
     confirm: &[
         confirm("numastat", "numa_miss grows on a node"),

@@ -25,10 +25,10 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["kernel Documentation/admin-guide/mm/transhuge.rst", "proc_vmstat(5) compact_stall (2.6.35)"],
     counters: &[
-        "/proc/vmstat compact_stall, compact_fail",
-        "/proc/PID/stat of kcompactd and khugepaged",
-        "/proc/stat system",
-        "/proc/pressure/memory",
+        "/proc/vmstat compact_stall: times a thread had to move pages together itself; compact_fail: in vain",
+        "/proc/PID/stat of kcompactd and khugepaged: their CPU time",
+        "/proc/stat system: kernel time that somebody pays",
+        "/proc/pressure/memory: time that threads were stalled by it",
     ],
     limits: &[&COMPACTION_STALLS, &COMPACTION_THREADS, &CPU_SYSTEM, &MEMORY_PRESSURE],
     confirm: &[
