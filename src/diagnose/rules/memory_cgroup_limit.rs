@@ -7,11 +7,12 @@ use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, group_stall, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
-    CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
+    CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, IO_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
+    REFAULT_SHARE,
 };
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::{human_bytes, human_count};
+use crate::model::units::{human_bytes, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -36,7 +37,14 @@ pub const RULE: Rule = Rule {
         "/proc/vmstat pgscan_anon and pgscan_file, less pgscan_kswapd and pgscan_direct: reclaim for a \
          group, not for the box",
     ],
-    limits: &[&CGROUP_MEMORY, &CGROUP_MEMORY_HITS, &MEMORY_PRESSURE, &MEMORY_FULL],
+    limits: &[
+        &CGROUP_MEMORY,
+        &CGROUP_MEMORY_HITS,
+        &MEMORY_PRESSURE,
+        &MEMORY_FULL,
+        &REFAULT_SHARE,
+        &IO_PRESSURE,
+    ],
     confirm: &[
         confirm(
             "grep -rE . --include=memory.events --include=memory.failcnt /sys/fs/cgroup | grep -E \
@@ -89,7 +97,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         // Where nobody counts the waiting, a group that is full of what cannot be dropped must do.
         false => cache_only || used.is_none(),
     };
-    if harmless {
+    // A group full of files is no harm, until it reads them from disk again and again.
+    let refaults = facts.refault_share().unwrap_or(0.0);
+    let cache_short = refaults >= facts.limit(&REFAULT_SHARE).warning
+        && facts.io_stalls().0 >= facts.limit(&IO_PRESSURE).warning
+        && own_reclaim(facts);
+    if harmless && !cache_short {
         return Outcome::Clear;
     }
     let top = facts.most_among(&group.members, |process| process.memory_bytes() as f64);
@@ -97,9 +110,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let limit = human_bytes(memory.limit_bytes.unwrap_or(0) as f64);
     let critical = full >= facts.limit(&MEMORY_FULL).critical.unwrap_or(1.0)
         || some >= facts.limit(&MEMORY_PRESSURE).critical.unwrap_or(1.0);
+    let read_again = if cache_short {
+        format!("; {} of what is read from disk was in memory a moment ago", percent(refaults))
+    } else {
+        String::new()
+    };
     let summary = format!(
         "Control group {} is at its memory limit of {limit} ({} times a second it had to make room) and threads \
-         wait for memory {} of the time{named}.",
+         wait for memory {} of the time{read_again}{named}.",
         group.name(),
         human_count(hits(group)),
         facts.memory_wait_words()
@@ -108,7 +126,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new()
             .agreement(1 + usize::from(own_reclaim(facts)) + usize::from(!cache_only))
             .ratio(),
-        impact_ratio: some.max(2.0 * full).max(if stalls_known { 0.0 } else { 0.3 }).min(1.0),
+        impact_ratio: some
+            .max(if cache_short { facts.io_stalls().0 } else { 0.0 })
+            .max(2.0 * full)
+            .max(if stalls_known { 0.0 } else { 0.3 })
+            .min(1.0),
         evidence: [
             facts.evidence(&CGROUP_MEMORY, used, "memory.current, memory.stat, memory.max, or version 1's"),
             facts.evidence(
