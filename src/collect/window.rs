@@ -322,7 +322,7 @@ fn namespaces_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> Vec<(Pi
     now.map(|now| {
         let then = before.net_namespaces.iter().find(|then| then.name == now.name);
         let rose = |name: &&str| then.is_some_and(|then| now.named.get(*name) > then.named.get(*name));
-        (now.pid, ASKING.iter().any(|name| rose(name)))
+        (now.pid, ASKING.iter().any(rose))
     })
     .collect()
 }
