@@ -10,6 +10,7 @@ mod reader_thread;
 mod statvfs;
 
 use crate::collect::capture::{CaptureWriter, Frame, FrameKind};
+use crate::collect::processes::number;
 use crate::model::reading::{Absence, Reading};
 use crate::model::task::Pid;
 use live::Live;
@@ -99,6 +100,12 @@ impl Root {
     /// As [`Root::read`] for files of one short record: one open, one read, one close.
     pub fn read_once(&self, path: &str, buffer: &mut Vec<u8>) -> Reading<()> {
         self.fetch(path, buffer, true)
+    }
+
+    /// The number of a file that holds one and nothing else; none where it cannot be read, too.
+    pub fn number(&self, path: &str, buffer: &mut Vec<u8>) -> Option<u64> {
+        self.read_once(path, buffer).ok()?;
+        number(buffer.trim_ascii())
     }
 
     /// Reads a whole file and parses it; the parser's error becomes the detail of a `Malformed`.
@@ -221,8 +228,7 @@ impl Root {
         };
         self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
         let text = outcome?;
-        crate::collect::processes::number(&text)
-            .ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
+        number(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
     }
 
     /// Whether an optional read is to be made: live, when `wanted`; in a capture, when the recorded run made it.
