@@ -38,6 +38,7 @@ pub mod system;
 pub mod tables;
 pub mod target;
 pub mod thermal;
+pub mod thread_files;
 pub mod uptime;
 pub mod vmstat;
 pub mod window;
