@@ -8,8 +8,8 @@ mod support;
 
 use diag::collect::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::{
-    details, diskstats, interrupts, loadavg, meminfo, net_dev, pressure, processes, sampler, stat, swaps,
-    uptime, vmstat, window,
+    details, diskstats, interrupts, loadavg, meminfo, net_dev, pressure, processes, stat, swaps,
+    thread_files, uptime, vmstat, window,
 };
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
@@ -53,8 +53,8 @@ fn parse_all(bytes: &[u8]) {
     let _ = details::parse_cgroups(bytes).map(|paths| delta::cgroup::unit(paths.deepest()));
     let _ = details::parse_status(bytes);
     let _ = details::parse_rollup(bytes);
-    let _ = sampler::parse_schedstat(bytes);
-    let _ = sampler::parse_wait_channel(bytes);
+    let _ = thread_files::parse_schedstat(bytes);
+    let _ = thread_files::parse_wait_channel(bytes);
 }
 
 /// One text of each kind, as a kernel writes it.
@@ -158,7 +158,7 @@ fn the_texts_are_what_the_parsers_take() {
     assert!(interrupts::parse(TEXTS[8]).is_ok() && net_dev::parse(TEXTS[9]).is_ok());
     assert!(processes::parse_stat(TEXTS[10]).is_ok() && processes::parse_io(TEXTS[11]).is_some());
     assert!(details::parse_cgroups(TEXTS[12]).is_ok() && details::parse_status(TEXTS[13]).is_ok());
-    assert!(details::parse_rollup(TEXTS[13]).is_ok() && sampler::parse_schedstat(TEXTS[14]).is_some());
+    assert!(details::parse_rollup(TEXTS[13]).is_ok() && thread_files::parse_schedstat(TEXTS[14]).is_some());
 }
 
 // Random boxes.

@@ -6,7 +6,7 @@
 
 use crate::collect::processes::{Scratch, set_path};
 use crate::collect::root::Root;
-use crate::collect::sampler::parse_wait_channel;
+use crate::collect::thread_files::parse_wait_channel;
 use crate::model::reading::{Absence, Reading};
 use crate::model::snapshot::StateSamples;
 use crate::model::task::{

@@ -3,7 +3,6 @@
 //!
 //! Most machines have neither. Known lies: an array that was made with a member missing looks like one that lost it.
 
-use crate::collect::processes::number;
 use crate::collect::root::Root;
 use crate::model::limits::{Hardware, MemoryErrors, RaidArray};
 
@@ -22,8 +21,7 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Hardware {
 /// The sum over all controllers; none where there are none.
 fn memory_errors(root: &Root, buffer: &mut Vec<u8>) -> Option<MemoryErrors> {
     let mut count = |controller: &str, kind: &str| {
-        root.read_once(&format!("{CONTROLLERS}/{controller}/{kind}_count"), buffer).ok()?;
-        number(buffer.trim_ascii())
+        root.number(&format!("{CONTROLLERS}/{controller}/{kind}_count"), buffer)
     };
     let names = root.directories(CONTROLLERS).ok()?;
     let counts = names.iter().filter(|name| name.starts_with("mc")).filter_map(|name| {

@@ -21,12 +21,8 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
     if root.read_once(&format!("{base}/sockstat"), buffer).is_ok() {
         counters.tcp_sockets_count = parse_sockstat(&String::from_utf8_lossy(buffer));
     }
-    let mut single = |path: &str| {
-        root.read_once(path, buffer).ok()?;
-        crate::collect::processes::number(buffer.trim_ascii())
-    };
-    counters.conntrack_count = single("proc/sys/net/netfilter/nf_conntrack_count");
-    counters.conntrack_max = single("proc/sys/net/netfilter/nf_conntrack_max");
+    counters.conntrack_count = root.number("proc/sys/net/netfilter/nf_conntrack_count", buffer);
+    counters.conntrack_max = root.number("proc/sys/net/netfilter/nf_conntrack_max", buffer);
     if counters.conntrack_count.is_some() && root.read(&format!("{base}/stat/nf_conntrack"), buffer).is_ok() {
         counters.conntrack_dropped_count = parse_conntrack(&String::from_utf8_lossy(buffer));
     }

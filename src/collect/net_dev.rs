@@ -51,8 +51,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Interface>, String> {
 
 /// `/sys/class/net/NAME/speed` in Mbit/s: -1 or an error where it is not known, or the link is down.
 fn speed(root: &Root, name: &str, buffer: &mut Vec<u8>) -> Option<u64> {
-    root.read_once(&format!("sys/class/net/{name}/speed"), buffer).ok()?;
-    let megabits = crate::collect::processes::number(buffer.trim_ascii())?;
+    let megabits = root.number(&format!("sys/class/net/{name}/speed"), buffer)?;
     // Old drivers write -1 as an unsigned number of 32 bits.
     (1..u64::from(u32::MAX)).contains(&megabits).then_some(megabits * 1_000_000)
 }

@@ -6,7 +6,7 @@
 //! clients is to be idle. Read at the end of a calm window only, for the few processes that did something.
 
 use crate::collect::root::Root;
-use crate::collect::sampler::parse_wait_channel;
+use crate::collect::thread_files::parse_wait_channel;
 use crate::model::network::PeerWait;
 use crate::model::task::Pid;
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,37 +5,30 @@
 //! root other than `/`, links are resolved inside that root where the kernel can do so (`openat2`, 5.6),
 //! so that a foreign tree cannot lead to files of the machine that diagnoses it.
 
+mod live;
+mod reader_thread;
+mod statvfs;
+
 use crate::collect::capture::{CaptureWriter, Frame, FrameKind};
-use crate::model::reading::{Absence, AbsenceKind, Reading};
+use crate::collect::processes::number;
+use crate::model::reading::{Absence, Reading};
 use crate::model::task::Pid;
-use rustix::buffer::spare_capacity;
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
-use rustix::io::Errno;
-use std::cell::{Cell, RefCell};
+use live::Live;
+use reader_thread::ReaderThread;
+use rustix::fs::OFlags;
+use std::cell::RefCell;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Largest file that is read; the kernel's own are far smaller.
-const FILE_BYTES_MAX: usize = 16 << 20;
-/// Room that every read call is given at least; a `stat` line is far below it.
-const READ_BYTES: usize = 4096;
-/// Room for directory entries of one call.
-const NAMES_BYTES: usize = 32 << 10;
-/// Reads that are left hanging in one run before no more are tried.
-const ABANDONED_MAX: u32 = 3;
-
-/// The kernel log, record by record.
-pub const KERNEL_LOG: &str = "dev/kmsg";
+pub use live::KERNEL_LOG;
+pub use statvfs::FileSystem;
 
 /// Where kernel files are read from. Used by one thread.
 pub struct Root {
     place: Place,
     names: RefCell<Vec<u8>>,
-    helper: RefCell<Option<Helper>>,
-    abandoned_count: Cell<u32>,
+    reader: ReaderThread,
     recorder: RefCell<Option<Recorder>>,
 }
 
@@ -49,34 +42,10 @@ struct Recorder {
     frame: Option<Frame>,
 }
 
-/// Room and files of one mounted file system, as statvfs(3) counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileSystem {
-    /// Size.
-    pub total_bytes: u64,
-    /// Free, the part kept for root included.
-    pub free_bytes: u64,
-    /// Free for everybody.
-    pub available_bytes: u64,
-    /// Inodes; 0 where the file system makes them as it needs them.
-    pub inodes_count: u64,
-    /// Free inodes.
-    pub free_inodes_count: u64,
-}
-
 impl Root {
     /// The system whose file tree begins at `prefix`: `/`, or where another one is mounted.
     pub fn live(prefix: &Path) -> Reading<Self> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::openat(CWD, prefix, flags, Mode::empty())
-            .map_err(|errno| Absence::new(prefix.to_string_lossy(), kind_of(errno)))?;
-        let proc = rustix::fs::openat(&root, "proc", flags, Mode::empty())
-            .map_err(|errno| Absence::new("/proc", kind_of(errno)))?;
-        let elsewhere = prefix != Path::new("/");
-        let of_kernel = |found: rustix::fs::StatFs| found.f_type == rustix::fs::PROC_SUPER_MAGIC;
-        // Kernels before 3.12 refuse to answer: then it is taken for what it should be.
-        let copied = elsewhere && !rustix::fs::fstatfs(&proc).map_or(true, of_kernel);
-        Ok(Self::at(Place::Live(Arc::new(Live { root, proc, elsewhere, copied, near: Mutex::new(None) }))))
+        Ok(Self::at(Place::Live(Arc::new(Live::below(prefix)?))))
     }
 
     /// One moment of a capture.
@@ -88,8 +57,7 @@ impl Root {
         Self {
             place,
             names: RefCell::default(),
-            helper: RefCell::default(),
-            abandoned_count: Cell::new(0),
+            reader: ReaderThread::default(),
             recorder: RefCell::default(),
         }
     }
@@ -134,6 +102,12 @@ impl Root {
         self.fetch(path, buffer, true)
     }
 
+    /// The number of a file that holds one and nothing else; none where it cannot be read, too.
+    pub fn number(&self, path: &str, buffer: &mut Vec<u8>) -> Option<u64> {
+        self.read_once(path, buffer).ok()?;
+        number(buffer.trim_ascii())
+    }
+
     /// Reads a whole file and parses it; the parser's error becomes the detail of a `Malformed`.
     pub fn read_parsed<T>(
         &self,
@@ -169,7 +143,7 @@ impl Root {
                     let mut bytes = Vec::new();
                     live.read(&owned, &mut bytes, false).map(|()| bytes)
                 };
-                self.run_beside(path, deadline, Box::new(job))
+                self.reader.run(path, deadline, Box::new(job))
             }
         };
         self.note(|frame| frame.note_file(path, outcome.as_ref().map(Vec::as_slice)));
@@ -184,38 +158,12 @@ impl Root {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let (live, owned) = (Arc::clone(live), path.to_owned());
-                self.run_beside(path, deadline, Box::new(move || live.statvfs(&owned)))
+                self.reader.run(path, deadline, Box::new(move || live.statvfs(&owned)))
             }
         };
         self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
         let text = outcome.map_err(|absence| Absence::new(format!("/{path}"), absence.kind))?;
-        parse_statvfs(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "not five numbers"))
-    }
-
-    fn run_beside(&self, path: &str, deadline: Duration, job: Job) -> Reading<Vec<u8>> {
-        let timed_out = || Absence::new(format!("/{path}"), AbsenceKind::TimedOut);
-        if self.abandoned_count.get() >= ABANDONED_MAX {
-            return Err(timed_out());
-        }
-        let mut helper = self.helper.borrow_mut();
-        if helper.is_none() {
-            *helper = Helper::start();
-        }
-        // A box without room for one more thread is worth diagnosing too.
-        let Some(running) = helper.as_ref() else { return job() };
-        let answer = match running.jobs.send(job) {
-            Ok(()) => running.answers.recv_timeout(deadline),
-            Err(_) => Err(RecvTimeoutError::Disconnected),
-        };
-        answer.unwrap_or_else(|error| {
-            *helper = None;
-            if error == RecvTimeoutError::Disconnected {
-                let kind = AbsenceKind::Failed("the reading thread has ended".to_owned());
-                return Err(Absence::new(format!("/{path}"), kind));
-            }
-            self.abandoned_count.set(self.abandoned_count.get() + 1);
-            Err(timed_out())
-        })
+        statvfs::parse(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "not five numbers"))
     }
 
     /// Where a symbolic link points to; what is not UTF-8 in it is replaced.
@@ -231,22 +179,9 @@ impl Root {
     /// Opens `directory` once for the paths below it that are read next: each is then a shorter walk for the
     /// kernel, which counts where there are thousands. Nothing is kept open for an empty name.
     pub fn stay_near(&self, directory: &str) {
-        let Place::Live(live) = &self.place else { return };
-        // Another root is left by a path that is not resolved from its top.
-        if live.elsewhere {
-            return;
+        if let Place::Live(live) = &self.place {
+            live.stay_near(directory);
         }
-        let Ok(mut near) = live.near.lock() else { return };
-        if near.as_ref().map_or("", |near| near.0.as_str()) == directory {
-            return;
-        }
-        *near = None;
-        if directory.is_empty() {
-            return;
-        }
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&live.root, directory, flags, Mode::empty());
-        *near = opened.ok().map(|descriptor| (directory.to_owned(), descriptor));
     }
 
     /// Names in a directory, sorted; names that are not UTF-8 are left out.
@@ -293,8 +228,7 @@ impl Root {
         };
         self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
         let text = outcome?;
-        crate::collect::processes::number(&text)
-            .ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
+        number(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
     }
 
     /// Whether an optional read is to be made: live, when `wanted`; in a capture, when the recorded run made it.
@@ -373,241 +307,20 @@ impl Root {
     }
 }
 
-/// The directories of a live root. Shared with the helper thread, which may outlive the root.
-struct Live {
-    root: OwnedFd,
-    /// Opened once: most paths are below it, and each saves a step of every path walk.
-    proc: OwnedFd,
-    elsewhere: bool,
-    copied: bool,
-    /// A directory whose files are read one after the other, see [`Root::stay_near`].
-    near: Mutex<Option<(String, OwnedFd)>>,
-}
-
-impl Live {
-    fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        // A cgroup's path may begin with `/..` when read from inside a cgroup namespace.
-        if path.contains("..") && path.split('/').any(|component| component == "..") {
-            return Err(Errno::NOENT);
-        }
-        let (directory, rest) = match path.strip_prefix("proc/") {
-            Some(rest) => (&self.proc, rest),
-            None if path == "proc" => (&self.proc, "."),
-            None if path.is_empty() => (&self.root, "."),
-            None => (&self.root, path),
-        };
-        let mut flags = flags | OFlags::CLOEXEC;
-        if path == KERNEL_LOG {
-            flags |= OFlags::NONBLOCK;
-        }
-        if !self.elsewhere {
-            let near = self.near.try_lock().ok();
-            if let Some((descriptor, below)) = near.as_ref().and_then(|near| below(near.as_ref(), path)) {
-                return rustix::fs::openat(descriptor, below, flags, Mode::empty());
-            }
-            drop(near);
-            return rustix::fs::openat(directory, rest, flags, Mode::empty());
-        }
-        if !flags.contains(OFlags::PATH) {
-            // Whoever made the tree may have put a FIFO or a terminal where a file belongs.
-            flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
-        }
-        match rustix::fs::openat2(directory, rest, flags, Mode::empty(), ResolveFlags::IN_ROOT) {
-            // Older kernels do not have it, and some container filters refuse what they do not know.
-            Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(directory, rest, flags, Mode::empty()),
-            opened => opened,
-        }
-    }
-
-    fn read(&self, path: &str, buffer: &mut Vec<u8>, once: bool) -> Reading<()> {
-        let file = self.open(path, OFlags::RDONLY).map_err(|errno| self.absence(path, errno))?;
-        loop {
-            if buffer.capacity() - buffer.len() < READ_BYTES {
-                buffer.reserve(READ_BYTES.max(buffer.len()));
-            }
-            let room = buffer.capacity() - buffer.len();
-            match rustix::io::read(&file, spare_capacity(buffer)) {
-                Ok(0) => return Ok(()),
-                Ok(count) if once && count < room => return Ok(()),
-                Ok(_) if buffer.len() > FILE_BYTES_MAX => {
-                    return Err(Absence::malformed(format!("/{path}"), "longer than 16 MiB"));
-                }
-                // The kernel log's device gives a record by read, and these for records overwritten and for its end.
-                Err(Errno::PIPE) if path == KERNEL_LOG => {}
-                Err(Errno::AGAIN) if path == KERNEL_LOG => return Ok(()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(self.absence(path, errno)),
-            }
-        }
-    }
-
-    fn each_name(&self, path: &str, names: &mut Vec<u8>, mut keep: impl FnMut(&[u8])) -> Reading<()> {
-        let absence = |errno| self.absence(path, errno);
-        let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(absence)?;
-        names.clear();
-        names.reserve(NAMES_BYTES);
-        let mut entries = RawDir::new(directory.as_fd(), names.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            match entry {
-                Ok(entry) => match entry.file_name().to_bytes() {
-                    b"." | b".." => {}
-                    name => keep(name),
-                },
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(absence(errno)),
-            }
-        }
-        Ok(())
-    }
-
-    fn directories(&self, path: &str, names: &mut Vec<u8>) -> Reading<Vec<String>> {
-        let absence = |errno| self.absence(path, errno);
-        let mut found = Vec::new();
-        // Two links are its own name and `.`; file systems that do not count links say one. Asked by name, which
-        // spares to open and close it; under another root only an open one is sure to be inside.
-        let childless = |stat: rustix::fs::Stat| stat.st_nlink == 2 && stat.st_mode & 0o170_000 == 0o040_000;
-        if !self.elsewhere {
-            let near = self.near.try_lock().ok();
-            let (descriptor, rest) =
-                near.as_ref().and_then(|near| below(near.as_ref(), path)).unwrap_or((&self.root, path));
-            if rustix::fs::statat(descriptor, rest, AtFlags::empty()).is_ok_and(childless) {
-                return Ok(found);
-            }
-        }
-        let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(absence)?;
-        if rustix::fs::fstat(&directory).map_err(absence)?.st_nlink == 2 {
-            return Ok(found);
-        }
-        names.clear();
-        names.reserve(NAMES_BYTES);
-        let mut entries = RawDir::new(directory.as_fd(), names.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            match entry {
-                Ok(entry) if entry.file_type() == FileType::Directory => {
-                    let name = entry.file_name().to_str().ok().filter(|name| !matches!(*name, "." | ".."));
-                    found.extend(name.map(str::to_owned));
-                }
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(absence(errno)),
-            }
-        }
-        found.sort_unstable();
-        Ok(found)
-    }
-
-    fn entries_count(&self, path: &str, names: &mut Vec<u8>) -> Reading<u64> {
-        let absence = |errno| self.absence(path, errno);
-        let directory = self.open(path, OFlags::PATH).map_err(absence)?;
-        // The size of a copied directory is that of its names on a disk.
-        if !self.copied {
-            let size = rustix::fs::fstat(&directory).map_err(absence)?.st_size;
-            if size > 0 {
-                return Ok(u64::try_from(size).unwrap_or(0));
-            }
-        }
-        let mut count = 0;
-        self.each_name(path, names, |_| count += 1)?;
-        Ok(count)
-    }
-
-    fn link(&self, path: &str) -> Reading<String> {
-        let absence = |errno| self.absence(path, errno);
-        let link = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(absence)?;
-        let target = rustix::fs::readlinkat(&link, "", Vec::new()).map_err(absence)?;
-        Ok(target.to_string_lossy().into_owned())
-    }
-
-    fn statvfs(&self, path: &str) -> Reading<Vec<u8>> {
-        let absence = |errno| self.absence(path, errno);
-        let directory = self.open(path, OFlags::PATH).map_err(absence)?;
-        let answer = rustix::fs::fstatvfs(&directory).map_err(absence)?;
-        let bytes = |blocks: u64| blocks.saturating_mul(answer.f_frsize);
-        let [total, free, available] = [answer.f_blocks, answer.f_bfree, answer.f_bavail].map(bytes);
-        let text = format!("{total} {free} {available} {} {}\n", answer.f_files, answer.f_ffree);
-        Ok(text.into_bytes())
-    }
-
-    fn absence(&self, path: &str, errno: Errno) -> Absence {
-        let mut kind = kind_of(errno);
-        // ENOENT below a process means that it has ended, unless it is still there: then this kernel
-        // lacks the file, which the text of the report must not confuse.
-        if let Some(owner) = owner(path).filter(|_| kind == AbsenceKind::Missing)
-            && rustix::fs::statat(&self.proc, owner, AtFlags::empty()).is_err()
-        {
-            kind = AbsenceKind::Vanished;
-        }
-        Absence::new(format!("/{path}"), kind)
-    }
-}
-
-/// `path` as seen from a directory that is open, where it is below that.
-fn below<'a>(near: Option<&'a (String, OwnedFd)>, path: &'a str) -> Option<(&'a OwnedFd, &'a str)> {
-    let (directory, descriptor) = near?;
-    let rest = path.strip_prefix(directory.as_str())?.strip_prefix('/')?;
-    (!rest.is_empty()).then_some((descriptor, rest))
-}
-
-/// The process or thread directory that `path` is in, relative to `proc`: `12`, `12/task/13`.
-fn owner(path: &str) -> Option<&str> {
-    let below = path.strip_prefix("proc/")?;
-    let end_of = |start: usize| {
-        let length = below[start..].find('/').unwrap_or(below.len() - start);
-        id(&below.as_bytes()[start..start + length]).map(|_| start + length)
-    };
-    let process = end_of(0)?;
-    let thread = below[process..].strip_prefix("/task/").and_then(|_| end_of(process + "/task/".len()));
-    Some(&below[..thread.unwrap_or(process)])
-}
-
 /// A process or thread id, where `name` is one.
 pub(super) fn id(name: &[u8]) -> Option<Pid> {
     let digits = !name.is_empty() && name.iter().all(u8::is_ascii_digit);
     if digits { str::from_utf8(name).ok()?.parse().ok() } else { None }
 }
 
-fn kind_of(errno: Errno) -> AbsenceKind {
-    match errno {
-        Errno::NOENT | Errno::NOTSUP | Errno::NODEV | Errno::NOTDIR => AbsenceKind::Missing,
-        Errno::ACCESS | Errno::PERM => AbsenceKind::Denied,
-        Errno::SRCH => AbsenceKind::Vanished,
-        other => AbsenceKind::Failed(std::io::Error::from(other).to_string()),
-    }
-}
-
-fn parse_statvfs(bytes: &[u8]) -> Option<FileSystem> {
-    let text = str::from_utf8(bytes).ok()?;
-    let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
-    let [total_bytes, free_bytes, available_bytes, inodes_count, free_inodes_count] = numbers[..] else {
-        return None;
-    };
-    Some(FileSystem { total_bytes, free_bytes, available_bytes, inodes_count, free_inodes_count })
-}
-
-type Job = Box<dyn FnOnce() -> Reading<Vec<u8>> + Send>;
-
-/// A thread that reads what may hang. Dropping this leaves it to end when its last read comes back.
-struct Helper {
-    jobs: Sender<Job>,
-    answers: Receiver<Reading<Vec<u8>>>,
-}
-
-impl Helper {
-    fn start() -> Option<Self> {
-        let (jobs, inbox) = channel::<Job>();
-        let (outbox, answers) = channel();
-        let work = move || while inbox.recv().is_ok_and(|job| outbox.send(job()).is_ok()) {};
-        let builder = std::thread::Builder::new().name("diag-reader".to_owned()).stack_size(128 << 10);
-        builder.spawn(work).ok().map(|_| Self { jobs, answers })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::collect::capture::{Capture, Meta};
+    use crate::model::reading::AbsenceKind;
     use std::fs;
 
-    fn tree() -> (tempfile::TempDir, Root) {
+    pub(super) fn tree() -> (tempfile::TempDir, Root) {
         let directory = tempfile::tempdir().unwrap();
         let base = directory.path();
         for (path, text) in [
@@ -624,7 +337,7 @@ mod tests {
         (directory, root)
     }
 
-    fn kind<T: std::fmt::Debug>(reading: Reading<T>) -> AbsenceKind {
+    pub(super) fn kind<T: std::fmt::Debug>(reading: Reading<T>) -> AbsenceKind {
         reading.unwrap_err().kind
     }
 
@@ -647,46 +360,6 @@ mod tests {
     }
 
     #[test]
-    fn absences_are_told_apart() {
-        let (_directory, root) = tree();
-        let mut buffer = vec![1];
-        assert_eq!(root.read("proc/nope", &mut buffer), Err(Absence::missing("/proc/nope")));
-        assert!(buffer.is_empty());
-        assert_eq!(kind(root.read_once("proc/9/stat", &mut buffer)), AbsenceKind::Vanished);
-        assert_eq!(kind(root.read_once("proc/7/task/9/stat", &mut buffer)), AbsenceKind::Vanished);
-        assert_eq!(kind(root.read_once("proc/7/smaps_rollup", &mut buffer)), AbsenceKind::Missing);
-        assert_eq!(kind(root.tids(9, &mut Vec::new())), AbsenceKind::Vanished);
-        assert_eq!(kind(root.read("proc/../../etc/passwd", &mut buffer)), AbsenceKind::Missing);
-        assert!(matches!(kind(root.read("proc/7", &mut buffer)), AbsenceKind::Failed(_)));
-        assert_eq!(kind_of(Errno::OPNOTSUPP), AbsenceKind::Missing);
-        assert!(Root::live(Path::new("/nowhere/at/all")).is_err());
-    }
-
-    #[test]
-    fn a_foreign_tree_cannot_lead_outside() {
-        let (directory, root) = tree();
-        std::os::unix::fs::symlink("/etc/passwd", directory.path().join("sys/evil")).unwrap();
-        std::os::unix::fs::symlink("../proc/stat", directory.path().join("sys/good")).unwrap();
-        let mut buffer = Vec::new();
-        assert!(root.read("sys/evil", &mut buffer).is_err());
-        root.read("sys/good", &mut buffer).unwrap();
-        assert_eq!(root.link("sys/evil").unwrap(), "/etc/passwd");
-    }
-
-    #[test]
-    fn files_are_bounded_and_long_ones_read_whole() {
-        let (directory, root) = tree();
-        let mut buffer = Vec::new();
-        let long = vec![b'x'; 300_000];
-        fs::write(directory.path().join("proc/long"), &long).unwrap();
-        root.read_once("proc/long", &mut buffer).unwrap();
-        assert_eq!(buffer, long);
-        fs::File::create(directory.path().join("proc/endless")).unwrap().set_len(1 << 30).unwrap();
-        assert!(matches!(kind(root.read("proc/endless", &mut buffer)), AbsenceKind::Malformed(_)));
-        assert!(buffer.is_empty());
-    }
-
-    #[test]
     fn a_copied_tree_is_not_a_kernel() {
         let (directory, root) = tree();
         assert!(root.is_copied() && root.is_elsewhere());
@@ -697,54 +370,6 @@ mod tests {
         fs::create_dir_all(directory.path().join("proc/1/net")).unwrap();
         fs::write(directory.path().join("proc/1/net/snmp"), "").unwrap();
         assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/1/net/snmp");
-    }
-
-    #[test]
-    fn what_is_near_reads_the_same() {
-        let root = Root::live(Path::new("/")).unwrap();
-        let (mut far, mut near) = (Vec::new(), Vec::new());
-        root.read("proc/sys/kernel/osrelease", &mut far).unwrap();
-        let listed = root.directories("proc/sys").unwrap();
-        root.stay_near("proc/sys");
-        root.read("proc/sys/kernel/osrelease", &mut near).unwrap();
-        assert_eq!((far, &listed), (near, &root.directories("proc/sys").unwrap()));
-        assert_eq!(root.directories("proc/sys/net/nothing"), Err(Absence::missing("/proc/sys/net/nothing")));
-        // A name that only begins alike is not below it.
-        assert!(root.read("proc/sysrq-trigger-not", &mut Vec::new()).is_err());
-        root.stay_near("");
-        assert_eq!(root.directories("proc/sys").unwrap(), listed);
-    }
-
-    #[test]
-    fn hanging_reads_are_left_behind_and_then_not_tried() {
-        let (_directory, root) = tree();
-        let hang = || -> Job {
-            Box::new(|| {
-                std::thread::sleep(Duration::from_secs(60));
-                Ok(Vec::new())
-            })
-        };
-        for _ in 0..ABANDONED_MAX {
-            let answer = root.run_beside("proc/7/cmdline", Duration::from_millis(5), hang());
-            assert_eq!(kind(answer), AbsenceKind::TimedOut);
-        }
-        let began = std::time::Instant::now();
-        assert_eq!(kind(root.read_with_deadline("proc/stat", Duration::from_secs(9))), AbsenceKind::TimedOut);
-        assert!(began.elapsed() < Duration::from_secs(1));
-    }
-
-    #[test]
-    fn the_live_system_is_read() {
-        let root = Root::live(Path::new("/")).unwrap();
-        let (mut buffer, mut ids) = (Vec::new(), Vec::new());
-        root.pids(&mut ids).unwrap();
-        let own = Pid::try_from(std::process::id()).unwrap();
-        assert!(ids.contains(&own) && ids.is_sorted());
-        root.tids(own, &mut ids).unwrap();
-        assert!(ids.len() > 1);
-        root.read_once(&format!("proc/{own}/stat"), &mut buffer).unwrap();
-        assert!(buffer.starts_with(own.to_string().as_bytes()));
-        assert_eq!(root.link("proc/self").unwrap(), own.to_string());
     }
 
     #[test]
@@ -785,15 +410,5 @@ mod tests {
         assert_eq!(walk(&replayed), seen);
         assert!(replayed.holds("proc/7/io") && !replayed.holds("proc/stat") && !root.holds("proc/stat"));
         assert_eq!(kind(replayed.read("proc/stat", &mut Vec::new())), AbsenceKind::Missing);
-    }
-
-    #[test]
-    fn owners_are_found() {
-        assert_eq!(owner("proc/12/stat"), Some("12"));
-        assert_eq!(owner("proc/12/task/13/stat"), Some("12/task/13"));
-        assert_eq!(owner("proc/12/task"), Some("12"));
-        assert_eq!(owner("proc/12"), Some("12"));
-        assert_eq!(owner("proc/stat"), None);
-        assert_eq!(owner("sys/12/stat"), None);
     }
 }

@@ -6,13 +6,15 @@
 //! seen of them counts for the turns they missed. Reads race with the threads: state and wait channel are
 //! separate observations (kernel `fs/proc/array.c`, `fs/proc/base.c`).
 
-use crate::collect::host::parse_list;
-use crate::collect::processes::{Scratch, read_stat, set_path};
+use crate::collect::processes::Scratch;
 use crate::collect::root::Root;
-use crate::model::reading::{Absence, AbsenceKind, Reading};
+use crate::collect::thread_files::{
+    TaskRef, read_clock, read_cpus_allowed, read_task_stat, read_wait_channel,
+};
+use crate::model::reading::AbsenceKind;
 use crate::model::snapshot::StateSamples;
 use crate::model::task::{
-    Pid, ProcessReading, SchedStat, State, StateShare, TaskStat, ThreadClock, ThreadObservation, WaitChannel,
+    Pid, ProcessReading, State, StateShare, TaskStat, ThreadClock, ThreadObservation, WaitChannel,
 };
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -31,15 +33,6 @@ const CROWDED_MAX: usize = 32;
 
 /// Share of the samples in which a thread is runnable before it is asked.
 const CROWDED_RATIO: f64 = 0.3;
-
-/// One thread to look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskRef {
-    /// Process.
-    pub pid: Pid,
-    /// Thread.
-    pub tid: Pid,
-}
 
 struct Followed {
     observation: ThreadObservation,
@@ -209,11 +202,10 @@ impl Sampler {
             if pid == self.own_pid || self.known_pids.contains(&pid) {
                 continue;
             }
-            set_path(&mut scratch.path, format_args!("proc/{pid}/task/{pid}/stat"));
-            let Ok(stat) = read_stat(root, scratch) else { continue };
+            let task = TaskRef { pid, tid: pid };
+            let Ok(stat) = read_task_stat(root, task, scratch) else { continue };
             self.fresh_pids.insert(pid);
             self.add_process(root, &stat, scratch);
-            let task = TaskRef { pid, tid: pid };
             if is_load(stat.state) {
                 self.follow(root, task, &stat, at, scratch);
                 self.note(root, task, &stat, at, 1.0, scratch);
@@ -242,8 +234,7 @@ impl Sampler {
     }
 
     fn look(&mut self, root: &Root, task: TaskRef, at: Duration, weight: f64, scratch: &mut Scratch) {
-        set_path(&mut scratch.path, format_args!("proc/{}/task/{}/stat", task.pid, task.tid));
-        match read_stat(root, scratch) {
+        match read_task_stat(root, task, scratch) {
             Ok(stat) => {
                 if is_load(stat.state) {
                     self.follow(root, task, &stat, at, scratch);
@@ -302,8 +293,7 @@ impl Sampler {
         if followed.observation.start_ticks != stat.start_ticks {
             return;
         }
-        let sleeping = matches!(stat.state, State::Uninterruptible | State::Sleeping);
-        let wait_channel = if sleeping { read_wait_channel(root, task, scratch).ok() } else { None };
+        let wait_channel = read_wait_channel(root, task, stat.state, scratch);
         match &wait_channel {
             Some(WaitChannel::Hidden) if stat.state == State::Uninterruptible => self.hidden = true,
             Some(WaitChannel::Function(_)) => self.seen_function = true,
@@ -312,11 +302,7 @@ impl Sampler {
         let observation = &mut followed.observation;
         observation.looks_count += 1;
         observation.comm = stat.comm;
-        let same = |share: &&mut StateShare| share.state == stat.state && share.wait_channel == wait_channel;
-        match observation.states.iter_mut().find(same) {
-            Some(share) => share.weight += weight,
-            None => observation.states.push(StateShare { state: stat.state, wait_channel, weight }),
-        }
+        add_look(observation, stat.state, wait_channel, weight);
         let progressed = stat.cpu_ticks() > followed.last_ticks;
         followed.last_ticks = stat.cpu_ticks();
         followed.last_clock =
@@ -355,11 +341,9 @@ impl Sampler {
             .collect();
         threads.sort_by(|a, b| runnable(b).total_cmp(&runnable(a)).then((a.pid, a.tid).cmp(&(b.pid, b.tid))));
         for (rank, thread) in threads.into_iter().enumerate() {
-            set_path(&mut scratch.path, format_args!("proc/{}/task/{}/status", thread.pid, thread.tid));
+            let task = TaskRef { pid: thread.pid, tid: thread.tid };
             let crowded = rank < CROWDED_MAX && runnable(thread) >= least;
-            if root.wants(&scratch.path, crowded) && root.read(&scratch.path, &mut scratch.bytes).is_ok() {
-                thread.cpus_allowed = parse_cpus_allowed(&scratch.bytes);
-            }
+            thread.cpus_allowed = read_cpus_allowed(root, task, crowded, scratch);
         }
     }
 
@@ -369,8 +353,7 @@ impl Sampler {
         let mut tasks: Vec<TaskRef> = self.followed.keys().copied().collect();
         tasks.sort_unstable();
         for task in tasks {
-            set_path(&mut scratch.path, format_args!("proc/{}/task/{}/stat", task.pid, task.tid));
-            let Ok(stat) = read_stat(root, scratch) else { continue };
+            let Ok(stat) = read_task_stat(root, task, scratch) else { continue };
             let clock = read_clock(root, task, &stat, at, scratch);
             if let Some(followed) = self.followed.get_mut(&task)
                 && followed.observation.start_ticks == stat.start_ticks
@@ -394,13 +377,6 @@ impl Sampler {
     }
 }
 
-/// `Cpus_allowed_list` of `status` (proc_pid_status(5), 2.6.26).
-fn parse_cpus_allowed(bytes: &[u8]) -> Option<Vec<u32>> {
-    let lines = bytes.split(|&byte| byte == b'\n');
-    let list = lines.into_iter().find_map(|line| line.strip_prefix(b"Cpus_allowed_list:"))?;
-    parse_list(str::from_utf8(list).ok()?.trim())
-}
-
 /// What is known of a thread before the first look at its state.
 pub(super) fn observation(task: TaskRef, stat: &TaskStat, clock: ThreadClock) -> ThreadObservation {
     ThreadObservation {
@@ -420,74 +396,21 @@ pub(super) fn observation(task: TaskRef, stat: &TaskStat, clock: ThreadClock) ->
     }
 }
 
+/// Adds one look to the share of its state and wait channel.
+pub(super) fn add_look(
+    thread: &mut ThreadObservation,
+    state: State,
+    wait_channel: Option<WaitChannel>,
+    weight: f64,
+) {
+    let same = |share: &&mut StateShare| share.state == state && share.wait_channel == wait_channel;
+    match thread.states.iter_mut().find(same) {
+        Some(share) => share.weight += weight,
+        None => thread.states.push(StateShare { state, wait_channel, weight }),
+    }
+}
+
 /// Whether a thread in this state counts in the load average.
 fn is_load(state: State) -> bool {
     matches!(state, State::Running | State::Uninterruptible)
-}
-
-pub(super) fn read_clock(
-    root: &Root,
-    task: TaskRef,
-    stat: &TaskStat,
-    at: Duration,
-    scratch: &mut Scratch,
-) -> ThreadClock {
-    set_path(&mut scratch.path, format_args!("proc/{}/task/{}/schedstat", task.pid, task.tid));
-    let sched = match root.read_once(&scratch.path, &mut scratch.bytes) {
-        Ok(()) => parse_schedstat(&scratch.bytes),
-        Err(_) => None,
-    };
-    ThreadClock { at, user_ticks: stat.user_ticks, system_ticks: stat.system_ticks, sched }
-}
-
-pub(super) fn read_wait_channel(root: &Root, task: TaskRef, scratch: &mut Scratch) -> Reading<WaitChannel> {
-    set_path(&mut scratch.path, format_args!("proc/{}/task/{}/wchan", task.pid, task.tid));
-    root.read_once(&scratch.path, &mut scratch.bytes)?;
-    parse_wait_channel(&scratch.bytes)
-        .ok_or_else(|| Absence::malformed(format!("/{}", scratch.path), "not a function name"))
-}
-
-/// Parses `schedstat` of one thread: time on a CPU, time waiting for one, number of turns.
-pub fn parse_schedstat(bytes: &[u8]) -> Option<SchedStat> {
-    let mut fields = bytes.trim_ascii().split(|&byte| byte == b' ').map(crate::collect::processes::number);
-    Some(SchedStat {
-        run_nanoseconds: fields.next()??,
-        run_delay_nanoseconds: fields.next()??,
-        timeslices_count: fields.next()??,
-    })
-}
-
-/// Parses `wchan`: a function name, or `0` where the thread runs or the reader may not know.
-pub fn parse_wait_channel(bytes: &[u8]) -> Option<WaitChannel> {
-    let text = std::str::from_utf8(bytes.trim_ascii()).ok()?;
-    match text {
-        "" => None,
-        "0" => Some(WaitChannel::Hidden),
-        name if name.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Some(WaitChannel::Function(name.to_owned()))
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn schedstat_has_three_numbers() {
-        let sched = parse_schedstat(b"5123456789 20111 4521\n").unwrap();
-        assert_eq!((sched.run_nanoseconds, sched.run_delay_nanoseconds), (5_123_456_789, 20_111));
-        assert_eq!(sched.timeslices_count, 4521);
-        assert_eq!(parse_schedstat(b"0 0\n"), None);
-        assert_eq!(parse_schedstat(b""), None);
-    }
-
-    #[test]
-    fn a_wait_channel_of_zero_says_nothing() {
-        assert_eq!(parse_wait_channel(b"0"), Some(WaitChannel::Hidden));
-        assert_eq!(parse_wait_channel(b"futex_do_wait").unwrap().function(), Some("futex_do_wait"));
-        assert_eq!(parse_wait_channel(b""), None);
-        assert_eq!(parse_wait_channel(b"\x1b[31m"), None);
-    }
 }

@@ -21,12 +21,8 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Tables {
         tables.files_count = numbers.next().flatten();
         tables.files_max = numbers.nth(1).flatten();
     }
-    let mut single = |path: &str| {
-        root.read_once(path, buffer).ok()?;
-        number(buffer.trim_ascii())
-    };
-    tables.pid_max = single("proc/sys/kernel/pid_max");
-    tables.threads_max = single("proc/sys/kernel/threads-max");
+    tables.pid_max = root.number("proc/sys/kernel/pid_max", buffer);
+    tables.threads_max = root.number("proc/sys/kernel/threads-max", buffer);
     tables
 }
 

@@ -9,10 +9,11 @@
 use crate::collect::details::parse_cgroups;
 use crate::collect::processes::{Scratch, read_stat, set_path};
 use crate::collect::root::Root;
-use crate::collect::sampler::{CLOCK_EVERY, TaskRef, observation, read_clock, read_wait_channel};
+use crate::collect::sampler::{CLOCK_EVERY, add_look, observation};
+use crate::collect::thread_files::{TaskRef, read_clock, read_task_stat, read_wait_channel};
 use crate::model::reading::{AbsenceKind, Reading};
 use crate::model::target::{Asked, FOLLOWED_MAX, FollowedThread, TargetReadings};
-use crate::model::task::{CgroupPaths, Pid, State, StateShare, TaskStat, ThreadClock};
+use crate::model::task::{CgroupPaths, Pid, State, TaskStat, ThreadClock};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -269,8 +270,7 @@ impl<'a> Follower<'a> {
     }
 
     fn look(&mut self, root: &Root, task: TaskRef, at: Duration, force: bool, scratch: &mut Scratch) {
-        set_path(&mut scratch.path, format_args!("proc/{}/task/{}/stat", task.pid, task.tid));
-        let gone = match read_stat(root, scratch) {
+        let gone = match read_task_stat(root, task, scratch) {
             // A zombie is only the memory of a thread.
             Ok(stat) if stat.state != State::Zombie => {
                 return self.seen(root, task, &stat, (at, force), scratch);
@@ -300,19 +300,14 @@ impl<'a> Follower<'a> {
             let thread = FollowedThread { seen, from_start: self.frames_count == 0, stalled_since: None };
             self.threads.insert(task, Followed { thread, last: clock, last_state: State::Other(0) });
         }
-        let sleeping = matches!(stat.state, State::Uninterruptible | State::Sleeping);
-        let wait_channel = if sleeping { read_wait_channel(root, task, scratch).ok() } else { None };
+        let wait_channel = read_wait_channel(root, task, stat.state, scratch);
         let Some(followed) = self.threads.get_mut(&task) else { return };
         followed.note(stat, at);
         let seen = &mut followed.thread.seen;
-        let alike = |share: &&mut StateShare| share.state == stat.state && share.wait_channel == wait_channel;
-        match seen.states.iter_mut().find(alike) {
-            Some(share) => share.weight += 1.0,
-            None => seen.states.push(StateShare { state: stat.state, wait_channel, weight: 1.0 }),
-        }
+        add_look(seen, stat.state, wait_channel, 1.0);
         let due =
             seen.clocks.last().is_none_or(|clock| force && clock.at < at || at >= clock.at + CLOCK_EVERY);
-        set_path(&mut scratch.path, format_args!("proc/{}/task/{}/schedstat", task.pid, task.tid));
+        task.path("schedstat", &mut scratch.path);
         if seen.clocks.last().is_none_or(|clock| clock.at < at) && root.wants(&scratch.path, due) {
             let clock = read_clock(root, task, stat, at, scratch);
             seen.clocks.push(clock);

@@ -4,7 +4,6 @@
 //! older kernels tell no share of time, so they are not read. A package's time is shown by each of its CPUs.
 //! Virtual machines have no such directory: the host alone knows.
 
-use crate::collect::processes::number;
 use crate::collect::root::Root;
 use crate::model::snapshot::CpuHeat;
 
@@ -15,8 +14,7 @@ pub fn read(root: &Root, cpus: impl Iterator<Item = u32>, buffer: &mut Vec<u8>) 
         let mut milliseconds = |of: &str| {
             let file =
                 format!("sys/devices/system/cpu/cpu{cpu}/thermal_throttle/{of}_throttle_total_time_ms");
-            root.read_once(&file, buffer).ok()?;
-            number(buffer.trim_ascii())
+            root.number(&file, buffer)
         };
         let (core, package) = (milliseconds("core"), milliseconds("package"));
         if core.is_none() && package.is_none() {

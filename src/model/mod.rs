@@ -13,5 +13,6 @@ pub mod report;
 pub mod snapshot;
 pub mod target;
 pub mod task;
+pub mod task_rates;
 pub mod units;
 pub mod wait;

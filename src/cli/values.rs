@@ -1,0 +1,83 @@
+//! The values of options, as people write them; an error says how they are written.
+
+use super::{MAX_INTERVAL, MIN_INTERVAL};
+use std::time::Duration;
+
+pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
+    let seconds =
+        parse_seconds(text).ok_or("not a duration; write it as 5s, 1500ms, 1m30s or plain seconds")?;
+    if seconds < MIN_INTERVAL.as_secs_f64() || seconds > MAX_INTERVAL.as_secs_f64() {
+        return Err("the window must be from 1s to 1h long, for example --interval 5s".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// `5`, `2.5`, `5s`, `1m30s`. A sign is understood, so that the answer to it can be the range.
+fn parse_seconds(text: &str) -> Option<f64> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'e')).then_some(seconds);
+    }
+    let mut rest = text;
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+        let (unit, tail) = tail.split_at(tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len()));
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * factor;
+        rest = tail;
+    }
+    (!text.is_empty()).then_some(seconds)
+}
+
+pub(super) fn parse_top(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(top) if top > 0 => Ok(top),
+        _ => Err("must be a number from 1 up, for example --top 10".to_owned()),
+    }
+}
+
+pub(super) fn parse_pid(text: &str) -> Result<i32, String> {
+    match text.parse() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => Err("not a process id; it is a positive number, for example --pid 4242".to_owned()),
+    }
+}
+
+pub(super) fn parse_unit(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must be the name of a unit, container or pod, for example --unit nginx".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        for (text, seconds) in [
+            ("5", 5.0),
+            ("2.5", 2.5),
+            ("5s", 5.0),
+            ("1500ms", 1.5),
+            ("1m", 60.0),
+            ("1m30s", 90.0),
+            ("1h", 3600.0),
+        ] {
+            assert_eq!(parse_interval(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "s", "5x", "5 s", "s5", "1..5s", "nan", "inf", "infinity", "1m30", "٣s", "+5s"] {
+            assert!(parse_interval(text).unwrap_err().contains("not a duration"), "{text}");
+        }
+        for text in ["0", "500ms", "0.999", "3601", "61m", "1e9", "-5", "99999999999999999999h"] {
+            assert!(parse_interval(text).unwrap_err().contains("from 1s to 1h"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A file is written whole or not at all.
+
+use super::CaptureError;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Writes `bytes` to `path`, readable by its owner only, so that either all of it is there or nothing.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CaptureError> {
+    let fail = |error| CaptureError::Unwritable(path.to_owned(), error);
+    // Renaming over `/dev/null` or a terminal would replace it, as root even successfully.
+    if fs::metadata(path).is_ok_and(|target| !target.is_file()) {
+        return Err(fail(io::Error::other("it is not a regular file")));
+    }
+    let name = path.file_name().ok_or_else(|| fail(io::ErrorKind::InvalidInput.into()))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary).map_err(fail)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+        fail(error)
+    })?;
+    // The file is whole either way; this makes its name last through a power cut.
+    let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_is_all_or_nothing() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x");
+        write_atomically(&file, b"one").unwrap();
+        write_atomically(&file, b"two").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(write_atomically(&folder.path().join("no/x"), b"").is_err());
+        assert!(write_atomically(folder.path(), b"").is_err());
+        assert!(write_atomically(Path::new("/dev/null"), b"").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,286 @@
+//! The files of one control group, in either version: its counters, and its limits.
+
+use super::Hierarchy;
+use crate::collect::root::Root;
+use crate::model::cgroup::{CgroupReading, CpuBandwidth, IoLimit, MemoryLimit, PidsLimit};
+
+/// Limits that mean "none": version 1 writes the largest multiple of a page that fits.
+const NO_LIMIT_BYTES: u64 = 1 << 62;
+
+/// The counters, as few files as will do: there may be thousands of groups, most of which never hit a limit.
+pub(super) fn counters(
+    root: &Root,
+    hierarchy: &Hierarchy,
+    path: &str,
+    hit_above: bool,
+    buffer: &mut Vec<u8>,
+) -> CgroupReading {
+    let mut group = CgroupReading {
+        path: path.to_owned(),
+        hierarchy: hierarchy.name.to_owned(),
+        ..CgroupReading::default()
+    };
+    let directory = format!("{}{path}", hierarchy.mount);
+    match hierarchy.name {
+        "cpu" => group.cpu = keys(root, &directory, "cpu.stat", buffer).and_then(bandwidth),
+        "memory" => {
+            let failures = root.number(&format!("{directory}/memory.failcnt"), buffer);
+            // Nobody is killed at a limit that was never hit.
+            let killable = hit_above || failures != Some(0);
+            let control = killable.then(|| keys(root, &directory, "memory.oom_control", buffer)).flatten();
+            let kills = control.and_then(|keys| keys.get("oom_kill"));
+            group.memory = failures.or(kills).map(|_| MemoryLimit {
+                failures_count: failures,
+                oom_kills_count: kills,
+                ..MemoryLimit::default()
+            });
+        }
+        "pids" => group.pids = refused(root, &directory, buffer),
+        "blkio" => group.io = legacy_io(root, &directory, buffer),
+        _ => unified(root, hierarchy, &directory, &mut group, buffer),
+    }
+    group
+}
+
+/// The counters of version 2, those of the controllers that there are.
+fn unified(
+    root: &Root,
+    hierarchy: &Hierarchy,
+    directory: &str,
+    group: &mut CgroupReading,
+    buffer: &mut Vec<u8>,
+) {
+    if hierarchy.has("cpu") {
+        group.cpu = keys(root, directory, "cpu.stat", buffer).and_then(bandwidth);
+    }
+    if hierarchy.has("memory")
+        && let Some(events) = keys(root, directory, "memory.events", buffer)
+    {
+        let hits = ["max", "high"].iter().filter_map(|key| events.get(key)).fold(0, u64::saturating_add);
+        group.memory = Some(MemoryLimit {
+            failures_count: Some(hits),
+            oom_kills_count: events.get("oom_kill"),
+            ..MemoryLimit::default()
+        });
+    }
+    if hierarchy.has("pids") {
+        group.pids = refused(root, directory, buffer);
+    }
+    if hierarchy.has("io") && root.read_once(&format!("{directory}/io.stat"), buffer).is_ok() {
+        group.io = Some(unified_io(&String::from_utf8_lossy(buffer)));
+    }
+}
+
+fn refused(root: &Root, directory: &str, buffer: &mut Vec<u8>) -> Option<PidsLimit> {
+    let refused_count = keys(root, directory, "pids.events", buffer)?.get("max");
+    Some(PidsLimit { refused_count, ..PidsLimit::default() })
+}
+
+/// Adds the limits of a group, and how full they are.
+pub(super) fn limits(
+    root: &Root,
+    hierarchy: &Hierarchy,
+    directory: &str,
+    group: &mut CgroupReading,
+    buffer: &mut Vec<u8>,
+) {
+    // `max` and -1, which mean no limit, are no numbers.
+    let mut value = |file: &str| root.number(&format!("{directory}/{file}"), buffer);
+    match hierarchy.name {
+        "cpu" => {
+            let (quota, period) = (value("cpu.cfs_quota_us"), value("cpu.cfs_period_us"));
+            group.quota_cpus = ratio(quota, period);
+        }
+        "memory" => {
+            let (usage, limit) = (value("memory.usage_in_bytes"), value("memory.limit_in_bytes"));
+            let inactive = key_of(root, &format!("{directory}/memory.stat"), "total_inactive_file", buffer);
+            if let Some(memory) = &mut group.memory {
+                memory.usage_bytes = usage;
+                memory.limit_bytes = limit.filter(|&bytes| bytes < NO_LIMIT_BYTES);
+                memory.inactive_file_bytes = inactive;
+            }
+        }
+        "pids" => pids_limits(root, directory, group, buffer),
+        "blkio" => legacy_io_limits(root, directory, group, buffer),
+        _ => unified_limits(root, directory, group, buffer),
+    }
+}
+
+/// The limits of version 2.
+fn unified_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: &mut Vec<u8>) {
+    // `max` and -1, which mean no limit, are no numbers.
+    let mut value = |file: &str| root.number(&format!("{directory}/{file}"), buffer);
+    let (usage, max, high) = (value("memory.current"), value("memory.max"), value("memory.high"));
+    let inactive = key_of(root, &format!("{directory}/memory.stat"), "inactive_file", buffer);
+    if let Some(memory) = &mut group.memory {
+        memory.usage_bytes = usage;
+        memory.limit_bytes = max.into_iter().chain(high).min();
+        memory.inactive_file_bytes = inactive;
+    }
+    pids_limits(root, directory, group, buffer);
+    if root.read_once(&format!("{directory}/cpu.max"), buffer).is_ok() {
+        let text = String::from_utf8_lossy(buffer).into_owned();
+        let mut parts = text.split_whitespace().map(|part| part.parse().ok());
+        group.quota_cpus = ratio(parts.next().flatten(), parts.next().flatten());
+    }
+    if let Some(io) = &mut group.io
+        && root.read_once(&format!("{directory}/io.max"), buffer).is_ok()
+    {
+        unified_io_limits(&String::from_utf8_lossy(buffer), io);
+    }
+}
+
+/// `pids.current` and `pids.max`, alike in both versions.
+fn pids_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: &mut Vec<u8>) {
+    let mut value = |file: &str| root.number(&format!("{directory}/{file}"), buffer);
+    let (current, limit) = (value("pids.current"), value("pids.max"));
+    if let Some(pids) = &mut group.pids {
+        (pids.current_count, pids.limit_count) = (current, limit);
+    }
+}
+
+fn ratio(quota: Option<u64>, period: Option<u64>) -> Option<f64> {
+    let period = period.filter(|&period| period > 0)?;
+    // Version 1 writes -1 for no quota, which is no number here.
+    Some(quota? as f64 / period as f64)
+}
+
+fn key_of(root: &Root, path: &str, key: &str, buffer: &mut Vec<u8>) -> Option<u64> {
+    root.read(path, buffer).ok()?;
+    Keys(buffer).get(key)
+}
+
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    str::from_utf8(bytes).unwrap_or("").lines()
+}
+
+/// Lines of a name and a number.
+#[derive(Clone, Copy)]
+struct Keys<'a>(&'a [u8]);
+
+impl Keys<'_> {
+    fn get(&self, key: &str) -> Option<u64> {
+        lines(self.0).find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+    }
+}
+
+fn keys<'a>(root: &Root, directory: &str, file: &str, buffer: &'a mut Vec<u8>) -> Option<Keys<'a>> {
+    root.read_once(&format!("{directory}/{file}"), buffer).ok()?;
+    Some(Keys(buffer))
+}
+
+/// `cpu.stat` of either version; none where the group has no bandwidth control.
+fn bandwidth(keys: Keys<'_>) -> Option<CpuBandwidth> {
+    let nanoseconds = keys
+        .get("throttled_time")
+        .or_else(|| keys.get("throttled_usec").map(|microseconds| microseconds.saturating_mul(1000)))?;
+    Some(CpuBandwidth {
+        periods_count: keys.get("nr_periods")?,
+        throttled_count: keys.get("nr_throttled")?,
+        throttled_nanoseconds: nanoseconds,
+    })
+}
+
+/// The numbers of `key=number` for all devices.
+fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = u64> + 'a {
+    let of_key = move |part: &'a str| part.strip_prefix(key)?.strip_prefix('=')?.parse().ok();
+    text.split_whitespace().filter_map(of_key)
+}
+
+/// `io.stat`: a line by device, `8:0 rbytes=1 wbytes=2 rios=3 wios=4 ...`.
+fn unified_io(text: &str) -> IoLimit {
+    let sum = |key: &str| values(text, key).fold(0_u64, u64::saturating_add);
+    IoLimit {
+        read_bytes: sum("rbytes"),
+        write_bytes: sum("wbytes"),
+        reads_count: sum("rios"),
+        writes_count: sum("wios"),
+        ..IoLimit::default()
+    }
+}
+
+/// `io.max`: `8:0 rbps=2097152 wbps=max riops=max wiops=120`.
+fn unified_io_limits(text: &str, io: &mut IoLimit) {
+    let least = |key: &str| values(text, key).min();
+    io.read_bytes_limit = least("rbps");
+    io.write_bytes_limit = least("wbps");
+    io.reads_limit = least("riops");
+    io.writes_limit = least("wiops");
+}
+
+/// `blkio.throttle.io_service_bytes` and `io_serviced`: `8:0 Read 4096` by device and direction.
+fn legacy_io(root: &Root, directory: &str, buffer: &mut Vec<u8>) -> Option<IoLimit> {
+    let mut sums = |file: &str| directions(root, directory, file, buffer);
+    let (read_bytes, write_bytes) = sums("io_service_bytes")?;
+    // Without bytes there were no requests: most groups have neither.
+    let idle = read_bytes == 0 && write_bytes == 0;
+    let (reads_count, writes_count) = if idle { (0, 0) } else { sums("io_serviced")? };
+    Some(IoLimit { read_bytes, write_bytes, reads_count, writes_count, ..IoLimit::default() })
+}
+
+/// Sums of reads and writes over the devices.
+fn directions(root: &Root, directory: &str, file: &str, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
+    root.read_once(&format!("{directory}/blkio.throttle.{file}"), buffer).ok()?;
+    let sum = |direction: &str| {
+        lines(buffer)
+            .filter_map(|line| {
+                let mut parts = line.split(' ');
+                (parts.nth(1)? == direction).then(|| parts.next()?.parse::<u64>().ok())?
+            })
+            .fold(0_u64, u64::saturating_add)
+    };
+    Some((sum("Read"), sum("Write")))
+}
+
+/// Whether no group below a directory of version 1 ever moved a byte, where the kernel sums that up.
+pub(super) fn idle_below(root: &Root, hierarchy: &Hierarchy, directory: &str, buffer: &mut Vec<u8>) -> bool {
+    hierarchy.name == "blkio"
+        && directions(root, directory, "io_service_bytes_recursive", buffer) == Some((0, 0))
+}
+
+fn legacy_io_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: &mut Vec<u8>) {
+    let mut least = |file: &str| {
+        root.read_once(&format!("{directory}/blkio.throttle.{file}_device"), buffer).ok()?;
+        lines(buffer).filter_map(|line| line.split_once(' ')?.1.trim().parse::<u64>().ok()).min()
+    };
+    if let Some(io) = &mut group.io {
+        io.read_bytes_limit = least("read_bps");
+        io.write_bytes_limit = least("write_bps");
+        io.reads_limit = least("read_iops");
+        io.writes_limit = least("write_iops");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bandwidth_of_both_versions() {
+        let one = Keys(b"nr_periods 10\nnr_throttled 4\nthrottled_time 5000\n");
+        let two = Keys(b"usage_usec 7\nnr_periods 10\nnr_throttled 4\nthrottled_usec 5\n");
+        assert_eq!(bandwidth(one), bandwidth(two));
+        // Without the controller only the usage is there: no bandwidth control, not a zero of it.
+        assert_eq!(bandwidth(Keys(b"usage_usec 7\nuser_usec 3\n")), None);
+    }
+
+    #[test]
+    fn io_of_version_two() {
+        let mut io = unified_io(
+            "8:0 rbytes=10 wbytes=2 rios=3 wios=4 dbytes=0\n8:16 rbytes=5 wbytes=0 rios=1 wios=0\n",
+        );
+        assert_eq!((io.read_bytes, io.write_bytes, io.reads_count, io.writes_count), (15, 2, 4, 4));
+        unified_io_limits("8:0 rbps=2097152 wbps=max riops=max wiops=120\n", &mut io);
+        assert_eq!(
+            (io.read_bytes_limit, io.write_bytes_limit, io.writes_limit),
+            (Some(2_097_152), None, Some(120))
+        );
+    }
+
+    #[test]
+    fn no_quota_is_none() {
+        assert_eq!(ratio(None, Some(100_000)), None);
+        assert_eq!(ratio(Some(20_000), Some(100_000)), Some(0.2));
+        assert_eq!(ratio(Some(1), Some(0)), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! A thread for reads that may hang: of a process whose lock is held, of a server that is gone. Whoever asks waits no
+//! longer than a deadline; what does not come back is left behind.
+
+use crate::model::reading::{Absence, AbsenceKind, Reading};
+use std::cell::{Cell, RefCell};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+/// Reads that are left hanging in one run before no more are tried.
+const ABANDONED_MAX: u32 = 3;
+
+/// Starts with the first read that needs it, and anew after one that did not come back.
+#[derive(Default)]
+pub(super) struct ReaderThread {
+    helper: RefCell<Option<Helper>>,
+    abandoned_count: Cell<u32>,
+}
+
+/// One read.
+pub(super) type Job = Box<dyn FnOnce() -> Reading<Vec<u8>> + Send>;
+
+impl ReaderThread {
+    /// Runs `job`, which reads `path`, and waits for it as long as `deadline` says.
+    pub(super) fn run(&self, path: &str, deadline: Duration, job: Job) -> Reading<Vec<u8>> {
+        let timed_out = || Absence::new(format!("/{path}"), AbsenceKind::TimedOut);
+        if self.abandoned_count.get() >= ABANDONED_MAX {
+            return Err(timed_out());
+        }
+        let mut helper = self.helper.borrow_mut();
+        if helper.is_none() {
+            *helper = Helper::start();
+        }
+        // A box without room for one more thread is worth diagnosing too.
+        let Some(running) = helper.as_ref() else { return job() };
+        let answer = match running.jobs.send(job) {
+            Ok(()) => running.answers.recv_timeout(deadline),
+            Err(_) => Err(RecvTimeoutError::Disconnected),
+        };
+        answer.unwrap_or_else(|error| {
+            *helper = None;
+            if error == RecvTimeoutError::Disconnected {
+                let kind = AbsenceKind::Failed("the reading thread has ended".to_owned());
+                return Err(Absence::new(format!("/{path}"), kind));
+            }
+            self.abandoned_count.set(self.abandoned_count.get() + 1);
+            Err(timed_out())
+        })
+    }
+}
+
+/// A thread that reads what may hang. Dropping this leaves it to end when its last read comes back.
+struct Helper {
+    jobs: Sender<Job>,
+    answers: Receiver<Reading<Vec<u8>>>,
+}
+
+impl Helper {
+    fn start() -> Option<Self> {
+        let (jobs, inbox) = channel::<Job>();
+        let (outbox, answers) = channel();
+        let work = move || while inbox.recv().is_ok_and(|job| outbox.send(job()).is_ok()) {};
+        let builder = std::thread::Builder::new().name("diag-reader".to_owned()).stack_size(128 << 10);
+        builder.spawn(work).ok().map(|_| Self { jobs, answers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{kind, tree};
+    use super::*;
+
+    #[test]
+    fn hanging_reads_are_left_behind_and_then_not_tried() {
+        let (_directory, root) = tree();
+        let hang = || -> Job {
+            Box::new(|| {
+                std::thread::sleep(Duration::from_secs(60));
+                Ok(Vec::new())
+            })
+        };
+        for _ in 0..ABANDONED_MAX {
+            let answer = root.reader.run("proc/7/cmdline", Duration::from_millis(5), hang());
+            assert_eq!(kind(answer), AbsenceKind::TimedOut);
+        }
+        let began = std::time::Instant::now();
+        assert_eq!(kind(root.read_with_deadline("proc/stat", Duration::from_secs(9))), AbsenceKind::TimedOut);
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
+}

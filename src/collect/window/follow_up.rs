@@ -1,0 +1,113 @@
+//! What is asked at the end of a window: what may be full, and the costly questions that only some counters of the
+//! window make worth asking. Which they are follows from the two snapshots, so that a replay asks the same.
+
+use crate::collect::processes::Scratch;
+use crate::collect::root::Root;
+use crate::collect::{cgroups, kernel_log, mounts, peers, sockets, tables};
+use crate::model::snapshot::{CpuTicks, FullSnapshot, LimitReadings, SystemSnapshot};
+use crate::model::task::{Pid, State};
+use std::collections::HashMap;
+
+/// Processes that are searched for the owner of a socket or file.
+const OWNERS_MAX: usize = 2000;
+
+/// Share of a link's speed from which its sockets are looked at.
+const LINK_FILLED: f64 = 0.7;
+
+/// What may be full, and the limits of the control groups that hit one.
+pub(super) fn limits(
+    root: &Root,
+    before: &FullSnapshot,
+    after: &mut FullSnapshot,
+    scratch: &mut Scratch,
+) -> LimitReadings {
+    if let (Ok(then), Ok(now)) = (&before.cgroups, &mut after.cgroups) {
+        cgroups::add_limits(root, then, now, &mut scratch.bytes);
+    }
+    let pids: Vec<Pid> = after
+        .processes
+        .iter()
+        .filter(|process| !process.stat.is_kernel_thread() && process.stat.state != State::Zombie)
+        .map(|process| process.stat.pid)
+        .take(OWNERS_MAX)
+        .collect();
+    let asked = sockets_in_trouble(before, after);
+    let others = namespaces_in_trouble(before, after);
+    LimitReadings {
+        tables: tables::read(root, &mut scratch.bytes),
+        open_files: tables::open_files(root, &pids, &mut scratch.bytes),
+        mounts: mounts::read(root, &pids, &mut scratch.bytes),
+        sockets: sockets::read(root, asked, &others, &pids, &mut scratch.bytes),
+        peers: peers::read(root, calm(before, after), &active(before, after), &mut scratch.bytes),
+        kernel_log: kernel_log::read(root, &mut scratch.bytes),
+    }
+}
+
+/// Whether the CPUs idled for most of the window: if something is slow, it waits for somebody else.
+fn calm(before: &FullSnapshot, after: &FullSnapshot) -> bool {
+    let (Ok(then), Ok(now)) = (&before.system.stat, &after.system.stat) else { return false };
+    let idle = now.cpu.idle.saturating_sub(then.cpu.idle);
+    let busy = |ticks: &CpuTicks| ticks.user.saturating_add(ticks.nice).saturating_add(ticks.system);
+    idle > busy(&now.cpu).saturating_sub(busy(&then.cpu))
+}
+
+/// User processes that used the CPUs at all, most first.
+fn active(before: &FullSnapshot, after: &FullSnapshot) -> Vec<Pid> {
+    let earlier: HashMap<(Pid, u64), u64> =
+        before.processes.iter().map(|p| ((p.stat.pid, p.stat.start_ticks), p.stat.cpu_ticks())).collect();
+    let mut used: Vec<(u64, Pid)> = after
+        .processes
+        .iter()
+        .filter(|process| !process.stat.is_kernel_thread())
+        .map(|process| {
+            let stat = &process.stat;
+            let then = earlier.get(&(stat.pid, stat.start_ticks)).copied().unwrap_or(0);
+            (stat.cpu_ticks().saturating_sub(then), stat.pid)
+        })
+        .filter(|(ticks, _)| *ticks > 0)
+        .collect();
+    used.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    used.into_iter().map(|(_, pid)| pid).collect()
+}
+
+/// Counters that point at single sockets.
+const ASKING: [&str; 4] =
+    ["TcpExt.ListenOverflows", "Udp.RcvbufErrors", "Udp6.RcvbufErrors", "Tcp.RetransSegs"];
+
+/// A process of each other network namespace, and whether a counter of it points at single sockets.
+fn namespaces_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> Vec<(Pid, bool)> {
+    let now = after.net_namespaces.iter();
+    now.map(|now| {
+        let then = before.net_namespaces.iter().find(|then| then.name == now.name);
+        let rose = |name: &&str| then.is_some_and(|then| now.named.get(*name) > then.named.get(*name));
+        (now.pid, ASKING.iter().any(rose))
+    })
+    .collect()
+}
+
+/// Whether a counter of the window points at single sockets.
+fn sockets_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> bool {
+    let (Ok(then), Ok(now)) = (&before.net, &after.net) else { return false };
+    let crowded = now
+        .tcp_sockets_count
+        .zip(now.local_ports_count)
+        .is_some_and(|(tcp, ports)| tcp.saturating_mul(5) >= ports.saturating_mul(4));
+    crowded
+        || links_filled(&before.system, &after.system)
+        || ASKING.iter().any(|name| now.named.get(*name) > then.named.get(*name))
+}
+
+/// Whether some link carried most of what it can.
+fn links_filled(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
+    let (Some(Ok(then)), Some(Ok(now))) = (&before.interfaces, &after.interfaces) else { return false };
+    let seconds = after.at.saturating_sub(before.at).as_secs_f64();
+    now.iter().any(|link| {
+        let Some(then) = then.iter().find(|then| then.name == link.name) else { return false };
+        let most = link
+            .received_bytes
+            .saturating_sub(then.received_bytes)
+            .max(link.sent_bytes.saturating_sub(then.sent_bytes));
+        link.speed_bits_per_second
+            .is_some_and(|speed| most as f64 * 8.0 >= LINK_FILLED * speed as f64 * seconds)
+    })
+}
