@@ -6,7 +6,7 @@
 use crate::diagnose::causes::Judged;
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Who};
-use crate::diagnose::thresholds::{DISK_BUSY, IOWAIT, LOAD_BUSY};
+use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IOWAIT, LOAD_BUSY};
 use crate::model::finding::{Evidence, Remedy, Severity};
 use crate::model::task::State;
 use crate::model::units::{human_bytes, human_count, human_seconds, percent};
@@ -86,7 +86,7 @@ fn iowait(facts: &Facts<'_>) -> Option<Hit> {
             "{share} iowait is no load: no thread is blocked and no disk is busy; {who}, and the kernel counts that."
         )
     } else {
-        let disk = busiest?;
+        let disk = busiest.filter(|disk| disk.queue_mean < facts.limit(&DISK_QUEUE).warning)?;
         let took =
             disk.await_seconds().map(|await_seconds| format!(", {} a request", human_seconds(await_seconds)));
         format!(
