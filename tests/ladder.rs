@@ -7,27 +7,14 @@
 
 mod support;
 
-use diag::collect::capture::Capture;
-use diag::collect::window;
 use diag::diagnose::ladder::RUNGS;
 use diag::diagnose::rules::RULES;
-use diag::diagnose::thresholds::in_force::BUILT_IN;
-use diag::diagnose::{self, Options};
 use diag::model::finding::Finding;
 use diag::model::rates::Rates;
 use diag::model::reading::{Absence, AbsenceKind};
 use diag::model::report::Diagnosis;
 use std::collections::BTreeSet;
-use std::path::Path;
-
-fn rates_of(id: &str) -> Rates {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(id).join("window.diag");
-    diag::delta::rates(&window::replay(Capture::open(&file).unwrap()).unwrap())
-}
-
-fn diagnosis(rates: &Rates) -> Diagnosis {
-    diagnose::diagnose(rates, &Options { sort: None, top: 3, pid: None, thresholds: BUILT_IN })
-}
+use support::{diagnosis, rates_of};
 
 fn finding<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Finding {
     diagnosis.findings.iter().find(|finding| finding.id == id).unwrap_or_else(|| panic!("no {id}"))

@@ -3,29 +3,16 @@
 //!
 //! The rates are those of a healthy box; each test changes one thing.
 
-#![allow(clippy::disallowed_methods, reason = "a test reads captures")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests, as in the tests themselves")]
 
-use diag::collect::capture::Capture;
-use diag::collect::window;
-use diag::diagnose::thresholds::in_force::BUILT_IN;
-use diag::diagnose::{self, Options};
+mod support;
+
 use diag::model::cgroup::{CgroupRates, MemoryLimit};
 use diag::model::finding::Severity;
 use diag::model::limits::{KernelMessage, MemoryErrors, RaidArray};
 use diag::model::rates::{DiskRates, Rates, WaitShare};
-use diag::model::report::Diagnosis;
 use diag::model::task::State;
-use std::path::Path;
-
-fn rates_of(id: &str) -> Rates {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(id).join("window.diag");
-    diag::delta::rates(&window::replay(Capture::open(&file).unwrap()).unwrap())
-}
-
-fn diagnosis(rates: &Rates) -> Diagnosis {
-    diagnose::diagnose(rates, &Options { sort: None, top: 3, pid: None, thresholds: BUILT_IN })
-}
+use support::{diagnosis, rates_of};
 
 /// The notes of a healthy box after `change`.
 fn notes(change: impl Fn(&mut Rates)) -> Vec<String> {

@@ -6,9 +6,11 @@
 //! clients is to be idle. Read at the end of a calm window only, for the few processes that did something.
 
 use crate::collect::root::Root;
+use crate::collect::sockets::{ESTABLISHED, LISTEN, Row, SYN_SENT, inodes_of, row};
 use crate::collect::thread_files::parse_wait_channel;
 use crate::model::network::PeerWait;
 use crate::model::task::Pid;
+use crate::model::wait::waits_for_tcp_peer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,28 +20,9 @@ const PROCESSES_MAX: usize = 6;
 /// Threads of one process that are looked at, at most.
 const THREADS_MAX: usize = 64;
 
-/// Files of one process that are looked at, at most.
-const FILES_MAX: usize = 1024;
-
-/// Parts of the names of kernel functions in which a thread waits for data from a socket: TCP in old and new
-/// kernels, connect(2).
-const SOCKET_WAITS: [&str; 6] = [
-    "wait_woken",
-    "sk_wait_data",
-    "tcp_recvmsg",
-    "inet_wait_for_connect",
-    "inet_stream_connect",
-    "sk_stream_wait",
-];
-
-/// The state of an established connection, and of one that is being opened (kernel `include/net/tcp_states.h`).
-const ESTABLISHED: &str = "01";
-const SYN_SENT: &str = "02";
-const LISTEN: &str = "0A";
-
-/// Asks the processes `pids` when `wanted`.
-pub fn read(root: &Root, wanted: bool, pids: &[Pid], buffer: &mut Vec<u8>) -> Vec<PeerWait> {
-    let asked = |pid: &&Pid| root.wants(&format!("proc/{pid}/net/tcp"), wanted);
+/// Asks the processes `pids`, the first few of them.
+pub fn read(root: &Root, pids: &[Pid], buffer: &mut Vec<u8>) -> Vec<PeerWait> {
+    let asked = |pid: &&Pid| root.wants(&format!("proc/{pid}/net/tcp"), true);
     pids.iter().filter(asked).take(PROCESSES_MAX).filter_map(|&pid| of_process(root, pid, buffer)).collect()
 }
 
@@ -51,13 +34,12 @@ fn of_process(root: &Root, pid: Pid, buffer: &mut Vec<u8>) -> Option<PeerWait> {
             continue;
         }
         for line in String::from_utf8_lossy(buffer).lines().skip(1) {
-            match parse(line) {
-                Some(connection) if connection.state == LISTEN => {
-                    listening.insert(connection.local_port);
+            let Some(row) = row(line) else { continue };
+            match row.state {
+                LISTEN => {
+                    listening.insert(row.port);
                 }
-                Some(connection) if [ESTABLISHED, SYN_SENT].contains(&connection.state) => {
-                    connections.push(connection.own());
-                }
+                ESTABLISHED | SYN_SENT => connections.extend(far_end(&row)),
                 _ => {}
             }
         }
@@ -70,12 +52,11 @@ fn of_process(root: &Root, pid: Pid, buffer: &mut Vec<u8>) -> Option<PeerWait> {
             continue;
         }
         wait.threads_count += 1;
-        let waits = parse_wait_channel(buffer).is_some_and(|channel| {
-            channel.function().is_some_and(|name| SOCKET_WAITS.iter().any(|part| name.contains(part)))
-        });
+        let channel = parse_wait_channel(buffer);
+        let waits = channel.is_some_and(|channel| channel.function().is_some_and(waits_for_tcp_peer));
         wait.waiting_count += u32::from(waits);
     }
-    let inodes = sockets_of(root, pid);
+    let inodes: BTreeSet<u64> = inodes_of(root, pid).collect();
     let mut peers: BTreeMap<(IpAddr, u16), u32> = BTreeMap::new();
     for (inode, local_port, peer) in connections {
         if inodes.contains(&inode) && !listening.contains(&local_port) {
@@ -87,42 +68,11 @@ fn of_process(root: &Root, pid: Pid, buffer: &mut Vec<u8>) -> Option<PeerWait> {
     Some(wait)
 }
 
-/// Inodes of the sockets that a process has open.
-fn sockets_of(root: &Root, pid: Pid) -> BTreeSet<u64> {
-    let Ok(files) = root.list(&format!("proc/{pid}/fd")) else { return BTreeSet::new() };
-    files
-        .into_iter()
-        .take(FILES_MAX)
-        .filter_map(|file| {
-            let target = root.link(&format!("proc/{pid}/fd/{file}")).ok()?;
-            target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-        })
-        .collect()
-}
-
-struct Connection<'a> {
-    state: &'a str,
-    local_port: u16,
-    peer: (IpAddr, u16),
-    inode: u64,
-}
-
-impl Connection<'_> {
-    fn own(&self) -> (u64, u16, (IpAddr, u16)) {
-        (self.inode, self.local_port, self.peer)
-    }
-}
-
-fn parse(line: &str) -> Option<Connection<'_>> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (_, local_port) = fields.get(1)?.split_once(':')?;
-    let (address, port) = fields.get(2)?.split_once(':')?;
-    Some(Connection {
-        state: fields.get(3)?,
-        local_port: u16::from_str_radix(local_port, 16).ok()?,
-        peer: (address_of(address)?, u16::from_str_radix(port, 16).ok()?),
-        inode: fields.get(9)?.parse().ok()?,
-    })
+/// Inode, local port and other end of a connection.
+fn far_end(row: &Row<'_>) -> Option<(u64, u16, (IpAddr, u16))> {
+    let (address, port) = row.peer.split_once(':')?;
+    let peer = (address_of(address)?, u16::from_str_radix(port, 16).ok()?);
+    Some((row.inode, row.port, peer))
 }
 
 /// An address as the kernel prints it: words of 32 bits in the machine's own byte order.
@@ -159,9 +109,9 @@ mod tests {
     #[test]
     fn a_connection_has_two_ends_and_an_inode() {
         let line = "   2: 0100007F:D431 0100007F:0CEA 01 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 20";
-        let connection = parse(line).unwrap();
-        assert_eq!((connection.state, connection.local_port, connection.inode), ("01", 54321, 4711));
-        assert_eq!(connection.peer.1, 3306);
-        assert!(parse("  sl  local_address rem_address   st").is_none());
+        let row = row(line).unwrap();
+        assert_eq!(row.state, ESTABLISHED);
+        let (inode, local_port, (address, port)) = far_end(&row).unwrap();
+        assert_eq!((inode, local_port, port, address.is_loopback()), (4711, 54321, 3306, true));
     }
 }

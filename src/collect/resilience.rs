@@ -27,8 +27,8 @@ const PRIORITY_MAX: u8 = 98;
 /// Best priority of the fair scheduler.
 const NICE_MIN: i32 = -20;
 
-/// Gets ahead of ordinary threads, locks memory and lifts the limit on files. First of all the first: on a crowded
-/// box every step before it may wait for seconds.
+/// Gets ahead of ordinary threads, locks memory and lifts the limit on files. In this order: on a crowded box every
+/// step that is taken before may wait for seconds.
 pub fn prepare() {
     run_ahead_of(&[]);
     if getrlimit(Resource::Memlock).current.is_none_or(|bytes| bytes >= MEMORY_BYTES) {

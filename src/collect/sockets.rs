@@ -9,14 +9,22 @@ use crate::model::network::{Socket, Sockets};
 use crate::model::task::Pid;
 use std::collections::HashMap;
 
-/// Sockets that are noted at most.
+/// Sockets in trouble that are noted of one table at most.
 const NOTED_MAX: usize = 200;
+
+/// Sockets that only have something to send, noted of one table at most: on a busy server that is most of them, and
+/// they must not crowd out the others.
+const SENDING_MAX: usize = 100;
 
 /// Files of one process that are looked at for a socket.
 const FILES_MAX: usize = 4096;
 
-/// The state of a listening socket (kernel `include/net/tcp_states.h`).
-const LISTEN: u64 = 0x0a;
+/// States of a socket (kernel `include/net/tcp_states.h`).
+pub(super) const ESTABLISHED: u64 = 0x01;
+/// The connection is being opened.
+pub(super) const SYN_SENT: u64 = 0x02;
+/// It waits for connections.
+pub(super) const LISTEN: u64 = 0x0a;
 
 /// Reads the tables of the run's own network namespace when `wanted` and those of the namespaces that the processes
 /// `others` are in, where `wanted` as well, and finds the owners among `pids`.
@@ -46,14 +54,20 @@ fn tables(root: &Root, base: &str, sockets: &mut Sockets, buffer: &mut Vec<u8>) 
         if root.read(&format!("{base}/{file}"), buffer).is_err() {
             continue;
         }
+        let (mut troubled_count, mut sending_count) = (0, 0);
         for line in String::from_utf8_lossy(buffer).lines().skip(1) {
             let Some((socket, destination)) = parse(line, protocol) else { continue };
             if protocol == "tcp" && !socket.listening {
                 *destinations.entry(destination).or_default() += 1;
             }
-            let queued = socket.receive_queue > 0 || socket.send_queue > 0;
-            let troubled = queued || socket.drops_count > 0 || socket.retransmits > 0;
-            if troubled && sockets.noted.len() < NOTED_MAX {
+            let troubled = socket.receive_queue > 0 || socket.drops_count > 0 || socket.retransmits > 0;
+            let (count, most) = match troubled {
+                true => (&mut troubled_count, NOTED_MAX),
+                false if socket.send_queue > 0 => (&mut sending_count, SENDING_MAX),
+                false => continue,
+            };
+            *count += 1;
+            if *count <= most {
                 sockets.noted.push(socket);
             }
         }
@@ -62,12 +76,38 @@ fn tables(root: &Root, base: &str, sockets: &mut Sockets, buffer: &mut Vec<u8>) 
     sockets.busiest_destination_count = sockets.busiest_destination_count.max(busiest);
 }
 
-/// One line of a table, and its remote end.
-fn parse(line: &str, protocol: &'static str) -> Option<(Socket, String)> {
+/// What every line of such a table has.
+pub(super) struct Row<'a> {
+    fields: Vec<&'a str>,
+    /// Local port.
+    pub(super) port: u16,
+    /// Address and port of the other end, in hexadecimal.
+    pub(super) peer: &'a str,
+    /// State.
+    pub(super) state: u64,
+    /// Number that the owner's file descriptor shows.
+    pub(super) inode: u64,
+}
+
+/// One line of a table; none for the header.
+pub(super) fn row(line: &str) -> Option<Row<'_>> {
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
-    let port = u16::from_str_radix(fields.get(1)?.rsplit_once(':')?.1, 16).ok()?;
-    let state = hex(fields.get(3)?)?;
+    Some(Row {
+        port: u16::from_str_radix(fields.get(1)?.rsplit_once(':')?.1, 16).ok()?,
+        peer: fields.get(2)?,
+        state: hex(fields.get(3)?)?,
+        inode: fields.get(9)?.parse().ok()?,
+        fields,
+    })
+}
+
+fn hex(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok()
+}
+
+/// The socket in a line, and its other end.
+fn parse(line: &str, protocol: &'static str) -> Option<(Socket, String)> {
+    let Row { fields, port, peer, state, inode } = row(line)?;
     let (sending, receiving) = fields.get(4)?.split_once(':')?;
     let socket = Socket {
         protocol,
@@ -77,26 +117,32 @@ fn parse(line: &str, protocol: &'static str) -> Option<(Socket, String)> {
         send_queue: hex(sending)?,
         retransmits: hex(fields.get(6)?)?,
         drops_count: if protocol == "udp" { fields.last()?.parse().ok()? } else { 0 },
-        inode: fields.get(9)?.parse().ok()?,
+        inode,
         pid: None,
     };
-    Some((socket, (*fields.get(2)?).to_owned()))
+    Some((socket, peer.to_owned()))
 }
 
-/// A descriptor of a socket is a link to `socket:[inode]`.
+/// Inodes of the sockets that a process has open: a descriptor of one is a link to `socket:[inode]`.
+pub(super) fn inodes_of(root: &Root, pid: Pid) -> impl Iterator<Item = u64> {
+    let files = root.list(&format!("proc/{pid}/fd")).unwrap_or_default();
+    files.into_iter().take(FILES_MAX).filter_map(move |file| {
+        let target = root.link(&format!("proc/{pid}/fd/{file}")).ok()?;
+        target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    })
+}
+
 fn find_owners(root: &Root, pids: &[Pid], sockets: &mut [Socket]) {
-    let mut left: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut left: HashMap<u64, Vec<usize>> = HashMap::new();
     for (index, socket) in sockets.iter().enumerate().filter(|(_, socket)| socket.inode > 0) {
-        left.entry(format!("socket:[{}]", socket.inode)).or_default().push(index);
+        left.entry(socket.inode).or_default().push(index);
     }
     for &pid in pids {
         if left.is_empty() {
             return;
         }
-        let Ok(files) = root.list(&format!("proc/{pid}/fd")) else { continue };
-        for file in files.into_iter().take(FILES_MAX) {
-            let Ok(target) = root.link(&format!("proc/{pid}/fd/{file}")) else { continue };
-            for index in left.remove(&target).into_iter().flatten() {
+        for inode in inodes_of(root, pid) {
+            for index in left.remove(&inode).into_iter().flatten() {
                 sockets[index].pid = Some(pid);
             }
         }

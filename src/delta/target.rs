@@ -9,20 +9,11 @@ use crate::model::reading::Reading;
 use crate::model::snapshot::Recording;
 use crate::model::target::{Asked, FOLLOWED_MAX, FollowedThread, TargetRates, TargetReadings, ThreadAccount};
 use crate::model::task::{CgroupPaths, Comm, Pid, State};
-use crate::model::wait::Wait;
+use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, LOCK_TURNS_PER_SECOND, Wait};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// Turns on a CPU by second from which a thread in a futex is not just idle.
-const LOCK_TURNS_PER_SECOND: f64 = 10.0;
 
 /// Share of its time that a thread which queues for a lock sleeps in a futex.
 const LOCK_SLEEP_RATIO: f64 = 0.2;
-
-/// CPUs' worth of work of a process that one lock makes serial.
-const LOCK_SERIAL_CPUS: std::ops::Range<f64> = 0.6..1.35;
-
-/// One thread that does more than this of a process's work does not share it.
-const LOCK_ALONE_RATIO: f64 = 0.85;
 
 /// What the rest of the rates tells about the target.
 pub struct Around<'a> {

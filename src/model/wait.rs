@@ -164,7 +164,7 @@ impl Wait {
         }
         match WaitReason::of(function) {
             _ if has(SLEEPS_FOR_A_LOCK) => Self::Lock,
-            _ if has(SLEEPS_FOR_A_PEER) => Self::Network,
+            _ if waits_for_tcp_peer(function) || has(SLEEPS_FOR_A_PEER) => Self::Network,
             WaitReason::RemoteFilesystem => Self::Network,
             WaitReason::KernelLock => Self::Lock,
             // A sleep that any signal may end waits for an event, and who waits for events is idle.
@@ -176,16 +176,28 @@ impl Wait {
 /// Locks of files; advisory, and held by another process.
 const SLEEPS_FOR_A_LOCK: &[&str] = &["locks_lock", "flock_lock", "posix_lock", "fcntl_setlk", "rt_mutex"];
 
-/// Functions in which a thread waits for the other end of a socket. `wait_woken` is where reads of TCP sockets sleep,
-/// and those of terminals. Waiting for a new connection (`inet_csk_accept`) is none of them: that is an idle server.
+/// Whether a thread that sleeps in `function` waits for the other end of a TCP connection. Waiting for a new one
+/// (`inet_csk_accept`) is not meant: that is an idle server.
+pub fn waits_for_tcp_peer(function: &str) -> bool {
+    SLEEPS_FOR_A_TCP_PEER.iter().any(|part| function.contains(part))
+}
+
+/// Turns on a CPU by second from which a thread that sleeps in a futex is not just idle.
+pub const LOCK_TURNS_PER_SECOND: f64 = 10.0;
+
+/// CPUs' worth of work that one lock makes serial.
+pub const LOCK_SERIAL_CPUS: std::ops::Range<f64> = 0.6..1.35;
+
+/// One that does more than this of the work does not share it with others.
+pub const LOCK_ALONE_RATIO: f64 = 0.85;
+
+/// `wait_woken` is where reads of TCP sockets sleep, and those of terminals.
+const SLEEPS_FOR_A_TCP_PEER: &[&str] =
+    &["wait_woken", "sk_wait_data", "sk_stream_wait", "tcp_", "inet_wait_for_connect", "inet_stream_connect"];
+
+/// Functions in which a thread waits for the other end of any other socket.
 const SLEEPS_FOR_A_PEER: &[&str] = &[
-    "wait_woken",
-    "sk_wait_data",
-    "sk_stream_wait",
-    "tcp_",
     "udp_",
-    "inet_wait_for_connect",
-    "inet_stream_connect",
     "skb_wait_for_more_packets",
     "skb_recv",
     "sock_alloc_send",

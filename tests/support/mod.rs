@@ -8,7 +8,12 @@
     reason = "helpers of tests, of which each test file uses its own part"
 )]
 
-use diag::collect::capture::{CaptureWriter, Frame, FrameKind, Meta};
+use diag::collect::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
+use diag::collect::window;
+use diag::diagnose::thresholds::in_force::BUILT_IN;
+use diag::diagnose::{self, Options};
+use diag::model::rates::Rates;
+use diag::model::report::Diagnosis;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -511,4 +516,15 @@ pub(crate) fn public_copy() -> (TempDir, PathBuf) {
     assert!(Command::new("cp").arg(DIAG).arg(&program).status().unwrap().success());
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     (folder, program)
+}
+
+/// The rates of a real fault, from its capture.
+pub(crate) fn rates_of(id: &str) -> Rates {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(id).join("window.diag");
+    diag::delta::rates(&window::replay(Capture::open(&file).unwrap()).unwrap())
+}
+
+/// What is made of these rates, by the limits as they are built in.
+pub(crate) fn diagnosis(rates: &Rates) -> Diagnosis {
+    diagnose::diagnose(rates, &Options { sort: None, top: 3, pid: None, thresholds: BUILT_IN })
 }

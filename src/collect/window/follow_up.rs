@@ -38,7 +38,11 @@ pub(super) fn limits(
         open_files: tables::open_files(root, &pids, &mut scratch.bytes),
         mounts: mounts::read(root, &pids, &mut scratch.bytes),
         sockets: sockets::read(root, asked, &others, &pids, &mut scratch.bytes),
-        peers: peers::read(root, calm(before, after), &active(before, after), &mut scratch.bytes),
+        peers: if calm(before, after) {
+            peers::read(root, &active(before, after), &mut scratch.bytes)
+        } else {
+            Vec::new()
+        },
         kernel_log: kernel_log::read(root, &mut scratch.bytes),
     }
 }

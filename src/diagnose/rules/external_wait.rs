@@ -6,6 +6,7 @@
 
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::step4_rank::label;
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::PeerWait;
@@ -70,7 +71,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some(top) = facts.most_among(&[wait.pid], |process| process.cpu_ratio()) else {
         return Outcome::Clear;
     };
-    let name = facts.name(&top);
+    // Of a group of workers only this one was asked.
+    let name = label(&facts.groups[top.group].comm.to_lossy(), top.pid, 1);
     Outcome::hit(Hit {
         confidence_ratio: 0.5,
         impact_ratio: 0.05,

@@ -15,7 +15,7 @@ use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::{ProcessRates, ThreadRates};
 use crate::model::task::{Pid, State};
 use crate::model::units::{human_count, percent};
-use crate::model::wait::WaitReason;
+use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, WaitReason};
 use std::collections::BTreeMap;
 
 /// The rule.
@@ -136,7 +136,7 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
         queue.waiters += waiting;
         queue.threads += 1;
     }
-    let serial = |process: &ProcessRates| (0.6..1.35).contains(&process.cpu_ratio());
+    let serial = |process: &ProcessRates| LOCK_SERIAL_CPUS.contains(&process.cpu_ratio());
     queues
         .into_values()
         .filter(|queue| queue.threads >= 2 && queue.waiters >= facts.limit(&LOCK_WAITERS).warning)
@@ -166,7 +166,7 @@ fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
     let serial = |group: usize| {
         let group = &facts.groups[group];
         let most = group.members.iter().map(|process| process.cpu_ratio()).fold(0.0, f64::max);
-        (0.6..1.35).contains(&group.cpu()) && most < 0.85 * group.cpu()
+        LOCK_SERIAL_CPUS.contains(&group.cpu()) && most < LOCK_ALONE_RATIO * group.cpu()
     };
     let (group, (waiters, pids)) = queues
         .into_iter()
@@ -211,7 +211,7 @@ fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
 fn shared(facts: &Facts<'_>, process: &ProcessRates) -> bool {
     let threads = facts.user_threads().filter(|thread| thread.pid == process.pid);
     let most = threads.map(|thread| thread.cpu_ratio() * thread.followed_ratio).fold(0.0, f64::max);
-    process.threads_count >= 3 && most < 0.85 * process.cpu_ratio()
+    process.threads_count >= 3 && most < LOCK_ALONE_RATIO * process.cpu_ratio()
 }
 
 /// Whether a thread gets a CPU again and again.

@@ -6,7 +6,7 @@
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, plain};
 use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
-use crate::diagnose::thresholds::{CONTRIBUTOR, LINK_USED};
+use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::Socket;
 use crate::model::rates::InterfaceRates;
@@ -118,7 +118,7 @@ fn sender(facts: &Facts<'_>, link: &Link<'_>) -> (Who, String) {
     let pids: Vec<Pid> =
         sockets.noted.iter().filter(|socket| socket.send_queue > 0).filter_map(|socket| socket.pid).collect();
     match facts.most_among(&pids, |process| waiting(process.pid)) {
-        Some(top) if top.share >= facts.setting(&CONTRIBUTOR).max(0.5) => {
+        Some(top) if top.share >= facts.setting(&MAIN_CAUSE) => {
             let named = format!("; {} has {} waiting to be sent", facts.name(&top), human_bytes(top.amount));
             (Who::Group(top), named)
         }

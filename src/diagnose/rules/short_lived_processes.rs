@@ -10,6 +10,7 @@ use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, tra
 use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
+use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
 use crate::model::units::{human_count, human_seconds, percent};
 use std::collections::HashMap;
@@ -149,23 +150,19 @@ fn starter(facts: &Facts<'_>, reaper: &Ranked) -> Option<Ranked> {
         let mut ancestors = std::iter::successors(parents.get(&pid), |pid| parents.get(pid)).take(64);
         ancestors.any(|ancestor| *ancestor == reaping)
     };
-    let dead = || {
-        facts
-            .user_threads()
-            .filter(|thread| !thread.alive && thread.pid == thread.tid && [reaping, 1].contains(&thread.ppid))
-    };
-    let all = dead().count() as f64;
-    let named =
-        |index: &usize| {
-            let group = &facts.groups[*index];
-            let same = dead().filter(|thread| thread.comm == group.comm).count() as f64;
-            let lasts = group.members.iter().find(|process| !process.born && below(process.pid));
-            lasts
-                .filter(|_| same > 0.0 && same >= MOST * all && group.system >= STARTING)
-                .map(|process| Ranked { group: *index, pid: Some(process.pid), ..reaper.clone() })
-        };
-    let others = (0..facts.groups.len()).filter(|index| *index != reaper.group);
-    let by_name = others.collect::<Vec<_>>().iter().find_map(named);
+    let dead: Vec<&ThreadRates> = facts
+        .user_threads()
+        .filter(|thread| !thread.alive && thread.pid == thread.tid && thread.ppid == reaping)
+        .collect();
+    let by_name = facts.groups.iter().enumerate().find_map(|(index, group)| {
+        let same = dead.iter().filter(|thread| thread.comm == group.comm).count() as f64;
+        let likely = index != reaper.group && group.system >= STARTING;
+        if !likely || same == 0.0 || same < MOST * dead.len() as f64 {
+            return None;
+        }
+        let lasts = group.members.iter().find(|process| !process.born && below(process.pid))?;
+        Some(Ranked { group: index, pid: Some(lasts.pid), ..reaper.clone() })
+    });
     let of_init = reaping == 1 && facts.rates.host.container.is_none();
     by_name.or_else(|| (!of_init).then(|| reaper.clone()))
 }
