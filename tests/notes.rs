@@ -1,7 +1,7 @@
-//! What looks bad and is not, and what happened before the window: each is said with its proof, and is not said
-//! where the number is bad after all.
+//! What looks bad and is not, what happened before the window, and since when a fault lasts: each is said with its
+//! proof, and is not said where the number is bad after all.
 //!
-//! The rates are those of a healthy box; each test changes one thing.
+//! The rates are those of a real window; each test changes one thing.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, as in the tests themselves")]
 
@@ -11,6 +11,7 @@ use diag::model::cgroup::{CgroupRates, MemoryLimit};
 use diag::model::finding::Severity;
 use diag::model::limits::{KernelMessage, MemoryErrors, RaidArray};
 use diag::model::rates::{DiskRates, Rates, WaitShare};
+use diag::model::report::Since;
 use diag::model::task::State;
 use support::{diagnosis, rates_of};
 
@@ -185,4 +186,27 @@ fn hardware_that_fails_without_a_message() {
     assert!(summary.contains("md0 runs with 1 of 2 members; recovery is going on"), "{summary}");
     let (id, ..) = verdict(&|rates| rates.hardware.arrays = vec![array(2)]);
     assert_eq!(id, "none");
+}
+
+#[test]
+fn since_when_it_lasts() {
+    let of = |averages: [f64; 3]| {
+        let mut rates = rates_of("cpu-user");
+        rates.cpu_pressure.as_mut().unwrap().some_averages = averages;
+        let load = rates.load.as_mut().unwrap();
+        [load.one, load.five, load.fifteen] = averages.map(|average| 8.0 * average);
+        let diagnosis = diagnosis(&rates);
+        (diagnosis.verdict.since, diagnosis.steps[0].summary.clone())
+    };
+    for (averages, since, words) in [
+        ([0.9, 0.9, 0.9], Since::Sustained, "sustained for a quarter of an hour"),
+        ([0.9, 0.9, 0.0], Since::Minutes, "for some minutes"),
+        ([0.9, 0.0, 0.0], Since::JustNow, "for about a minute"),
+        // What the longest average remembers is other work.
+        ([0.0, 0.0, 0.9], Since::JustNow, "it has just begun"),
+    ] {
+        let told = of(averages);
+        assert_eq!(told.0, since, "{averages:?}");
+        assert!(told.1.contains(words), "{averages:?}: {}", told.1);
+    }
 }

@@ -76,10 +76,11 @@ fn trend(facts: &Facts<'_>, now: f64) -> String {
     let Ok(load) = &facts.rates.load else { return String::new() };
     let high = |value: f64| value / facts.cpus > facts.limit(&LOAD_PER_CPU).warning;
     let words = match (high(now * facts.cpus), high(load.one), high(load.five), high(load.fifteen)) {
-        (true, _, _, true) => "; sustained for a quarter of an hour",
-        (true, _, true, false) => "; for some minutes",
-        (true, true, false, false) => "; for about a minute",
-        (true, false, false, false) => "; it has just begun",
+        // A long average that is high beside a short one that is not remembers other work.
+        (true, true, true, true) => "; sustained for a quarter of an hour",
+        (true, true, true, false) => "; for some minutes",
+        (true, true, false, _) => "; for about a minute",
+        (true, false, _, _) => "; it has just begun",
         (false, true, _, _) => "; the average is high from work that is over",
         (false, false, true, _) | (false, false, false, true) => "; there was more some minutes ago",
         (false, false, false, false) => "",

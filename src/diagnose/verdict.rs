@@ -173,7 +173,7 @@ fn since(facts: &Facts<'_>, id: &str) -> Since {
         [load.one, load.five, load.fifteen].map(|average| average >= limit)
     });
     match high.or(load) {
-        Some([_, _, true]) => Since::Sustained,
+        Some([_, true, true]) => Since::Sustained,
         Some([_, true, false]) => Since::Minutes,
         _ => Since::JustNow,
     }
