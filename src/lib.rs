@@ -20,5 +20,6 @@ pub mod diagnose;
 pub mod exit;
 pub mod generate;
 pub mod model;
+pub mod profile;
 pub mod pager;
 pub mod render;

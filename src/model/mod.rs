@@ -7,6 +7,7 @@ pub mod finding;
 pub mod host;
 pub mod limits;
 pub mod network;
+pub mod profile;
 pub mod rates;
 pub mod reading;
 pub mod report;

@@ -3,6 +3,7 @@
 //! Within version 1 fields may be added; none is renamed, removed or changes its meaning.
 
 use crate::model::finding::{Finding, NotChecked, Remedy, Severity, Step};
+use crate::model::profile::Profile;
 use crate::model::target::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -293,63 +294,4 @@ pub struct LoadGroup {
     pub wait_reason: Option<String>,
     /// Mean number of threads.
     pub mean: f64,
-}
-
-/// A profile of one process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Profile {
-    /// Process.
-    pub pid: i32,
-    /// What was profiled.
-    pub mode: ProfileMode,
-    /// For how long.
-    pub seconds: f64,
-    /// Samples.
-    pub samples_count: u64,
-    /// Samples that were lost.
-    pub lost_count: u64,
-    /// Hottest frames first.
-    pub frames: Vec<Frame>,
-    /// System calls.
-    pub syscalls: Vec<Syscall>,
-    /// Folded stacks.
-    pub stacks: Vec<String>,
-}
-
-/// What a profile looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProfileMode {
-    /// Where the CPU time goes.
-    OnCpu,
-    /// Which system calls.
-    Syscalls,
-    /// What it waits for.
-    Waits,
-}
-
-/// One frame of a profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Frame {
-    /// Function.
-    pub symbol: String,
-    /// Program or library.
-    pub module: Option<String>,
-    /// Share of the samples in the function itself.
-    pub self_ratio: f64,
-    /// Share of the samples in it or below.
-    pub total_ratio: f64,
-}
-
-/// One system call of a profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Syscall {
-    /// Name.
-    pub name: String,
-    /// Calls.
-    pub count: u64,
-    /// Calls that failed.
-    pub errors_count: u64,
-    /// Time in it.
-    pub seconds: Option<f64>,
 }
