@@ -5,17 +5,22 @@
 
 pub mod escape;
 pub mod explain;
+pub mod flamegraph;
+pub mod folded;
 pub mod json;
 pub mod text;
 
 mod text_evidence;
 mod text_findings;
 mod text_page;
+mod text_profile;
 mod text_steps;
 mod text_table;
 mod text_tables;
 mod text_target;
 mod text_verdict;
 
+#[cfg(test)]
+mod test_profile;
 #[cfg(test)]
 pub(crate) mod test_report;

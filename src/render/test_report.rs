@@ -9,6 +9,7 @@ use crate::model::report::{
 };
 use crate::model::target::{Target, TargetFunction, TargetKind, TargetMember, TargetShare, TargetWait};
 use crate::model::wait::Wait;
+use crate::render::test_profile;
 
 /// A name that tries everything at once.
 pub(crate) const HOSTILE: &str = "<img src=x onerror=1>|\"\x1b[31m\nroot\u{202e}\u{9b}2J\u{7f}\0";
@@ -48,7 +49,7 @@ pub(crate) fn busy() -> Report {
         processes: processes(),
         target: Some(target()),
         load: load(),
-        profile: None,
+        profile: Some(test_profile::profile()),
         not_checked: ["wait channels of other users", "I/O of other users"]
             .map(|what| NotChecked {
                 what: what.to_owned(),
@@ -75,6 +76,7 @@ pub(crate) fn healthy() -> Report {
     };
     report.findings.clear();
     report.target = None;
+    report.profile = None;
     report.steps.truncate(1);
     report.not_checked.clear();
     report
@@ -136,6 +138,7 @@ pub(crate) fn hostile() -> Report {
         target.waits[0].functions[0].function = name();
         target.members[0].comm = name();
     }
+    report.profile = Some(test_profile::hostile());
     for group in &mut report.load.groups {
         group.comm = Some(name());
         group.unit = Some(name());

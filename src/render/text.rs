@@ -1,7 +1,7 @@
 //! The report for people, in the order in which they read: the verdict, who and what to do, then the way there.
 
 use super::text_page::{Page, plain, styled};
-use super::{escape, text_findings, text_steps, text_tables, text_target, text_verdict};
+use super::{escape, text_findings, text_profile, text_steps, text_tables, text_target, text_verdict};
 use crate::model::finding::{NotChecked, Step};
 use crate::model::report::{Report, WindowSource};
 use crate::model::units;
@@ -45,6 +45,9 @@ pub fn render(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     text_verdict::write(&mut page, report);
     text_target::write(&mut page, report, options);
+    if let Some(profile) = &report.profile {
+        text_profile::write(&mut page, profile, options);
+    }
     text_verdict::advice(&mut page, report);
     text_steps::write(&mut page, &report.steps);
     text_tables::load(&mut page, &report.load, options);

@@ -303,6 +303,32 @@ pub(super) fn shortened(text: &str, limit: usize) -> String {
     visible
 }
 
+/// `text` made safe and cut to `limit` columns in its middle: the end of a function's name says as much as its start.
+pub(super) fn shortened_within(text: &str, limit: usize) -> String {
+    // As above; the middle of a longer one is not to be seen in any case.
+    let reach = limit.saturating_mul(2) + 1;
+    let mut rest = text.chars();
+    let start: String = rest.by_ref().take(reach).collect();
+    let mut end: Vec<char> = rest.as_str().chars().rev().take(reach).collect();
+    end.reverse();
+    let whole = start.len() + end.iter().map(|c| c.len_utf8()).sum::<usize>() == text.len();
+    let visible: Vec<char> = escape::terminal(&(start + &String::from_iter(end))).chars().collect();
+    if whole && columns(&String::from_iter(&visible)) <= limit {
+        return visible.into_iter().collect();
+    }
+    let room = limit.saturating_sub(1);
+    let (mut head, mut tail) = (room.div_ceil(2).min(visible.len()), (room / 2).min(visible.len()));
+    loop {
+        let cut =
+            visible[..head].iter().chain(&['…']).chain(&visible[visible.len() - tail..]).collect::<String>();
+        // Wide characters: as many as were counted do not fit.
+        if columns(&cut) <= limit.max(1) || head + tail == 0 {
+            return cut;
+        }
+        if head > tail { head -= 1 } else { tail -= 1 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,5 +374,19 @@ mod tests {
         assert_eq!(shortened("short", 5), "short");
         assert_eq!(shortened("longer", 5), "long…");
         assert_eq!(columns(&shortened(&"x\n".repeat(1 << 20), 30)), 30);
+    }
+
+    #[test]
+    fn what_is_cut_in_the_middle_keeps_both_ends() {
+        assert_eq!(shortened_within("short", 5), "short");
+        assert_eq!(shortened_within("std::sort<int>", 9), "std:…int>");
+        assert_eq!(shortened_within("日本語日本語", 7), "日本…語");
+        let long = format!("{}\n{}", "a".repeat(1 << 20), "z".repeat(1 << 20));
+        assert_eq!(shortened_within(&long, 7), "aaa…zzz");
+        for limit in 0..40 {
+            for text in ["日本語日本語日本語", "a\nb\u{202e}c日本語d", "", "x"] {
+                assert!(columns(&shortened_within(text, limit)) <= limit.max(1), "{limit} {text}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A table that fits: what matters least goes first when the width does not suffice.
 
-use super::text_page::{Page, columns, shortened, styled};
+use super::text_page::{Page, columns, shortened, shortened_within, styled};
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
 
 /// Blanks between two columns.
@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Text(usize),
     /// At the left, taking what is left of the width, and worth showing from this many columns up.
     Rest(usize),
+    /// The same for names whose end says as much as their start: cut in the middle, and before the other columns.
+    Name(usize),
 }
 
 impl Column {
@@ -41,7 +43,7 @@ impl Column {
     /// The least width at which the column is worth its place.
     fn needed_width(&self) -> usize {
         match self.kind {
-            Kind::Rest(least) => self.natural_width().min(least),
+            Kind::Rest(least) | Kind::Name(least) => self.natural_width().min(least),
             _ => self.natural_width(),
         }
     }
@@ -51,8 +53,13 @@ impl Column {
         match self.kind {
             Kind::Number => self.natural_width(),
             Kind::Text(_) => columns(self.title).max(8),
-            Kind::Rest(least) => columns(self.title).max(least),
+            Kind::Rest(least) | Kind::Name(least) => columns(self.title).max(least),
         }
+    }
+
+    fn cut(&mut self, limit: usize) {
+        let shorten = if let Kind::Name(_) = self.kind { shortened_within } else { shortened };
+        self.cells.iter_mut().for_each(|cell| *cell = shorten(cell, limit));
     }
 }
 
@@ -90,7 +97,7 @@ pub(super) fn write(page: &mut Page, indent: usize, columns: Vec<Column>, marked
 fn fitted(mut columns: Vec<Column>, width: usize) -> Vec<Column> {
     for column in &mut columns {
         let limit = if let Kind::Text(limit) = column.kind { limit } else { width };
-        column.cells.iter_mut().for_each(|cell| *cell = shortened(cell, limit));
+        column.cut(limit);
     }
     // A column without a word in it says nothing.
     columns.retain(|column| column.cells.iter().any(|cell| !cell.is_empty()));
@@ -103,10 +110,12 @@ fn fitted(mut columns: Vec<Column>, width: usize) -> Vec<Column> {
         }
     }
     let mut excess = total(&columns, Column::natural_width).saturating_sub(width);
-    for column in columns.iter_mut().rev() {
+    let (names, others): (Vec<_>, Vec<_>) =
+        columns.iter_mut().rev().partition(|column| matches!(column.kind, Kind::Name(_)));
+    for column in names.into_iter().chain(others) {
         let natural = column.natural_width();
         let limit = natural.saturating_sub(excess).max(column.least_width());
-        column.cells.iter_mut().for_each(|cell| *cell = shortened(cell, limit));
+        column.cut(limit);
         excess = excess.saturating_sub(natural.saturating_sub(limit));
     }
     columns
@@ -145,6 +154,17 @@ mod tests {
         assert_eq!(titles(35), ["PID", "USER", "NAME", "COMMAND"]);
         assert_eq!(titles(30), ["PID", "USER", "NAME"]);
         assert_eq!(titles(20), ["PID", "NAME"]);
+    }
+
+    #[test]
+    fn names_are_cut_first_and_in_the_middle() {
+        let columns = vec![
+            column("FUNCTION", 0, Kind::Name(12), "std::vector<int>::push_back"),
+            column("MODULE", 1, Kind::Text(24), "libstdc++.so.6"),
+        ];
+        let cells: Vec<String> =
+            fitted(columns, 36).into_iter().map(|column| column.cells[0].clone()).collect();
+        assert_eq!(cells, ["std::vecto…push_back", "libstdc++.so.6"][..].to_vec());
     }
 
     #[test]
