@@ -106,7 +106,12 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
     if let Some(arguments) = record {
         root.record(CaptureWriter::new(!arguments.without_command_lines));
     }
-    let options = window::Options { interval: cli.interval(), target: wanted, interrupted: &interrupted };
+    let options = window::Options {
+        interval: cli.interval(),
+        target: wanted,
+        profile: false,
+        interrupted: &interrupted,
+    };
     let screen = Screen::new(cli.interval());
     let recording = window::live(&root, options, &mut |progress| screen.show(progress))
         .map_err(|absence| no_root(directory, &absence))?;

@@ -20,6 +20,6 @@ pub mod diagnose;
 pub mod exit;
 pub mod generate;
 pub mod model;
-pub mod profile;
 pub mod pager;
+pub mod profile;
 pub mod render;

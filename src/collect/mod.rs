@@ -6,8 +6,8 @@
 //! files and clocks.
 //!
 //! What is no kernel source is the machinery around them: [`window`] says when to look, [`system`] reads all that
-//! is of the whole machine, [`processes`] scans, [`sampler`] and [`target`] watch threads through [`thread_files`],
-//! [`details`] reads the costly files of a few processes, [`root`] and [`capture`] are where the bytes come from,
+//! is of the whole machine, [`processes`] scans, [`sampler`] and [`target`] watch threads through [`thread_files`]
+//! and [`close_look`], [`details`] reads the costly files of a few processes, [`root`] and [`capture`] are where the bytes come from,
 //! [`resilience`] and [`own`] are about the run itself.
 #![allow(
     clippy::disallowed_methods,
@@ -17,8 +17,10 @@
 pub mod block_devices;
 pub mod capture;
 pub mod cgroups;
+pub mod close_look;
 pub mod details;
 pub mod diskstats;
+pub mod file_locks;
 pub mod hardware;
 pub mod host;
 pub mod interrupts;

@@ -6,6 +6,7 @@
 //! so that a foreign tree cannot lead to files of the machine that diagnoses it.
 
 mod live;
+mod lock_owner;
 mod reader_thread;
 mod statvfs;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use live::KERNEL_LOG;
+pub use lock_owner::LockWord;
 pub use statvfs::FileSystem;
 
 /// Where kernel files are read from. Used by one thread.
@@ -164,6 +166,23 @@ impl Root {
         self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
         let text = outcome.map_err(|absence| Absence::new(format!("/{path}"), absence.kind))?;
         statvfs::parse(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "not five numbers"))
+    }
+
+    /// The thread that holds the lock whose word is at `address` in the memory of `pid`, by what the lock says of
+    /// itself; none where it is no lock of a kind that says so. With a deadline: the memory of a process in trouble
+    /// may be locked.
+    pub fn lock_owner(&self, pid: Pid, word: LockWord, deadline: Duration) -> Reading<Option<Pid>> {
+        // Kept in a frame as the one number: what else lies there is the process's own business.
+        let (path, key) = (format!("proc/{pid}/mem"), format!("proc/{pid}/.owner/{:x}", word.address));
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
+            Place::Live(live) => {
+                let live = Arc::clone(live);
+                self.reader.run(&path, deadline, Box::new(move || live.lock_owner(pid, word)))
+            }
+        };
+        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        outcome.map(|text| id(text.trim_ascii()))
     }
 
     /// Where a symbolic link points to; what is not UTF-8 in it is replaced.

@@ -121,6 +121,18 @@ impl Sampler {
         self.known_pids.len()
     }
 
+    /// Processes whose threads were seen running or blocked most so far, `count` of them.
+    pub fn busiest(&self, count: usize) -> Vec<Pid> {
+        let mut looks: HashMap<Pid, f64> = HashMap::new();
+        for thread in self.followed.values().map(|followed| &followed.observation) {
+            let loads = thread.states.iter().filter(|share| is_load(share.state) && !thread.kernel_thread);
+            *looks.entry(thread.pid).or_default() += loads.map(|share| share.weight).sum::<f64>();
+        }
+        let mut looks: Vec<(Pid, f64)> = looks.into_iter().filter(|(_, looks)| *looks > 0.0).collect();
+        looks.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        looks.into_iter().take(count).map(|(pid, _)| pid).collect()
+    }
+
     fn add_process(&mut self, root: &Root, stat: &TaskStat, scratch: &mut Scratch) {
         if stat.pid == self.own_pid || !self.known_pids.insert(stat.pid) {
             return;

@@ -1,4 +1,5 @@
-//! Follows every thread of one process or unit through the window: those that sleep, too, and those that are born.
+//! Follows every thread of one process or unit through the window: those that sleep, too, and those that are born. For
+//! a profile, when nothing was asked for, those of the processes that did most so far.
 //!
 //! Files: `/proc/PID/task/TID/stat`, `schedstat`, `wchan` and `/proc/PID/cgroup`. The clocks of all threads are read at
 //! both ends and about once a second in between; states and wait channels by rotation, as many in a sample as the
@@ -6,11 +7,13 @@
 //! own looks. Known lies: state and wait channel are two observations; `schedstat` books a wait for a CPU when it ends;
 //! what is born and ends between two listings is never seen.
 
+use crate::collect::close_look::Closer;
 use crate::collect::details::parse_cgroups;
 use crate::collect::processes::{Scratch, read_stat, set_path};
 use crate::collect::root::Root;
 use crate::collect::sampler::{CLOCK_EVERY, add_look, observation};
 use crate::collect::thread_files::{TaskRef, read_clock, read_task_stat, read_wait_channel};
+use crate::model::close_look::{Refused, WatchReadings};
 use crate::model::reading::{AbsenceKind, Reading};
 use crate::model::target::{Asked, FOLLOWED_MAX, FollowedThread, TargetReadings};
 use crate::model::task::{CgroupPaths, Pid, State, TaskStat, ThreadClock};
@@ -19,6 +22,13 @@ use std::time::Duration;
 
 /// Threads and processes that are new are looked for so often.
 const LIST_EVERY: Duration = Duration::from_millis(950);
+
+/// The same for who does most, at first.
+const EARLY_EVERY: Duration = Duration::from_millis(180);
+const EARLY_FRAMES: u32 = 8;
+
+/// Threads of the processes that do most that are followed at most.
+const WATCHED_MAX: usize = 256;
 
 /// Whether the process in these control groups belongs to the unit that was asked for.
 pub type Belongs<'a> = &'a dyn Fn(&CgroupPaths) -> bool;
@@ -102,7 +112,8 @@ impl Followed {
 
 /// The state of the following.
 pub struct Follower<'a> {
-    asked: Asked,
+    /// None where it follows whoever does most.
+    asked: Option<Asked>,
     belongs: Option<Belongs<'a>>,
     own_pid: Pid,
     pids: BTreeSet<Pid>,
@@ -114,10 +125,26 @@ pub struct Follower<'a> {
     cursor: usize,
     next_list: Duration,
     frames_count: u32,
+    /// Processes that were found in this very frame.
+    added: HashSet<Pid>,
+    closer: Closer,
+}
+
+/// What a follower has seen.
+#[derive(Debug)]
+pub struct Followings {
+    /// Of what was asked for.
+    pub target: Option<TargetReadings>,
+    /// Of the processes that did most.
+    pub watched: Option<WatchReadings>,
+    /// Closer looks that were refused.
+    pub refused: Refused,
 }
 
 impl<'a> Follower<'a> {
-    fn new(asked: Asked, own_pid: Pid) -> Self {
+    /// One that has seen nothing yet: of what was asked for, else of the processes that do most; with closer looks at
+    /// what waits where that is wanted. In a capture, whatever the recorded run did.
+    pub fn new(asked: Option<Asked>, own_pid: Pid, closer: Closer) -> Self {
         Self {
             asked,
             belongs: None,
@@ -131,20 +158,35 @@ impl<'a> Follower<'a> {
             cursor: 0,
             next_list: Duration::ZERO,
             frames_count: 0,
+            added: HashSet::new(),
+            closer,
         }
     }
 
-    /// Looks at every thread for the first time.
-    pub fn start(root: &Root, wanted: Wanted<'a>, own_pid: Pid, at: Duration, scratch: &mut Scratch) -> Self {
-        let mut follower = Self::new(wanted.asked, own_pid);
-        follower.belongs = wanted.belongs;
-        follower.known = wanted.known;
+    /// Looks at every thread of `wanted` for the first time.
+    pub fn start(mut self, root: &Root, wanted: Wanted<'a>, at: Duration, scratch: &mut Scratch) -> Self {
+        self.asked = Some(wanted.asked);
+        self.belongs = wanted.belongs;
+        self.known = wanted.known;
         for pid in wanted.pids {
-            follower.add_process(root, pid, scratch);
+            self.add_process(root, pid, scratch);
         }
-        follower.list(root, at, scratch);
-        follower.frames_count = 1;
-        follower
+        self.list(root, at, scratch);
+        self.frames_count = 1;
+        self
+    }
+
+    /// Whether the next sample looks for processes and threads that are new.
+    pub fn lists(&self, at: Duration) -> bool {
+        at >= self.next_list
+    }
+
+    /// Follows these processes as well, as long as there is room.
+    pub fn watch(&mut self, root: &Root, pids: &[Pid], scratch: &mut Scratch) {
+        let room = self.threads.len() < WATCHED_MAX;
+        for &pid in pids.iter().filter(|_| room) {
+            self.add_process(root, pid, scratch);
+        }
     }
 
     /// Threads that are followed.
@@ -155,7 +197,8 @@ impl<'a> Follower<'a> {
     /// One live sample of at most `count` threads.
     pub fn sample(&mut self, root: &Root, at: Duration, count: usize, scratch: &mut Scratch) {
         let mut fresh = HashSet::new();
-        if at >= self.next_list {
+        self.closer.begin();
+        if self.lists(at) {
             self.discover(root, scratch);
             fresh = self.list(root, at, scratch);
         }
@@ -166,12 +209,18 @@ impl<'a> Follower<'a> {
                 self.look(root, task, at, false, scratch);
             }
         }
-        self.frames_count += 1;
+        self.end_frame();
         self.settle();
+    }
+
+    fn end_frame(&mut self) {
+        self.frames_count += 1;
+        self.added.clear();
     }
 
     /// The last look at every thread, with its clocks.
     pub fn finish(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
+        self.closer.begin();
         self.discover(root, scratch);
         let fresh = self.list(root, at, scratch);
         for task in self.turns.clone() {
@@ -181,14 +230,10 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// A follower of what a capture recorded.
-    pub fn recorded(asked: Asked, own_pid: Pid) -> Self {
-        Self::new(asked, own_pid)
-    }
-
     /// One recorded frame, whichever: looks at what the recorded run looked at.
     pub fn replay(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
         let (mut pids, mut tids) = (Vec::new(), Vec::new());
+        self.closer.begin();
         if root.pids(&mut pids).is_err() {
             return;
         }
@@ -203,21 +248,33 @@ impl<'a> Follower<'a> {
                 self.look(root, TaskRef { pid, tid }, at, false, scratch);
             }
         }
-        self.frames_count += 1;
+        self.end_frame();
     }
 
     /// What was seen.
-    pub fn into_readings(self) -> TargetReadings {
+    pub fn into_followings(self) -> Followings {
         let mut threads = self.ended;
         threads.extend(self.threads.into_values().map(Followed::ended));
         threads.sort_by_key(|thread| (thread.seen.pid, thread.seen.tid, thread.seen.start_ticks));
-        TargetReadings { asked: self.asked, followed: true, threads, cgroups: self.cgroups }
+        let (cgroups, refused) = (self.cgroups, self.closer.into_refused());
+        match self.asked {
+            Some(asked) => {
+                let target = TargetReadings { asked, followed: true, threads, cgroups };
+                Followings { target: Some(target), watched: None, refused }
+            }
+            None => Followings { target: None, watched: Some(WatchReadings { threads, cgroups }), refused },
+        }
+    }
+
+    fn threads_max(&self) -> usize {
+        if self.asked.is_some() { FOLLOWED_MAX } else { WATCHED_MAX }
     }
 
     fn add_process(&mut self, root: &Root, pid: Pid, scratch: &mut Scratch) {
         if pid == self.own_pid || !self.pids.insert(pid) {
             return;
         }
+        self.added.insert(pid);
         if let Some(paths) = cgroups_of(root, pid, scratch) {
             self.cgroups.insert(pid, paths);
         }
@@ -243,7 +300,9 @@ impl<'a> Follower<'a> {
 
     /// Looks at every thread that is new; which these are.
     fn list(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) -> HashSet<TaskRef> {
-        self.next_list = at + LIST_EVERY;
+        // Who does most shows within a few samples.
+        let early = self.asked.is_none() && self.frames_count < EARLY_FRAMES;
+        self.next_list = at + if early { EARLY_EVERY } else { LIST_EVERY };
         let mut fresh = HashSet::new();
         let mut tids = Vec::new();
         for pid in self.pids.clone() {
@@ -253,7 +312,7 @@ impl<'a> Follower<'a> {
             }
             for &tid in &tids {
                 let task = TaskRef { pid, tid };
-                if !self.threads.contains_key(&task) && self.threads.len() < FOLLOWED_MAX {
+                if !self.threads.contains_key(&task) && self.threads.len() < self.threads_max() {
                     self.look(root, task, at, true, scratch);
                     self.turns.push(task);
                     fresh.insert(task);
@@ -297,13 +356,20 @@ impl<'a> Follower<'a> {
             self.ended.extend(self.threads.remove(&task).map(Followed::ended));
             let clock = read_clock(root, task, stat, at, scratch);
             let seen = observation(task, stat, clock);
-            let thread = FollowedThread { seen, from_start: self.frames_count == 0, stalled_since: None };
+            // Of a process that is followed from now on, its clocks count from now on.
+            let watched = self.asked.is_none() && self.added.contains(&task.pid);
+            let from_start = self.frames_count == 0 || watched;
+            let thread = FollowedThread { seen, from_start, stalled_since: None, close_looks: Vec::new() };
             self.threads.insert(task, Followed { thread, last: clock, last_state: State::Other(0) });
         }
         let wait_channel = read_wait_channel(root, task, stat.state, scratch);
         let Some(followed) = self.threads.get_mut(&task) else { return };
         followed.note(stat, at);
         let seen = &mut followed.thread.seen;
+        let before = seen.states.iter().find(|s| s.state == stat.state && s.wait_channel == wait_channel);
+        let times = before.map_or(0, |share| share.weight as u32).saturating_add(1);
+        let looks = &mut followed.thread.close_looks;
+        self.closer.look(root, task, (stat.state, &wait_channel), times, looks, scratch);
         add_look(seen, stat.state, wait_channel, 1.0);
         let due =
             seen.clocks.last().is_none_or(|clock| force && clock.at < at || at >= clock.at + CLOCK_EVERY);
@@ -362,11 +428,11 @@ mod tests {
     }
 
     fn replayed(moments: &[Root]) -> TargetReadings {
-        let mut follower = Follower::recorded(Asked::Pid(7), 1);
+        let mut follower = Follower::new(Some(Asked::Pid(7)), 1, Closer::new(false, Some("x86_64")));
         for (at, root) in (0..).zip(moments) {
             follower.replay(root, Duration::from_secs(at), &mut Scratch::default());
         }
-        follower.into_readings()
+        follower.into_followings().target.unwrap()
     }
 
     #[test]

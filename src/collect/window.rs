@@ -7,14 +7,16 @@ mod follow_up;
 mod pace;
 
 use crate::collect::capture::{Capture, FrameKind};
+use crate::collect::close_look::Closer;
 use crate::collect::processes::{Scan, Scratch, scan};
 use crate::collect::resilience::run_ahead_of;
 use crate::collect::root::Root;
 use crate::collect::sampler::Sampler;
-use crate::collect::target::{Follower, Wanted};
+use crate::collect::target::{Follower, Followings, Wanted};
 use crate::collect::{
     block_devices, cgroups, details, hardware, host, namespaces, net_counters, system, thermal,
 };
+use crate::model::close_look::Refused;
 use crate::model::host::Host;
 use crate::model::reading::Absence;
 use crate::model::snapshot::{FullSnapshot, LoadAverage, Recording, Source, SystemSnapshot};
@@ -27,6 +29,9 @@ use std::time::{Duration, Instant};
 /// A snapshot may wait so long for its CPU before it is taken again.
 const HELD_UP: Duration = Duration::from_millis(100);
 
+/// Processes whose threads are followed for a profile when nothing was asked for.
+const WATCHED_PROCESSES: usize = 24;
+
 /// What a live window is told.
 #[derive(Debug)]
 pub struct Options<'a> {
@@ -34,6 +39,8 @@ pub struct Options<'a> {
     pub interval: Duration,
     /// Process or unit whose threads are to be followed, whatever they do.
     pub target: Option<Wanted<'a>>,
+    /// Whether to look closer at threads that wait: those of the target, else of the processes that do most.
+    pub profile: bool,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
 }
@@ -60,16 +67,17 @@ pub fn live(
     let mut host = host::gather(root);
     let Begun { started_at, clock, before } = begin(root, &host, &mut scratch)?;
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
-    let Options { interval, target, interrupted } = options;
-    let mut between = Between::new(root, target, &host, &before, clock, &mut scratch);
+    let Options { interval, target, profile, interrupted } = options;
+    let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
     between.watch(root, (interval, interrupted), clock, progress, &mut scratch);
     let interrupted = clock.elapsed() < interval;
     let Between { mut sampler, mut follower, slices, .. } = between;
-    if let Some(follower) = &mut follower {
+    if let Some((kind, follower)) = &mut follower {
         let at = clock.elapsed();
-        root.begin_frame(FrameKind::Target, at);
+        root.begin_frame(*kind, at);
         follower.finish(root, at, &mut scratch);
     }
+    let Followings { target, watched, refused } = followings(follower.map(|(_, follower)| follower));
     let at = clock.elapsed();
     root.begin_frame(FrameKind::End, at);
     let mut after = full(root, &host, at, &mut scratch)?;
@@ -95,9 +103,16 @@ pub fn live(
         details,
         block_devices,
         limits,
-        target: follower.map(Follower::into_readings),
+        target,
+        watched,
+        refused,
         interrupted,
     })
+}
+
+fn followings(follower: Option<Follower<'_>>) -> Followings {
+    let none = Followings { target: None, watched: None, refused: Refused::default() };
+    follower.map_or(none, Follower::into_followings)
 }
 
 /// A window that has begun.
@@ -128,7 +143,8 @@ fn begin(root: &Root, host: &Host, scratch: &mut Scratch) -> Result<Begun, Absen
 /// What looks at the machine between the two ends of a live window.
 struct Between<'a> {
     sampler: Sampler,
-    follower: Option<Follower<'a>>,
+    /// With the kind of its frames.
+    follower: Option<(FrameKind, Follower<'a>)>,
     slices: Vec<SystemSnapshot>,
     pace: Pace,
 }
@@ -136,18 +152,22 @@ struct Between<'a> {
 impl<'a> Between<'a> {
     fn new(
         root: &Root,
-        target: Option<Wanted<'a>>,
+        (target, profile): (Option<Wanted<'a>>, bool),
         host: &Host,
         before: &FullSnapshot,
         clock: Instant,
         scratch: &mut Scratch,
     ) -> Self {
         let sampler = Sampler::new(root, host.own_pid, &before.processes, scratch);
-        let follower = target.map(|wanted| {
-            let at = clock.elapsed();
-            root.begin_frame(FrameKind::Target, at);
-            Follower::start(root, wanted, host.own_pid, at, scratch)
-        });
+        let new = || Follower::new(None, host.own_pid, Closer::new(profile, host.arch.as_deref()));
+        let follower = match target {
+            Some(wanted) => {
+                let at = clock.elapsed();
+                root.begin_frame(FrameKind::Target, at);
+                Some((FrameKind::Target, new().start(root, wanted, at, scratch)))
+            }
+            None => profile.then(|| (FrameKind::Watch, new())),
+        };
         Self { sampler, follower, slices: Vec::new(), pace: Pace::new(clock.elapsed()) }
     }
 
@@ -188,11 +208,14 @@ impl<'a> Between<'a> {
         root.begin_frame(FrameKind::Sample, now);
         let hot = self.sampler.hot_count();
         let followed =
-            self.follower.as_ref().map_or(0, |follower| self.pace.followed(follower.threads_count()));
+            self.follower.as_ref().map_or(0, |(_, follower)| self.pace.followed(follower.threads_count()));
         let plan = self.pace.plan(&self.sampler, followed);
         self.sampler.sample(root, now, plan, scratch);
-        if let Some(follower) = &mut self.follower {
-            root.begin_frame(FrameKind::Target, now);
+        if let Some((kind, follower)) = &mut self.follower {
+            root.begin_frame(*kind, now);
+            if *kind == FrameKind::Watch && follower.lists(now) {
+                follower.watch(root, &self.sampler.busiest(WATCHED_PROCESSES), scratch);
+            }
             follower.sample(root, now, followed, scratch);
         }
         // A thread that is followed costs its state and its wait channel.
@@ -207,7 +230,11 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
     let mut slices = Vec::new();
     let mut end = None;
     let host = capture.meta.host;
-    let mut follower = capture.meta.target.map(|asked| Follower::recorded(asked, host.own_pid));
+    // A window has frames of one of the two kinds: of what was asked for, else of who did most.
+    let asked = capture.meta.target;
+    let follows = asked.is_some() || capture.frames.iter().any(|frame| frame.kind == FrameKind::Watch);
+    let closer = Closer::new(false, host.arch.as_deref());
+    let mut follower = follows.then(|| Follower::new(asked, host.own_pid, closer));
     for frame in capture.frames {
         let (kind, at) = (frame.kind, frame.at);
         let root = Root::captured(frame);
@@ -220,7 +247,7 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
             (FrameKind::Slice, _) => slices.push(system::read(&root, at, false, &mut scratch.bytes)),
             (FrameKind::Sample, Some((_, sampler))) => sampler.replay(&root, at, &mut scratch),
             (FrameKind::Sample, None) => {}
-            (FrameKind::Target, _) => {
+            (FrameKind::Target | FrameKind::Watch, _) => {
                 follower.iter_mut().for_each(|follower| follower.replay(&root, at, &mut scratch));
             }
             (FrameKind::End, _) => end = Some((root, at)),
@@ -233,6 +260,7 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
     sampler.finish(&root, at, &mut scratch);
     let details = details::read(&root, &details::recorded(&root), &mut scratch);
     let limits = follow_up::limits(&root, &before, &mut after, &mut scratch);
+    let Followings { target, watched, refused } = followings(follower);
     Ok(Recording {
         source: Source::Capture,
         limits,
@@ -245,7 +273,9 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
         samples: sampler.into_samples(),
         details,
         block_devices: block_devices::read(&root, &mut scratch.bytes),
-        target: follower.map(Follower::into_readings),
+        target,
+        watched,
+        refused,
         interrupted: capture.meta.interrupted,
     })
 }

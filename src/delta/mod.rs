@@ -1,6 +1,7 @@
 //! Stage 2: counters become rates. Pure: no file, no clock, no print.
 
 pub mod cgroup;
+pub mod close_look;
 pub mod counter;
 pub mod cpu;
 pub mod disk;
@@ -31,6 +32,7 @@ pub fn rates(recording: &Recording) -> Rates {
     let paging = memory::paging(before, after);
     let around = target::Around { processes: &processes, cgroups: &cgroups, paging: &paging, seconds };
     let target = target::target(recording, &around);
+    let waits = close_look::waits(recording, &around);
     let own_limits = recording.host.container.is_some().then(|| limits::own(&recording.after));
     let rates = Rates {
         source: recording.source,
@@ -73,6 +75,7 @@ pub fn rates(recording: &Recording) -> Rates {
         io_denied_count: recording.after.io_denied_count,
         cgroups,
         target,
+        waits,
         net_per_second: limits::net(&recording.before.net, &recording.after.net, seconds),
         net_namespaces: limits::namespaces(&recording.before, &recording.after, seconds),
         net: recording.after.net.clone(),

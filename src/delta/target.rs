@@ -1,14 +1,14 @@
 //! Where the threads of one process or unit spent the window: the accounts of its threads, and what only all of them
 //! together tell, namely contended locks, the part of the waiting that a CPU quota makes, and what nobody followed.
 
-use crate::delta::cgroup;
 use crate::delta::thread_account::{Clocked, Moment, account, clocks_of, sleeps};
+use crate::delta::{cgroup, close_look};
 use crate::model::cgroup::CgroupRates;
 use crate::model::rates::{PagingRates, ProcessRates};
 use crate::model::reading::Reading;
 use crate::model::snapshot::Recording;
 use crate::model::target::{Asked, FOLLOWED_MAX, FollowedThread, TargetRates, TargetReadings, ThreadAccount};
-use crate::model::task::{CgroupPaths, Comm, Pid, State};
+use crate::model::task::{CgroupPaths, Comm, Pid, State, ThreadObservation};
 use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, LOCK_TURNS_PER_SECOND, Wait};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -37,18 +37,7 @@ pub fn target(recording: &Recording, around: &Around<'_>) -> Option<TargetRates>
         borrowed = from_sampling(recording, readings);
         (&borrowed.0, &borrowed.1)
     };
-    let moment = moment(recording);
-    let clocked: Vec<Clocked> = threads.iter().map(|thread| clocks_of(thread, &moment)).collect();
-    let contended = contended(threads, &clocked, around.seconds);
-    let mut accounts: Vec<ThreadAccount> = threads
-        .iter()
-        .zip(&clocked)
-        .zip(contended)
-        .map(|((thread, clocked), contended)| {
-            account(&thread.seen, clocked, swaps(around, thread.seen.pid), contended)
-        })
-        .collect();
-    move_throttled(&mut accounts, cgroups, around);
+    let Accounts { clocked, mut accounts, .. } = accounts_of(recording, threads, cgroups, around);
     let mut pids: BTreeSet<Pid> = accounts.iter().map(|account| account.pid).collect();
     pids.extend(cgroups.keys());
     if let Asked::Pid(pid) = readings.asked {
@@ -70,6 +59,44 @@ pub fn target(recording: &Recording, around: &Around<'_>) -> Option<TargetRates>
         run_delay_hidden: !clocked.is_empty() && clocked.iter().all(|clocked| !clocked.delay_known),
         threads: accounts,
     })
+}
+
+/// The accounts of threads, in their order.
+pub(super) struct Accounts {
+    /// What their clocks say.
+    pub(super) clocked: Vec<Clocked>,
+    /// Which of them queue for a lock.
+    pub(super) contended: Vec<bool>,
+    /// Where their time went.
+    pub(super) accounts: Vec<ThreadAccount>,
+}
+
+/// Makes the accounts of `threads`, whose processes are in these control groups.
+pub(super) fn accounts_of(
+    recording: &Recording,
+    threads: &[FollowedThread],
+    cgroups: &BTreeMap<Pid, CgroupPaths>,
+    around: &Around<'_>,
+) -> Accounts {
+    let moment = moment(recording);
+    let clocked: Vec<Clocked> = threads.iter().map(|thread| clocks_of(thread, &moment)).collect();
+    let mut contended = contended(threads, &clocked, around.seconds);
+    for (contended, thread) in contended.iter_mut().zip(threads) {
+        *contended |= close_look::waits_for_holder(thread);
+    }
+    let each = threads.iter().zip(&clocked).zip(&contended);
+    let mut accounts: Vec<ThreadAccount> = each
+        .map(|((thread, clocked), contended)| {
+            account(&thread.seen, clocked, swaps(around, thread.seen.pid), *contended)
+        })
+        .collect();
+    move_throttled(&mut accounts, cgroups, around);
+    Accounts { clocked, contended, accounts }
+}
+
+/// What the general sampling saw of one thread.
+pub(super) fn from_sample(seen: &ThreadObservation) -> FollowedThread {
+    FollowedThread { seen: seen.clone(), from_start: true, stalled_since: None, close_looks: Vec::new() }
 }
 
 fn moment(recording: &Recording) -> Moment {
@@ -97,8 +124,7 @@ fn from_sampling(
     let cgroups: BTreeMap<Pid, CgroupPaths> = paths.collect();
     let wanted = |pid: Pid| cgroups.contains_key(&pid) || readings.asked == Asked::Pid(pid);
     let seen = recording.samples.threads.iter().filter(|thread| wanted(thread.pid));
-    let threads =
-        seen.map(|seen| FollowedThread { seen: seen.clone(), from_start: true, stalled_since: None });
+    let threads = seen.map(from_sample);
     (threads.collect(), cgroups)
 }
 
@@ -165,7 +191,7 @@ fn lifetime(recording: &Recording, process: &ProcessRates) -> f64 {
 }
 
 /// Whether pages that this process waits for come from swap.
-fn swaps(around: &Around<'_>, pid: Pid) -> bool {
+pub(super) fn swaps(around: &Around<'_>, pid: Pid) -> bool {
     let box_swaps = around.paging.as_ref().is_ok_and(|paging| paging.swap_in_per_second.unwrap_or(0.0) > 0.0);
     box_swaps && around.processes.iter().any(|p| p.pid == pid && p.major_faults_per_second > 0.0)
 }
@@ -309,7 +335,7 @@ fn hidden(threads: &[FollowedThread]) -> bool {
 mod tests {
     use super::*;
     use crate::model::reading::Absence;
-    use crate::model::task::{StateShare, ThreadObservation, WaitChannel};
+    use crate::model::task::{StateShare, WaitChannel};
 
     fn futex(pid: Pid) -> FollowedThread {
         let wait_channel = Some(WaitChannel::Function("futex_do_wait".to_owned()));
@@ -331,6 +357,7 @@ mod tests {
             },
             from_start: true,
             stalled_since: None,
+            close_looks: Vec::new(),
         }
     }
 

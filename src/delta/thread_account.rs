@@ -147,17 +147,7 @@ pub(super) fn account(
     if weight > 0.0 {
         add(Wait::Unknown, None, clocked.rest * (untold / weight));
         for (state, function, share) in asleep {
-            let wait = match state {
-                State::Uninterruptible => Wait::of_blocked(function, swapping),
-                // What the kernel's own threads sleep in is where they wait for work.
-                State::Sleeping if !seen.kernel_thread => Wait::of_sleeping(function, contended),
-                State::Sleeping | State::Idle | State::Stopped | State::Zombie => Wait::Asleep,
-                State::Running | State::Other(_) => Wait::Unknown,
-            };
-            let function = match state {
-                State::Stopped => Some(STOPPED.to_owned()),
-                _ => function.map(str::to_owned),
-            };
+            let (wait, function) = class_of(seen, state, function, swapping, contended);
             add(wait, function, clocked.rest * (share / weight));
         }
     } else if clocked.running.is_some() && seen.looks_count > 0 {
@@ -168,6 +158,28 @@ pub(super) fn account(
     }
     let seconds = parts.values().sum();
     ThreadAccount { pid: seen.pid, tid: Some(seen.tid), comm: seen.comm, seconds, parts }
+}
+
+/// What a thread did that was seen in this state and function.
+pub(super) fn class_of(
+    seen: &ThreadObservation,
+    state: State,
+    function: Option<&str>,
+    swapping: bool,
+    contended: bool,
+) -> (Wait, Option<String>) {
+    let wait = match state {
+        State::Uninterruptible => Wait::of_blocked(function, swapping),
+        // What the kernel's own threads sleep in is where they wait for work.
+        State::Sleeping if !seen.kernel_thread => Wait::of_sleeping(function, contended),
+        State::Sleeping | State::Idle | State::Stopped | State::Zombie => Wait::Asleep,
+        State::Running | State::Other(_) => Wait::Unknown,
+    };
+    let function = match state {
+        State::Stopped => Some(STOPPED.to_owned()),
+        _ => function.map(str::to_owned),
+    };
+    (wait, function)
 }
 
 /// The looks that saw it not runnable: state, function, weight.
@@ -231,6 +243,7 @@ mod tests {
             },
             from_start: true,
             stalled_since: None,
+            close_looks: Vec::new(),
         }
     }
 

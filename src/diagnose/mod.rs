@@ -26,6 +26,7 @@ pub mod step4_rank;
 pub mod target;
 pub mod thresholds;
 pub mod verdict;
+pub mod waits;
 
 use crate::diagnose::causes::Judged;
 use crate::diagnose::facts::Facts;

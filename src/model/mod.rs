@@ -2,6 +2,7 @@
 //! nothing here depends on a stage.
 
 pub mod cgroup;
+pub mod close_look;
 pub mod explanation;
 pub mod finding;
 pub mod host;
@@ -12,6 +13,7 @@ pub mod rates;
 pub mod reading;
 pub mod report;
 pub mod snapshot;
+pub mod syscall_number;
 pub mod target;
 pub mod task;
 pub mod task_rates;

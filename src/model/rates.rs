@@ -1,6 +1,7 @@
 //! What happened within the window: shares of time and rates, derived from two snapshots and the samples.
 
 use crate::model::cgroup::{CgroupRates, OwnLimits};
+use crate::model::close_look::WaitRates;
 use crate::model::host::Host;
 use crate::model::limits::{Hardware, MemoryErrors};
 use crate::model::network::{NamespaceRates, NetCounters};
@@ -105,6 +106,8 @@ pub struct Rates {
     pub zombies: Vec<(Pid, usize, usize)>,
     /// The process or unit that was asked for.
     pub target: Option<TargetRates>,
+    /// Where the threads that were looked at spent their time.
+    pub waits: WaitRates,
     /// Whether no counter moved: these are files that were copied, not those of a running kernel.
     pub still: bool,
     /// Absences that matter, to be told.

@@ -1,6 +1,7 @@
 //! Raw readings of one window, as the kernel gave them: counters, not yet rates.
 
 use crate::model::cgroup::CgroupReading;
+use crate::model::close_look::{Refused, WatchReadings};
 use crate::model::host::Host;
 use crate::model::limits::{Hardware, KernelMessage, Mount, OpenFiles, Tables};
 use crate::model::network::{NamespaceCounters, NetCounters, PeerWait, Sockets};
@@ -37,6 +38,10 @@ pub struct Recording {
     pub limits: LimitReadings,
     /// The threads of the process or unit that was asked for.
     pub target: Option<TargetReadings>,
+    /// The threads of the processes that did most, followed for a profile when nothing was asked for.
+    pub watched: Option<WatchReadings>,
+    /// Closer looks that were refused.
+    pub refused: Refused,
     /// Whether Ctrl-C ended the window early.
     pub interrupted: bool,
 }

@@ -1,5 +1,6 @@
 //! The one process or unit that a run was asked about: what was read of it, its account, and its part of the report.
 
+use crate::model::close_look::CloseLook;
 use crate::model::task::{CgroupPaths, Comm, Pid, ThreadObservation};
 use crate::model::wait::Wait;
 use schemars::JsonSchema;
@@ -33,6 +34,8 @@ pub struct FollowedThread {
     /// Since when it was seen runnable, look after look, without getting a CPU: the kernel books such a wait at
     /// its end only.
     pub stalled_since: Option<Duration>,
+    /// What the closer looks at it found, where it was asked for.
+    pub close_looks: Vec<CloseLook>,
 }
 
 /// What was read of the process or unit.

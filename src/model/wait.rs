@@ -163,7 +163,7 @@ impl Wait {
             return if contended || has(&["lock_pi"]) { Self::Lock } else { Self::Asleep };
         }
         match WaitReason::of(function) {
-            _ if has(SLEEPS_FOR_A_LOCK) => Self::Lock,
+            _ if sleeps_for_a_file_lock(function) || has(&["rt_mutex"]) => Self::Lock,
             _ if waits_for_tcp_peer(function) || has(SLEEPS_FOR_A_PEER) => Self::Network,
             WaitReason::RemoteFilesystem => Self::Network,
             WaitReason::KernelLock => Self::Lock,
@@ -174,7 +174,12 @@ impl Wait {
 }
 
 /// Locks of files; advisory, and held by another process.
-const SLEEPS_FOR_A_LOCK: &[&str] = &["locks_lock", "flock_lock", "posix_lock", "fcntl_setlk", "rt_mutex"];
+const SLEEPS_FOR_A_FILE_LOCK: &[&str] = &["locks_lock", "flock_lock", "posix_lock", "fcntl_setlk"];
+
+/// Whether a thread that sleeps in `function` waits for a lock of a file.
+pub fn sleeps_for_a_file_lock(function: &str) -> bool {
+    SLEEPS_FOR_A_FILE_LOCK.iter().any(|part| function.contains(part))
+}
 
 /// Whether a thread that sleeps in `function` waits for the other end of a TCP connection. Waiting for a new one
 /// (`inet_csk_accept`) is not meant: that is an idle server.

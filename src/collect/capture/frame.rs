@@ -17,12 +17,15 @@ pub enum FrameKind {
     Sample,
     /// Look at the threads of the process or unit that the run was asked about.
     Target,
+    /// Look at the threads of the processes that did most so far.
+    Watch,
     /// Full snapshot at the end.
     End,
 }
 
 impl FrameKind {
-    pub(super) const ALL: [Self; 5] = [Self::Start, Self::Slice, Self::Sample, Self::Target, Self::End];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Start, Self::Slice, Self::Sample, Self::Target, Self::Watch, Self::End];
 
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -30,6 +33,7 @@ impl FrameKind {
             Self::Slice => "slice",
             Self::Sample => "sample",
             Self::Target => "target",
+            Self::Watch => "watch",
             Self::End => "end",
         }
     }
@@ -162,7 +166,7 @@ impl Frame {
                     // Within a sample the threads are listed of a process that is new, and only of that.
                     FrameKind::Sample => path != "proc",
                     // What was looked at is there by its own files.
-                    FrameKind::Target => false,
+                    FrameKind::Target | FrameKind::Watch => false,
                     _ => !follows(),
                 }
         });

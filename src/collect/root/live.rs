@@ -1,7 +1,8 @@
 //! A file tree that is mounted: its open directories, and every system call that reads below them.
 
-use super::{id, statvfs};
+use super::{LockWord, id, lock_owner, statvfs};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
+use crate::model::task::Pid;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RawDirEntry, ResolveFlags};
@@ -183,6 +184,25 @@ impl Live {
         Ok(target.to_string_lossy().into_owned())
     }
 
+    pub(super) fn lock_owner(&self, pid: Pid, word: LockWord) -> Reading<Vec<u8>> {
+        let path = format!("proc/{pid}/mem");
+        // Inside of another namespace of ids the lock knows its owner by another one.
+        let of_reader = if self.elsewhere { "proc/1/ns/pid" } else { "proc/self/ns/pid" };
+        if self.link(&format!("proc/{pid}/ns/pid"))? != self.link(of_reader)? {
+            return Ok(Vec::new());
+        }
+        let absence = |errno| self.absence(&path, errno);
+        let memory = self.open(&path, OFlags::RDONLY).map_err(absence)?;
+        let mut bytes = [0; lock_owner::MUTEX_BYTES];
+        let count = rustix::io::pread(&memory, &mut bytes, word.address).map_err(absence)?;
+        let owner = lock_owner::parse(bytes.get(..count).unwrap_or_default(), word);
+        let exists = |owner: &Pid| {
+            let thread = if word.shared { format!("{owner}") } else { format!("{pid}/task/{owner}") };
+            rustix::fs::statat(&self.proc, thread, AtFlags::empty()).is_ok()
+        };
+        Ok(owner.filter(exists).map_or_else(Vec::new, |owner| owner.to_string().into_bytes()))
+    }
+
     pub(super) fn statvfs(&self, path: &str) -> Reading<Vec<u8>> {
         let absence = |errno| self.absence(path, errno);
         let directory = self.open(path, OFlags::PATH).map_err(absence)?;
@@ -255,7 +275,6 @@ mod tests {
     use super::super::Root;
     use super::super::tests::{kind, tree};
     use super::*;
-    use crate::model::task::Pid;
     use std::fs;
 
     #[test]

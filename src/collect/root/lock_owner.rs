@@ -1,0 +1,94 @@
+//! Who holds a lock of a program, by the lock's own words.
+//!
+//! Sources: futex(2), for locks with priority inheritance, whose word is the owner's id by the kernel's own rules;
+//! glibc's `struct __pthread_mutex_s` (`sysdeps/nptl/bits/struct_mutex.h`) on machines with words of 64 bits for all
+//! others: lock, count, owner, users, kind. Other libraries lay their locks out otherwise, and nothing in memory says
+//! which one it is: so every field has to be what it would be in a mutex that somebody waits for.
+
+use crate::model::task::Pid;
+
+/// As much of a mutex as says who holds it.
+pub(super) const MUTEX_BYTES: usize = 20;
+
+/// Of the word of a lock with priority inheritance, the bits that are the owner's id (`FUTEX_TID_MASK`).
+const OWNER_MASK: u32 = 0x3fff_ffff;
+
+/// Bits that a mutex may have in its kind: type, robust, inheriting, protecting, shared, elision.
+const KINDS: u32 = 0x3ff;
+
+/// Users of one mutex, beyond which the field is something else.
+const USERS_MAX: u32 = 1 << 16;
+
+/// The word that a thread waits at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockWord {
+    /// Where it is in the process.
+    pub address: u64,
+    /// Whether its owner inherits the priority of those who wait.
+    pub inherits: bool,
+    /// Whether other processes use it as well.
+    pub shared: bool,
+}
+
+/// The owner of a lock of which `bytes` are the beginning.
+pub(super) fn parse(bytes: &[u8], word: LockWord) -> Option<Pid> {
+    let field = |index: usize| {
+        let bytes = bytes.get(4 * index..4 * index + 4)?;
+        bytes.try_into().ok().map(u32::from_ne_bytes)
+    };
+    let id = |value: u32| Pid::try_from(value).ok().filter(|id| *id > 0);
+    let lock = field(0)?;
+    if word.inherits {
+        return id(lock & OWNER_MASK);
+    }
+    let (owner, users, kind) = (field(2)?, field(3)?, field(4)?);
+    // Two is "taken, and somebody waits".
+    let mutex = lock == 2 && (1..USERS_MAX).contains(&users) && kind & !KINDS == 0;
+    id(owner).filter(|_| mutex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+
+    const WORD: LockWord = LockWord { address: 0x1000, inherits: false, shared: false };
+
+    #[test]
+    fn a_mutex_that_somebody_waits_for_names_its_owner() {
+        assert_eq!(parse(&bytes(&[2, 0, 812, 1, 0]), WORD), Some(812));
+        // Recursive and shared.
+        assert_eq!(parse(&bytes(&[2, 3, 812, 1, 0x81]), WORD), Some(812));
+    }
+
+    #[test]
+    fn what_is_no_such_mutex_names_nobody() {
+        for words in [
+            // Free, and taken without anybody who waits.
+            [0, 0, 812, 1, 0],
+            [1, 0, 812, 1, 0],
+            // No owner, no users, no kind that there is.
+            [2, 0, 0, 1, 0],
+            [2, 0, u32::MAX, 1, 0],
+            [2, 0, 812, 0, 0],
+            [2, 0, 812, 1, 0x7fff_0000],
+            [2, 0, 812, 0x5555_0000, 0],
+        ] {
+            assert_eq!(parse(&bytes(&words), WORD), None, "{words:?}");
+        }
+        let whole = bytes(&[2, 0, 812, 1, 0]);
+        for length in 0..whole.len() {
+            assert_eq!(parse(&whole[..length], WORD), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_word_of_a_lock_that_inherits_is_its_owner() {
+        let word = LockWord { inherits: true, ..WORD };
+        assert_eq!(parse(&bytes(&[0x8000_032c]), word), Some(812));
+        assert_eq!(parse(&bytes(&[0x8000_0000]), word), None);
+    }
+}
