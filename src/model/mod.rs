@@ -13,6 +13,7 @@ pub mod rates;
 pub mod reading;
 pub mod report;
 pub mod snapshot;
+pub mod syscall;
 pub mod syscall_number;
 pub mod target;
 pub mod task;
