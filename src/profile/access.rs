@@ -9,12 +9,14 @@
 mod facts;
 mod unlock;
 
-pub use facts::look;
+pub use facts::{look, look_at};
 
 use crate::model::finding::NotChecked;
 use syscalls::Errno;
 
-/// CAP_DAC_READ_SEARCH, capabilities(7).
+/// CAP_DAC_OVERRIDE, capabilities(7).
+pub const DAC_OVERRIDE: u32 = 1;
+/// CAP_DAC_READ_SEARCH.
 pub const DAC_READ_SEARCH: u32 = 2;
 /// CAP_SYS_PTRACE.
 pub const SYS_PTRACE: u32 = 19;
@@ -101,6 +103,22 @@ pub struct Facts {
     pub executable: String,
     /// What opening a counter gave.
     pub probe: Probe,
+}
+
+/// The process that is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Effective user.
+    pub uid: u32,
+    /// Whether diag may look into it as ptrace(2) does, in the mode PTRACE_MODE_READ.
+    pub looked_into: bool,
+}
+
+impl Target {
+    /// Any process of this user, as far as it can be told without asking the kernel: [`look_at`] does.
+    pub fn of_user(uid: u32, facts: &Facts) -> Self {
+        Self { uid, looked_into: uid == facts.euid || facts.has_here(SYS_PTRACE) }
+    }
 }
 
 /// Why something is refused, and what to type.
@@ -216,18 +234,18 @@ impl Facts {
     }
 }
 
-/// What may be done by these facts; `target` is the user whose process is meant.
-pub fn judge(facts: &Facts, target: u32) -> Access {
-    let other = target != facts.euid;
+/// What may be done by these facts, with the process `target`.
+pub fn judge(facts: &Facts, target: Target) -> Access {
+    let other = target.uid != facts.euid;
     let what = What::Process { other };
     let shut = |what| shut(facts, what);
     Access {
         all_cpus: shut(What::AllCpus).unwrap_or_else(|| all_cpus(facts)),
-        process: shut(what).unwrap_or_else(|| process(facts, other)),
+        process: shut(what).unwrap_or_else(|| process(facts, target)),
         kernel_frames: shut(What::KernelFrames).unwrap_or_else(|| kernel_frames(facts)),
         kernel_names: kernel_names(facts),
-        tracepoints: shut(What::Tracepoints).unwrap_or_else(|| tracepoints(facts, other)),
-        kernel_stacks: kernel_stacks(facts, other),
+        tracepoints: shut(What::Tracepoints).unwrap_or_else(|| tracepoints(facts, target)),
+        kernel_stacks: kernel_stacks(facts, target),
     }
 }
 
@@ -246,12 +264,14 @@ fn all_cpus(facts: &Facts) -> Right {
     facts.refuse(What::AllCpus, without_rights(facts))
 }
 
-fn process(facts: &Facts, other: bool) -> Right {
-    if !other || facts.is_privileged() || facts.has_here(SYS_PTRACE) {
+fn process(facts: &Facts, target: Target) -> Right {
+    if target.looked_into || facts.is_privileged() {
         return Right::Allowed;
     }
-    let reason = format!("the process is another user's, and {}", lacking(facts));
-    facts.refuse(What::Process { other }, reason)
+    let other = target.uid != facts.euid;
+    // A process with more capabilities, of another user namespace, or one that is not to be dumped.
+    let whose = if other { "the process is another user's" } else { "the process has more rights than diag" };
+    facts.refuse(What::Process { other: true }, format!("{whose}, and {}", lacking(facts)))
 }
 
 fn kernel_frames(facts: &Facts) -> Right {
@@ -280,11 +300,13 @@ fn kernel_names(facts: &Facts) -> Right {
     facts.refuse(What::KernelNames, reason)
 }
 
-fn tracepoints(facts: &Facts, other: bool) -> Right {
-    // Of system calls the kernel lets users have the raw data of their own processes.
-    let own = !other && facts.paranoid_at_most(1);
-    let allowed = facts.is_privileged() || facts.paranoid_at_most(-1) || own;
-    if !allowed {
+fn tracepoints(facts: &Facts, target: Target) -> Right {
+    let process = process(facts, target);
+    if !process.is_allowed() {
+        return process;
+    }
+    // Of system calls the kernel lets users have the raw data of the processes that they may look into.
+    if !facts.is_privileged() && !facts.paranoid_at_most(1) {
         return facts.refuse(What::Tracepoints, without_rights(facts));
     }
     let reason = match &facts.tracefs {
@@ -300,7 +322,7 @@ fn tracepoints(facts: &Facts, other: bool) -> Right {
     facts.refuse(What::Tracepoints, reason)
 }
 
-fn kernel_stacks(facts: &Facts, other: bool) -> Right {
+fn kernel_stacks(facts: &Facts, target: Target) -> Right {
     if !facts.stack_files {
         let reason = "the kernel was built without CONFIG_STACKTRACE".to_owned();
         return Right::Refused(Refused { reason, unlock: None });
@@ -312,11 +334,16 @@ fn kernel_stacks(facts: &Facts, other: bool) -> Right {
     }
     // Yama asks for descent from 1 on; a monitor is nobody's parent.
     let scoped = facts.ptrace_scope.is_some_and(|scope| scope >= 1);
-    let may_look = facts.has_here(SYS_PTRACE) || !other && !scoped;
-    if facts.has(SYS_ADMIN) && may_look {
-        return Right::Allowed;
-    }
-    let missing = if facts.has(SYS_ADMIN) { "CAP_SYS_PTRACE" } else { "CAP_SYS_ADMIN" };
+    let may_look = target.looked_into && (!scoped || facts.has_here(SYS_PTRACE));
+    // The file is readable for the process's user alone.
+    let may_open =
+        target.uid == facts.euid || facts.has_here(DAC_OVERRIDE) || facts.has_here(DAC_READ_SEARCH);
+    let missing = match () {
+        () if !facts.has(SYS_ADMIN) => "CAP_SYS_ADMIN",
+        () if !may_look => "CAP_SYS_PTRACE",
+        () if !may_open => "CAP_DAC_READ_SEARCH",
+        () => return Right::Allowed,
+    };
     let nested = facts.user_namespace && facts.has_here(SYS_ADMIN);
     let where_ = if nested { " outside of its user namespace" } else { "" };
     facts.refuse(What::KernelStacks, format!("kernel stacks need {missing}, which diag lacks{where_}"))

@@ -1,6 +1,7 @@
 //! Reads what decides over the permission. Pure parsers, and the files that they are given.
 
-use super::{Environment, Facts, Probe, Tracefs, errno_of};
+use super::{Environment, Facts, Probe, Target, Tracefs, errno_of};
+use crate::model::task::Pid;
 use perf_event::Builder;
 use perf_event::events::Software;
 use std::fs;
@@ -34,6 +35,14 @@ pub fn look() -> Facts {
             .map_or_else(|_| "diag".to_owned(), |path| path.to_string_lossy().into_owned()),
         probe: probe(),
     }
+}
+
+/// Whose process `pid` is and whether it may be looked into; none where it has ended or is hidden.
+pub fn look_at(pid: Pid) -> Option<Target> {
+    let uid = Status::parse(&text(&format!("/proc/{pid}/status"))).euid?;
+    // The kernel asks the same of who reads this link as of who samples the process.
+    let looked_into = fs::read_link(format!("/proc/{pid}/ns/user")).is_ok();
+    Some(Target { uid, looked_into })
 }
 
 /// Lossy text of a file; empty where it cannot be read.

@@ -49,7 +49,7 @@ fn container(environment: Environment) -> Facts {
     }
 }
 
-fn allowed(facts: &Facts, target: u32) -> [bool; 6] {
+fn allowed(facts: &Facts, target: Target) -> [bool; 6] {
     let access = judge(facts, target);
     [
         access.all_cpus.is_allowed(),
@@ -62,7 +62,8 @@ fn allowed(facts: &Facts, target: u32) -> [bool; 6] {
 }
 
 /// A line of the table: facts, whose process, and the six rights.
-fn holds(name: &str, facts: &Facts, target: u32, expected: [u8; 6]) {
+fn holds(name: &str, facts: &Facts, uid: u32, expected: [u8; 6]) {
+    let target = Target::of_user(uid, facts);
     assert_eq!(allowed(facts, target).map(u8::from), expected, "{name}: {:#?}", judge(facts, target));
 }
 
@@ -82,12 +83,16 @@ fn rights_by_setting_and_capability() {
     holds("ptrace", &with(&[SYS_PTRACE]), 0, [0, 1, 0, 0, 0, 0]);
     holds("admin, own", &with(&[SYS_ADMIN]), 1000, [1, 1, 1, 0, 0, 1]);
     holds("admin, other", &with(&[SYS_ADMIN]), 0, [1, 1, 1, 0, 0, 0]);
+    holds("admin, ptrace, other", &with(&[SYS_ADMIN, SYS_PTRACE]), 0, [1, 1, 1, 0, 0, 0]);
+    holds("and dac", &with(&[SYS_ADMIN, SYS_PTRACE, DAC_OVERRIDE]), 0, [1, 1, 1, 0, 0, 1]);
     let readable = Tracefs::Readable("/sys/kernel/tracing".to_owned());
     let tracing = |level| Facts { tracefs: readable.clone(), paranoid: Some(level), ..user() };
     holds("readable tracefs, level 1", &tracing(1), 1000, [0, 1, 1, 1, 1, 0]);
     holds("readable tracefs, level 2", &tracing(2), 1000, [0, 1, 0, 0, 0, 0]);
     holds("readable tracefs, level 1, other", &tracing(1), 0, [0, 0, 1, 1, 0, 0]);
-    holds("readable tracefs, level -1", &tracing(-1), 0, [1, 0, 1, 1, 1, 0]);
+    holds("readable tracefs, level -1, other", &tracing(-1), 0, [1, 0, 1, 1, 0, 0]);
+    let ptrace = Facts { capabilities: bits(&[SYS_PTRACE]), ..tracing(1) };
+    holds("readable tracefs, level 1, other, ptrace", &ptrace, 0, [0, 1, 1, 1, 1, 0]);
     let hidden = |kptr_restrict| Facts { kptr_restrict: Some(kptr_restrict), ..root() };
     holds("pointers hidden", &hidden(1), 0, [1, 1, 1, 1, 1, 1]);
     holds("pointers hidden from all", &hidden(2), 0, [1, 1, 1, 0, 1, 1]);
@@ -109,7 +114,7 @@ fn rights_by_setting_and_capability() {
 
 /// Which right, and the words that the reason and the way out must have.
 fn says(facts: &Facts, right: fn(&Access) -> &Right, reason: &[&str], unlock: &[&str]) {
-    let access = judge(facts, 0);
+    let access = judge(facts, Target::of_user(0, facts));
     let Right::Refused(refused) = right(&access) else { panic!("allowed: {access:#?}") };
     for word in reason {
         assert!(refused.reason.contains(word), "{word:?} is not in {refused:?}");
@@ -186,7 +191,10 @@ fn every_right_has_its_own_way_out() {
     says(&hidden, |access| &access.kernel_names, &["from everybody"], &["sudo sysctl kernel.kptr_restrict=1"]);
     let hidden = Facts { environment: Environment::Docker, ..hidden };
     says(&hidden, |access| &access.kernel_names, &["from everybody"], &["on the host: sudo sysctl"]);
-    says(&user(), |access| &access.tracepoints, &["is 2"], &["cap_dac_read_search", "paranoid=-1"]);
+    says(&user(), |access| &access.tracepoints, &["another user's"], &["setcap cap_perfmon"]);
+    let own = judge(&user(), Target::of_user(1000, &user())).tracepoints;
+    let unlock = own.refused().and_then(|refused| refused.unlock.clone()).unwrap_or_default();
+    assert!(unlock.ends_with("cap_syslog,cap_dac_read_search+ep /usr/bin/diag"), "{unlock}");
     let tracing = |tracefs| Facts { tracefs, ..root() };
     let absent = tracing(Tracefs::Absent);
     says(&absent, |a| &a.tracepoints, &["not mounted"], &["mount -t tracefs tracefs /sys/kernel/tracing"]);
@@ -199,7 +207,7 @@ fn every_right_has_its_own_way_out() {
     says(&plain, |a| &a.kernel_stacks, &["CONFIG_STACKTRACE"], &[]);
     let shut = Facts { paranoid: Some(4), probe: Probe::Failed(13), ..user() };
     says(&shut, |a| &a.process, &["is 4"], &["run as root"]);
-    let own = judge(&shut, 1000).process;
+    let own = judge(&shut, Target::of_user(1000, &shut)).process;
     let unlock = own.refused().and_then(|refused| refused.unlock.clone()).unwrap_or_default();
     assert!(unlock.contains("sudo sysctl kernel.perf_event_paranoid=2"), "{unlock}");
 }
@@ -241,4 +249,45 @@ fn a_refusal_becomes_a_line_of_the_report() {
     let line = refused.not_checked("hot functions");
     assert_eq!((line.what.as_str(), line.reason.as_str()), ("hot functions", "because"));
     assert_eq!(line.unlock.as_deref(), Some("do"));
+}
+
+/// What the kernel really allows, in the order of [`allowed`].
+fn tried(pid: i32, facts: &Facts) -> [bool; 6] {
+    use perf_event::events::{Software, Tracepoint};
+    use perf_event::{Builder, SampleFlag};
+    let clock = || Builder::new(Software::CPU_CLOCK);
+    let own = i32::try_from(std::process::id()).unwrap();
+    let tracepoint = || {
+        let Tracefs::Readable(path) = &facts.tracefs else { return false };
+        let id = std::fs::read_to_string(format!("{path}/events/raw_syscalls/sys_exit/id")).unwrap();
+        let mut builder = Builder::new(Tracepoint::with_id(id.trim().parse().unwrap()));
+        builder.observe_pid(pid).exclude_kernel(false).sample(SampleFlag::RAW).sample_period(1009);
+        builder.build().is_ok()
+    };
+    let symbols = std::fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+    [
+        clock().any_pid().one_cpu(0).build().is_ok(),
+        clock().observe_pid(pid).build().is_ok(),
+        clock().observe_pid(own).exclude_kernel(false).build().is_ok(),
+        symbols.lines().take(50).any(|line| !line.starts_with("0000000000000000 ")),
+        tracepoint(),
+        std::fs::read(format!("/proc/{pid}/stack")).is_ok(),
+    ]
+}
+
+/// Wherever the tests run, and with whatever rights.
+#[test]
+fn what_is_judged_is_what_the_kernel_does() {
+    let facts = look();
+    if matches!(facts.probe, Probe::Failed(_)) && facts.paranoid.is_none() {
+        println!("skipped: no perf_event here");
+        return;
+    }
+    let own = i32::try_from(std::process::id()).unwrap();
+    // Another process that is there everywhere but in a container: the parent of all kernel threads.
+    let kthreadd = std::fs::read("/proc/2/comm").is_ok_and(|name| name == b"kthreadd\n").then_some(2);
+    for pid in std::iter::once(own).chain(kthreadd) {
+        let target = look_at(pid).unwrap();
+        assert_eq!(allowed(&facts, target), tried(pid, &facts), "process {pid}: {facts:#?}");
+    }
 }

@@ -12,7 +12,7 @@ pub(super) fn words(what: What, facts: &Facts) -> String {
         What::KernelNames if facts.kptr_restrict.is_some_and(|restrict| restrict >= 2) => {
             sysctl(facts, "kernel.kptr_restrict=1")
         }
-        What::Tracepoints if facts.is_privileged() => tracefs(facts),
+        What::Tracepoints if facts.is_privileged() || facts.paranoid_at_most(1) => tracefs(facts),
         _ => rights(what, facts),
     }
 }
@@ -21,7 +21,7 @@ pub(super) fn words(what: What, facts: &Facts) -> String {
 fn capabilities(what: What, facts: &Facts) -> Vec<&'static str> {
     let sampling = facts.sampling_capability();
     let mut names = match what {
-        What::KernelStacks => vec!["SYS_ADMIN", "SYS_PTRACE"],
+        What::KernelStacks => vec!["SYS_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH"],
         What::Tracepoints => vec![sampling, "SYS_PTRACE", "SYSLOG", "DAC_READ_SEARCH"],
         _ => vec![sampling, "SYS_PTRACE", "SYSLOG"],
     };
@@ -38,10 +38,9 @@ fn setting(what: What, facts: &Facts) -> Option<&'static str> {
             Some("kernel.kptr_restrict=0 kernel.perf_event_paranoid=1")
         }
         What::KernelNames => Some("kernel.perf_event_paranoid=1"),
-        What::Tracepoints => Some("kernel.perf_event_paranoid=-1"),
         // Refused of an own process only by kernels that know levels above 2.
         What::Process { other: false } => Some("kernel.perf_event_paranoid=2"),
-        What::Process { other: true } | What::KernelStacks | What::Ring => None,
+        What::Process { other: true } | What::Tracepoints | What::KernelStacks | What::Ring => None,
     }
 }
 
