@@ -3,7 +3,7 @@
 //! Docker's default filter lets perf_event_open pass with CAP_PERFMON since 23.0, containerd's since 1.7; Podman's asked
 //! for CAP_SYS_ADMIN as well until the end of 2025, and without it answers as if the call did not exist.
 
-use super::{DAC_READ_SEARCH, Environment, Facts, PERFMON, SYS_ADMIN, Tracefs, What};
+use super::{Environment, Facts, PERFMON, SYS_ADMIN, Tracefs, What};
 
 /// What to type.
 pub(super) fn words(what: What, facts: &Facts) -> String {
@@ -12,9 +12,14 @@ pub(super) fn words(what: What, facts: &Facts) -> String {
         What::KernelNames if facts.kptr_restrict.is_some_and(|restrict| restrict >= 2) => {
             sysctl(facts, "kernel.kptr_restrict=1")
         }
-        What::Tracepoints if facts.is_privileged() || facts.paranoid_at_most(1) => tracefs(facts),
+        What::Tracepoints if facts.tracefs == Tracefs::Absent && may_trace(facts) => tracefs(facts),
         _ => rights(what, facts),
     }
+}
+
+/// Whether nothing but tracefs is missing. Its files are for root and its group alone, whatever the mount says.
+fn may_trace(facts: &Facts) -> bool {
+    facts.is_privileged() || facts.paranoid_at_most(1)
 }
 
 /// Capabilities that `what` takes, without `CAP_`.
@@ -146,21 +151,17 @@ fn quoted(path: &str) -> String {
 /// How to get at the numbers of the tracepoints, for somebody who may trace.
 fn tracefs(facts: &Facts) -> String {
     let contained = facts.environment != Environment::Host;
-    match (&facts.tracefs, &facts.environment) {
-        (Tracefs::Absent, Environment::Docker | Environment::Podman) => {
+    match &facts.environment {
+        Environment::Docker | Environment::Podman => {
             let engine = if facts.environment == Environment::Docker { "docker" } else { "sudo podman" };
             format!("{engine} run -v /sys/kernel/tracing:/sys/kernel/tracing:ro ...")
         }
-        (Tracefs::Absent, Environment::Kubernetes) => {
+        Environment::Kubernetes => {
             "in the pod's spec: a hostPath volume of /sys/kernel/tracing, mounted there".to_owned()
         }
-        (Tracefs::Absent, _) if contained && !facts.has(SYS_ADMIN) => {
+        _ if contained && !facts.has(SYS_ADMIN) => {
             "on the host: mount -t tracefs tracefs /sys/kernel/tracing, and that path in the container".to_owned()
         }
-        (Tracefs::Denied(path), _) if !facts.has(DAC_READ_SEARCH) && facts.euid != 0 => {
-            format!("run as root, or sudo mount -o remount,mode=755 {}", quoted(path))
-        }
-        (Tracefs::Denied(path), _) => format!("on the host: sudo mount -o remount,mode=755 {}", quoted(path)),
         _ => MOUNT_TRACEFS.to_owned(),
     }
 }
