@@ -148,6 +148,8 @@ pub struct TracedSyscalls {
     pub lost_count: u64,
     /// By call, most frequent first.
     pub calls: Vec<TracedSyscall>,
+    /// What is not exact about the number of calls, where something is not.
+    pub note: Option<String>,
 }
 
 /// One system call.

@@ -9,6 +9,7 @@
 mod facts;
 mod unlock;
 
+pub(in crate::profile) use facts::TRACEFS;
 pub use facts::{look, look_at};
 
 use crate::model::finding::NotChecked;

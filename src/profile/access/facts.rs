@@ -9,7 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 /// Where tracefs is mounted; the second place is the one of kernels before 4.1, and of debugfs.
-const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+pub(in crate::profile) const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// Reads the facts of the running process. Opens one counter of nothing on the own thread for a moment.
 pub fn look() -> Facts {

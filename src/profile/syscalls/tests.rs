@@ -1,0 +1,1 @@
+//! Traces of a process whose calls are known.
