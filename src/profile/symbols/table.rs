@@ -20,8 +20,8 @@ const STARTS_MAX: usize = 32;
 /// Symbols at one address that are compared.
 const ALIASES_MAX: usize = 64;
 
-/// One function; by address, for sorting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// One function.
+#[derive(Debug, Clone, Copy)]
 struct Entry {
     start: u64,
     /// First address after it; for symbols without a size the end of their section.
@@ -70,7 +70,7 @@ impl SymbolTable {
         } else {
             entries::<FileHeader32<Endianness>>(elf, &bytes, kind)
         };
-        entries.sort_unstable();
+        entries.sort_unstable_by_key(|entry| entry.start);
         let stubs = stubs(program.elf()?);
         let useful = !entries.is_empty() || (kind == SHT_DYNSYM.0 && !stubs.is_empty());
         useful.then_some(Self { file: Arc::clone(file), entries, names, stubs })
