@@ -51,16 +51,16 @@ pub(super) struct SymbolTable {
 
 impl SymbolTable {
     /// The full table (`.symtab`), of the program's file or of its debug file; none where it has been stripped.
-    pub(super) fn full(file: &Arc<Module>, program: Option<&Arc<Module>>) -> Option<Self> {
-        Self::read(file, program.unwrap_or(file), SHT_SYMTAB.0)
+    pub(super) fn full(file: &Arc<Module>) -> Option<Self> {
+        Self::read(file, SHT_SYMTAB.0)
     }
 
     /// The table of what the file exports (`.dynsym`), which loading needs, so that no file lacks it.
     pub(super) fn exports(file: &Arc<Module>) -> Option<Self> {
-        Self::read(file, file, SHT_DYNSYM.0)
+        Self::read(file, SHT_DYNSYM.0)
     }
 
-    fn read(file: &Arc<Module>, program: &Arc<Module>, kind: u32) -> Option<Self> {
+    fn read(file: &Arc<Module>, kind: u32) -> Option<Self> {
         let elf = file.elf()?;
         let section = elf.sections.iter().find(|section| section.kind == kind)?;
         let names = elf.sections.get(usize::try_from(section.link).ok()?)?.clone();
@@ -71,7 +71,7 @@ impl SymbolTable {
             entries::<FileHeader32<Endianness>>(elf, &bytes, kind)
         };
         entries.sort_unstable_by_key(|entry| entry.start);
-        let stubs = stubs(program.elf()?);
+        let stubs = stubs(elf);
         let useful = !entries.is_empty() || (kind == SHT_DYNSYM.0 && !stubs.is_empty());
         useful.then_some(Self { file: Arc::clone(file), entries, names, stubs })
     }
@@ -139,14 +139,19 @@ impl SymbolTable {
         bytes
     }
 
+    /// Where a symbol is, by its mangled name.
+    #[cfg(test)]
+    pub(super) fn address_of(&self, symbol: &str) -> Option<u64> {
+        self.entries.iter().find(|entry| self.name(entry) == symbol.as_bytes()).map(|entry| entry.start)
+    }
+
     /// Bytes that it holds.
     pub(super) fn size(&self) -> usize {
         self.entries.len() * size_of::<Entry>()
     }
 }
 
-/// Parts of a program that jump to functions of other libraries; in a debug file they have no bytes, but the program's
-/// own headers tell them.
+/// Parts of a program that jump to functions of other libraries; a debug file has the headers of them too.
 fn stubs(elf: &Elf) -> Vec<(u64, u64)> {
     elf.sections
         .iter()

@@ -36,6 +36,7 @@ type Engine = UnwinderNative<Data, MayAllocateDuringUnwind>;
 type Key = Option<FileId>;
 
 /// Registers on the way.
+#[derive(Clone, Copy)]
 pub(super) struct Position(UnwindRegsNative);
 
 impl Position {
@@ -43,6 +44,28 @@ impl Position {
     pub(super) fn new(registers: &Registers) -> Self {
         Self(UnwindRegsNative::new(registers.ip, registers.sp, registers.fp))
     }
+
+    /// Stack pointer.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn stack_pointer(&self) -> Option<u64> {
+        Some(self.0.sp())
+    }
+
+    /// There, calls leave no return address on the stack by themselves.
+    #[cfg(target_arch = "aarch64")]
+    pub(super) fn stack_pointer(&self) -> Option<u64> {
+        None
+    }
+
+    /// As it was before the call whose return address lies below `stack_pointer`.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn returned(&mut self, caller: u64, stack_pointer: u64) {
+        self.0.set_ip(caller);
+        self.0.set_sp(stack_pointer);
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    pub(super) fn returned(&mut self, _: u64, _: u64) {}
 
     #[cfg(target_arch = "aarch64")]
     pub(super) fn new(registers: &Registers) -> Self {
@@ -153,9 +176,14 @@ impl Tables {
         }
     }
 
-    /// Whether the tables say that nobody called the code at this return address. Without a stack to read, this is the
-    /// only answer that they can give.
-    pub(super) fn is_start(&mut self, pid: Pid, address: u64) -> bool {
+    /// Whether a chain of frame pointers that ends with this return address has reached the thread's start: the tables
+    /// say so, or there are none, as in Go, whose every function keeps frame pointers.
+    pub(super) fn is_start(&mut self, pid: Pid, mapping: &Mapping, address: u64) -> bool {
+        let without = self.files.get(&mapping.file).is_some_and(|known| matches!(known, Use::None));
+        if without && mapping.file.is_some() {
+            return true;
+        }
+        // Without a stack to read, this is the only answer that the tables can give.
         let somewhere = Registers { ip: address, sp: 8, fp: 16, lr: Some(address) };
         let nothing = Copied { start: 0, bytes: &[] };
         self.step(pid, address, false, &mut Position::new(&somewhere), &nothing) == Step::Start
