@@ -8,12 +8,13 @@ mod support;
 
 use diag::collect::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::{
-    details, diskstats, interrupts, loadavg, meminfo, net_dev, pressure, processes, stat, swaps,
-    thread_files, uptime, vmstat, window,
+    close_look, details, diskstats, file_locks, interrupts, loadavg, meminfo, net_dev, pressure, processes,
+    stat, swaps, thread_files, uptime, vmstat, window,
 };
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
-use diag::diagnose::{self, Options, Sort};
+use diag::diagnose::{self, Options, Sort, waits};
+use diag::model::profile::ProfileWait;
 use diag::model::rates::Rates;
 use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
 use diag::model::snapshot::Recording;
@@ -55,10 +56,13 @@ fn parse_all(bytes: &[u8]) {
     let _ = details::parse_rollup(bytes);
     let _ = thread_files::parse_schedstat(bytes);
     let _ = thread_files::parse_wait_channel(bytes);
+    let _ = close_look::parse_syscall(bytes);
+    let _ = close_look::parse_stack(bytes);
+    let _ = file_locks::parse(bytes);
 }
 
 /// One text of each kind, as a kernel writes it.
-const TEXTS: [&[u8]; 15] = [
+const TEXTS: [&[u8]; 18] = [
     b"0.52 1.48 2.84 2/117 29391\n",
     b"cpu  10 20 30 40 50 60 70 80 90 100\ncpu0 10 20 30 40 50 60 70 80 90 100\nintr 5 1 2\nctxt 9\nbtime 1\n\
       processes 4\nprocs_running 2\nprocs_blocked 1\nsoftirq 1 2\n",
@@ -80,6 +84,9 @@ const TEXTS: [&[u8]; 15] = [
     b"Name:\tx\nUid:\t1000\t0\t0\t0\nRssAnon:\t 12 kB\nRssShmem:\t 1 kB\nVmSwap:\t 12 kB\nCpus_allowed_list:\t0-1\n\
       Pss: 60 kB\nSwapPss: 8 kB\n",
     b"5123456789 20111 4521\n",
+    b"202 0x7f0102030405 0x80 0x2 0x0 0x0 0xffffffff 0x7ffd00000000 0x7f0000001234\n",
+    b"[<0>] submit_bio_wait+0x5a/0x80\n[<0>] ext4_sync_file+0x1/0x2 [ext4]\n[<ffffffffffffffff>] 0xffffffffffffffff\n",
+    b"1: FLOCK  ADVISORY  WRITE 812 08:01:4711 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 900 08:01:4711 0 EOF\n",
 ];
 
 /// What numbers, separators and names can be replaced by.
@@ -438,6 +445,29 @@ impl RandomBox {
         }
     }
 
+    /// What a closer look finds.
+    fn close_look(&mut self, id: u64, tid: u64, frame: &mut Frame) {
+        let call =
+            self.dice.pick(&["running", "-1 0x7ffd00000000 0x1", "0", "74", "73", "202", "99999", "x"]);
+        let address = self.dice.pick(&["0x3", "0x7f0000001000", "0xffffffffffffffff"]);
+        let stack = self.dice.pick(&["0x7ffd00000000", "0xffff"]);
+        let syscall = format!("{call} {address} 0x80 0x2 0x0 0x0 0x0 {stack} 0x1\n");
+        let frames = [0, 1].map(|_| String::from_utf8_lossy(self.dice.pick(&CHANNELS)).into_owned());
+        let frames = frames.map(|name| format!("[<0>] {name}+0x1/0x2\n")).concat();
+        for (file, text) in [("syscall", syscall), ("stack", frames)] {
+            let path = format!("proc/{id}/task/{tid}/{file}");
+            if self.dice.one_in(self.absent) {
+                frame.absences.insert(path, diag::model::reading::AbsenceKind::Denied);
+            } else {
+                frame.files.insert(path, text.into_bytes());
+            }
+        }
+        let link = self.dice.pick(&["/x\u{1b}[2J", "socket:[9]", "pipe:[1]", ""]);
+        frame.links.insert(format!("proc/{id}/fd/3"), link.to_owned());
+        let owner = self.dice.pick(&["3", "1", "", "-1", "99999999999999999999"]);
+        frame.files.insert(format!("proc/{id}/.owner/7f0000001000"), owner.as_bytes().to_vec());
+    }
+
     fn thread(&mut self, id: u64, tid: u64, frame: &mut Frame) {
         let stat = self.task_stat(tid);
         frame.files.insert(format!("proc/{id}/task/{tid}/stat"), stat);
@@ -447,12 +477,15 @@ impl RandomBox {
         }
         let channel = self.dice.pick(&CHANNELS).to_vec();
         frame.files.insert(format!("proc/{id}/task/{tid}/wchan"), channel);
+        if matches!(frame.kind, FrameKind::Target | FrameKind::Watch) && self.dice.one_in(2) {
+            self.close_look(id, tid, frame);
+        }
     }
 
     fn frame(&mut self, kind: FrameKind, at: Duration) -> Frame {
         self.moment += 1;
         let mut frame = Frame::new(kind, at);
-        if kind != FrameKind::Sample && kind != FrameKind::Target {
+        if !matches!(kind, FrameKind::Sample | FrameKind::Target | FrameKind::Watch) {
             self.files(kind, &mut frame);
         }
         frame.listings.insert("proc".to_owned(), Vec::new());
@@ -494,9 +527,8 @@ impl RandomBox {
             let at = if self.dice.one_in(20) { length * 2 } else { length.mul_f64(step as f64 / 6.0) };
             frames.push(self.frame(FrameKind::Slice, at));
             frames.push(self.frame(FrameKind::Sample, at));
-            if target.is_some() {
-                frames.push(self.frame(FrameKind::Target, at));
-            }
+            let kind = if target.is_some() { FrameKind::Target } else { FrameKind::Watch };
+            frames.push(self.frame(kind, at));
         }
         frames.push(self.frame(FrameKind::End, length));
         let extreme = self.counters == Counters::Extreme;
@@ -504,7 +536,7 @@ impl RandomBox {
         let page = if extreme { self.dice.pick(&[0, 4096, 65_536, u64::MAX]) } else { 4096 };
         let host = serde_json::json!({"ticks_per_second": ticks, "page_bytes": page, "effective_uid": 0,
             "own_pid": self.dice.below(9), "users": {"0": "root\u{1b}", "1": "alice"}, "hostname": "\u{202e}box",
-            "container": self.dice.pick(&[None, Some("docker\n")]),
+            "arch": self.dice.pick(&[None, Some("x86_64"), Some("aarch64"), Some("x86_64")]), "container": self.dice.pick(&[None, Some("docker\n")]),
             "cpus_allowed_count": self.dice.pick(&[None, Some(0), Some(1), Some(64)])});
         let meta = Meta {
             host: serde_json::from_value(host).unwrap(),
@@ -612,10 +644,23 @@ fn no_number(debug: &str, sentences: bool) -> Option<String> {
     None
 }
 
+/// The shares of where threads spent their time make up all of it.
+fn waits_add_up(waits: &[ProfileWait]) -> Result<(), String> {
+    let sum: f64 = waits.iter().map(|wait| wait.ratio).sum();
+    let sound = |wait: &ProfileWait| (0.0..=1.0).contains(&wait.ratio) && wait.seconds >= 0.0;
+    let words = waits::why(waits).is_none_or(|why| no_number(&format!("{why:?}"), true).is_none());
+    let whole = waits.is_empty() || (sum - 1.0).abs() < 1e-6;
+    if whole && words && waits.iter().all(sound) { Ok(()) } else { Err(format!("{sum}: {waits:?}")) }
+}
+
 /// Everything that follows a recording; what is wrong with the answer. With `sentences` the names in it are none
 /// that could be taken for a number.
 fn judge(recording: &Recording, options: &Options<'_>, sentences: bool) -> Result<(), String> {
     let rates = delta::rates(recording);
+    for pids in [&[3][..], &[1, 2, 3, 4, 5]] {
+        waits_add_up(&waits::waits(&rates, pids))?;
+        let _ = waits::not_checked(&rates, pids);
+    }
     let diagnosis = diagnose::diagnose(&rates, options);
     if let Some(place) = no_number(&format!("{diagnosis:?}"), sentences) {
         return Err(format!("no number: {place}"));

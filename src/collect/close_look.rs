@@ -32,11 +32,18 @@ const SAMPLE_MAX: u32 = 32;
 const THREAD_MAX: usize = 24;
 const ALL_MAX: usize = 16_384;
 
+/// What the two files are called where they are refused.
+const STACK: &str = "/proc/PID/task/TID/stack";
+const SYSCALL: &str = "/proc/PID/task/TID/syscall";
+
 /// Functions of one stack that are kept.
 const FRAMES_MAX: usize = 48;
 
 /// Bytes of one name; longer ones are no functions.
 const NAME_BYTES_MAX: usize = 128;
+
+/// Processes that refuse before all are taken to: a sandbox refuses root as well, and a lack of rights is one for all.
+const REFUSALS_MAX: usize = 3;
 
 /// How long a look into a process's memory may take.
 const DEADLINE: Duration = Duration::from_millis(50);
@@ -56,14 +63,16 @@ pub struct Closer {
     left: u32,
     kept: usize,
     refused: Refused,
+    stack_seen: bool,
     told: Told,
 }
 
 impl Closer {
     /// Looks closer where that is `wanted`; in a capture, where the recorded run did. `arch` is the machine's kind.
     pub(super) fn new(wanted: bool, arch: Option<&str>) -> Self {
+        let arch = arch.unwrap_or("").to_owned();
         let (refused, told) = Default::default();
-        Self { wanted, arch: arch.unwrap_or("").to_owned(), left: SAMPLE_MAX, kept: 0, refused, told }
+        Self { wanted, arch, left: SAMPLE_MAX, kept: 0, refused, stack_seen: false, told }
     }
 
     /// Begins a sample.
@@ -143,7 +152,7 @@ impl Closer {
             Ok(()) => parse_syscall(&scratch.bytes),
             Err(absence) => {
                 if absence.kind != AbsenceKind::Vanished {
-                    self.refused.syscalls.insert(task.pid, absence);
+                    self.refused.syscalls.insert(task.pid, Absence::new(SYSCALL, absence.kind));
                 }
                 None
             }
@@ -152,15 +161,18 @@ impl Closer {
 
     fn stack(&mut self, root: &Root, task: TaskRef, due: bool, scratch: &mut Scratch) -> Option<Vec<String>> {
         task.path("stack", &mut scratch.path);
-        if !root.wants(&scratch.path, due && self.refused.stacks.is_none()) {
+        if !root.wants(&scratch.path, due && self.refused.stack_of(task.pid).is_none()) {
             return None;
         }
         match root.read(&scratch.path, &mut scratch.bytes) {
-            Ok(()) => Some(parse_stack(&scratch.bytes)),
+            Ok(()) => {
+                self.stack_seen = true;
+                Some(parse_stack(&scratch.bytes))
+            }
             Err(absence) => {
                 if absence.kind != AbsenceKind::Vanished {
-                    self.refused.stacks =
-                        Some(Absence { path: "/proc/PID/task/TID/stack".into(), ..absence });
+                    self.refused.stacks.insert(task.pid, Absence::new(STACK, absence.kind));
+                    self.refused.every_stack = !self.stack_seen && self.refused.stacks.len() >= REFUSALS_MAX;
                 }
                 None
             }

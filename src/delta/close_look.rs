@@ -9,6 +9,9 @@ use crate::model::task::{CgroupPaths, Pid, WaitChannel};
 use crate::model::wait::Wait;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a part of an account is: what the thread did, and the function it slept in.
+type Class = (Wait, Option<String>);
+
 /// The time of all threads that were followed, and of hot threads of other programs.
 pub fn waits(recording: &Recording, around: &Around<'_>) -> WaitRates {
     let target = recording.target.as_ref().filter(|target| target.followed);
@@ -71,7 +74,7 @@ fn spans(
     account: &ThreadAccount,
     (swapping, contended): (bool, bool),
 ) -> Vec<WaitSpan> {
-    let mut found: BTreeMap<(Wait, Option<String>), Vec<(&Inside, f64)>> = BTreeMap::new();
+    let mut found: BTreeMap<Class, Vec<(&Inside, f64)>> = BTreeMap::new();
     for look in &thread.close_looks {
         let function = look.wait_channel.as_ref().and_then(WaitChannel::function);
         let class = class_of(&thread.seen, look.state, function, swapping, contended);

@@ -33,6 +33,9 @@ enum Subject {
 
 type Key = (Wait, Option<String>, Option<String>, Subject);
 
+/// Share of the time by system call and what it is about, with the row for most of it.
+type Calls<'a> = BTreeMap<(&'a Option<String>, &'a Option<String>), (f64, Option<&'a ProfileWait>)>;
+
 #[derive(Default)]
 struct Row<'a> {
     seconds: f64,
@@ -203,8 +206,7 @@ pub fn why(waits: &[ProfileWait]) -> Option<String> {
         return None;
     }
     // One call may sleep in several functions.
-    let mut calls: BTreeMap<(&Option<String>, &Option<String>), (f64, Option<&ProfileWait>)> =
-        BTreeMap::new();
+    let mut calls = Calls::new();
     for row in waits.iter().filter(|row| class_of(row) == Some(class)) {
         let call = calls.entry((&row.syscall, &row.subject)).or_default();
         call.0 += row.ratio;
@@ -253,6 +255,7 @@ fn is_entry(frame: &str) -> bool {
         "ksys_",
         "sys_",
         "vfs_",
+        "sock_",
         "el0",
         "invoke_syscall",
         "ret_from_fork",
@@ -270,27 +273,33 @@ fn is_entry(frame: &str) -> bool {
 /// What could not be told of the waits of these processes.
 pub fn not_checked(rates: &Rates, pids: &[Pid]) -> Vec<NotChecked> {
     let mut list = Vec::new();
+    let root = rates.host.effective_uid == 0;
+    let refused = &rates.waits.refused;
     for &pid in pids {
         let seen = rates.waits.threads.iter().filter(|thread| thread.pid == pid).count();
-        let Some(process) = rates.process(pid) else { continue };
-        let all = usize::try_from(process.threads_count).unwrap_or(usize::MAX);
+        let all = rates.process(pid).map_or(0, |process| process.threads_count);
+        let all = usize::try_from(all).unwrap_or(usize::MAX);
         if seen < all {
+            let threads = if seen == 0 { "the threads" } else { "some threads" };
             list.push(NotChecked {
-                what: format!("where {} of the {all} threads of process {pid} wait", all - seen),
-                reason: "only some of them were followed before it was known to matter".to_owned(),
+                what: format!("where {threads} of process {pid} spent the window"),
+                reason: format!("{seen} of {all} were followed before it was known to matter"),
                 unlock: Some(format!("--pid {pid}")),
             });
         }
-    }
-    let refused = &rates.waits.refused;
-    let root = rates.host.effective_uid == 0;
-    if let Some(absence) = &refused.stacks {
-        let missing = ("a kernel with CONFIG_STACKTRACE", "CAP_SYS_ADMIN");
-        list.push(of(absence, "kernel stacks of waiting threads".to_owned(), missing, root));
-    }
-    for (pid, absence) in refused.syscalls.iter().filter(|(pid, _)| pids.contains(pid)) {
-        let missing = ("a kernel with CONFIG_HAVE_ARCH_TRACEHOOK", "CAP_SYS_PTRACE");
-        list.push(of(absence, format!("system calls that process {pid} waits in"), missing, root));
+        if let Some(absence) = refused.stack_of(pid) {
+            let unlocks = ("a kernel with CONFIG_STACKTRACE", "CAP_SYS_ADMIN");
+            list.push(of(
+                absence,
+                format!("below which kernel functions process {pid} waits"),
+                unlocks,
+                root,
+            ));
+        }
+        if let Some(absence) = refused.syscalls.get(&pid) {
+            let unlocks = ("a kernel with CONFIG_HAVE_ARCH_TRACEHOOK", "CAP_SYS_PTRACE");
+            list.push(of(absence, format!("in which system calls process {pid} waits"), unlocks, root));
+        }
     }
     list
 }

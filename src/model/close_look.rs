@@ -45,10 +45,20 @@ pub enum About {
 /// Which closer looks were refused.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Refused {
-    /// Why no kernel stack could be read.
-    pub stacks: Option<Absence>,
+    /// Processes whose kernel stacks could not be read, and why.
+    pub stacks: BTreeMap<Pid, Absence>,
+    /// Whether none of any process could, so that it was not tried again.
+    pub every_stack: bool,
     /// Processes whose system calls could not be read, and why.
     pub syscalls: BTreeMap<Pid, Absence>,
+}
+
+impl Refused {
+    /// Why the kernel stacks of a process could not be read.
+    pub fn stack_of(&self, pid: Pid) -> Option<&Absence> {
+        let any = || self.stacks.values().next().filter(|_| self.every_stack);
+        self.stacks.get(&pid).or_else(any)
+    }
 }
 
 /// The threads of the processes that were seen running or blocked most, followed whatever they did.
