@@ -536,7 +536,8 @@ impl RandomBox {
         let page = if extreme { self.dice.pick(&[0, 4096, 65_536, u64::MAX]) } else { 4096 };
         let host = serde_json::json!({"ticks_per_second": ticks, "page_bytes": page, "effective_uid": 0,
             "own_pid": self.dice.below(9), "users": {"0": "root\u{1b}", "1": "alice"}, "hostname": "\u{202e}box",
-            "arch": self.dice.pick(&[None, Some("x86_64"), Some("aarch64"), Some("x86_64")]), "container": self.dice.pick(&[None, Some("docker\n")]),
+            "arch": self.dice.pick(&[None, Some("x86_64"), Some("aarch64")]),
+            "container": self.dice.pick(&[None, Some("docker\n")]),
             "cpus_allowed_count": self.dice.pick(&[None, Some(0), Some(1), Some(64)])});
         let meta = Meta {
             host: serde_json::from_value(host).unwrap(),

@@ -9,7 +9,7 @@
 
 use crate::collect::file_locks;
 use crate::collect::processes::Scratch;
-use crate::collect::root::{LockWord, Root};
+use crate::collect::root::{LockWord, Root, Says};
 use crate::collect::thread_files::TaskRef;
 use crate::model::close_look::{About, CloseLook, Inside, Refused};
 use crate::model::reading::{Absence, AbsenceKind};
@@ -231,18 +231,20 @@ impl Closer {
 fn lock_word(call: &SyscallLine) -> Option<LockWord> {
     const PRIVATE: u64 = 128;
     const CLOCK_REALTIME: u64 = 256;
-    // A mutex of glibc that is taken, with others who wait.
+    // What glibc expects in a mutex that is taken: that somebody waits, or who owns it and that somebody waits.
     const TAKEN: u64 = 2;
+    const SOMEBODY_WAITS: u64 = 1 << 31;
     let [address, operation, expected, ..] = call.arguments;
-    let operation = operation & u64::from(u32::MAX);
-    let inherits = match operation & !(PRIVATE | CLOCK_REALTIME) {
+    let (operation, expected) = (operation & u64::from(u32::MAX), expected & u64::from(u32::MAX));
+    let says = match operation & !(PRIVATE | CLOCK_REALTIME) {
         // FUTEX_WAIT, FUTEX_WAIT_BITSET
-        0 | 9 if expected & u64::from(u32::MAX) == TAKEN => false,
+        0 | 9 if expected == TAKEN => Says::Taken,
+        0 | 9 if expected & SOMEBODY_WAITS != 0 => Says::MaybeOwner,
         // FUTEX_LOCK_PI, FUTEX_LOCK_PI2
-        6 | 13 => true,
+        6 | 13 => Says::Owner,
         _ => return None,
     };
-    Some(LockWord { address, inherits, shared: operation & PRIVATE == 0 })
+    Some(LockWord { address, says, shared: operation & PRIVATE == 0 })
 }
 
 /// Whether the look that saw a thread so for the `seen`th time is one of those that go closer.
@@ -358,13 +360,14 @@ mod tests {
 
     #[test]
     fn only_what_waits_for_a_lock_is_asked_for_its_owner() {
-        assert_eq!(futex(128, 2), Some(LockWord { address: 0x1000, inherits: false, shared: false }));
-        assert_eq!(futex(0, 2), Some(LockWord { address: 0x1000, inherits: false, shared: true }));
-        assert_eq!(futex(134, 0), Some(LockWord { address: 0x1000, inherits: true, shared: false }));
+        assert_eq!(futex(128, 2), Some(LockWord { address: 0x1000, says: Says::Taken, shared: false }));
+        assert_eq!(futex(0, 2), Some(LockWord { address: 0x1000, says: Says::Taken, shared: true }));
+        assert_eq!(futex(134, 0), Some(LockWord { address: 0x1000, says: Says::Owner, shared: false }));
+        assert_eq!(futex(128, 0x8000_032c).map(|word| word.says), Some(Says::MaybeOwner));
         // A timed lock of glibc.
         assert!(futex(393, 2).is_some());
-        // A condition variable, an idle thread of Rust, a wake.
-        for (operation, expected) in [(137, 0), (128, 0xffff_ffff), (129, 2)] {
+        // A condition variable, an idle thread, a wake.
+        for (operation, expected) in [(137, 0), (128, 1), (129, 2)] {
             assert_eq!(futex(operation, expected), None);
         }
     }

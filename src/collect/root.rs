@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use live::KERNEL_LOG;
-pub use lock_owner::LockWord;
+pub use lock_owner::{LockWord, Says};
 pub use statvfs::FileSystem;
 
 /// Where kernel files are read from. Used by one thread.

@@ -95,3 +95,69 @@ fn spans(
     }
     spans
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delta::target::from_sample;
+    use crate::model::close_look::CloseLook;
+    use crate::model::task::{Comm, State, ThreadObservation};
+
+    fn thread(looks: &[(&str, Option<u64>, Option<Pid>, u32)]) -> FollowedThread {
+        let seen = ThreadObservation {
+            pid: 7,
+            tid: 8,
+            comm: Comm::new(b"x"),
+            start_ticks: 0,
+            ppid: 1,
+            session: 1,
+            nice: 0,
+            policy: None,
+            kernel_thread: false,
+            cpus_allowed: None,
+            clocks: Vec::new(),
+            states: Vec::new(),
+            looks_count: 0,
+        };
+        let looks = looks.iter().map(|(function, syscall, holder, count)| CloseLook {
+            state: State::Sleeping,
+            wait_channel: Some(WaitChannel::Function((*function).to_owned())),
+            inside: Inside { syscall: *syscall, holder: *holder, ..Inside::default() },
+            count: *count,
+        });
+        FollowedThread { close_looks: looks.collect(), ..from_sample(&seen) }
+    }
+
+    #[test]
+    fn a_part_is_split_as_the_closer_looks_were_and_keeps_its_sum() {
+        let thread = thread(&[("wait_woken", Some(0), None, 1), ("wait_woken", Some(45), None, 3)]);
+        let parts = BTreeMap::from([
+            ((Wait::Running, None), 2.0),
+            ((Wait::Network, Some("wait_woken".to_owned())), 4.0),
+            ((Wait::Asleep, Some("do_epoll_wait".to_owned())), 1.0),
+        ]);
+        let account = ThreadAccount { pid: 7, tid: Some(8), comm: Comm::new(b"x"), seconds: 7.0, parts };
+        let spans = spans(&thread, &account, (false, false));
+        let found: Vec<_> = spans.iter().map(|span| (span.wait, span.inside.syscall, span.seconds)).collect();
+        assert_eq!(
+            found,
+            [
+                (Wait::Running, None, 2.0),
+                (Wait::Network, Some(0), 1.0),
+                (Wait::Network, Some(45), 3.0),
+                (Wait::Asleep, None, 1.0),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_lock_that_somebody_holds_is_no_idle_pool() {
+        let waits = |looks: &[(&str, Option<u64>, Option<Pid>, u32)]| waits_for_holder(&thread(looks));
+        assert!(waits(&[("futex_do_wait", Some(202), Some(9), 3)]));
+        assert!(waits(&[("futex_do_wait", Some(202), Some(9), 1), ("futex_do_wait", Some(202), None, 1)]));
+        assert!(!waits(&[("futex_do_wait", Some(202), Some(9), 1), ("futex_do_wait", Some(202), None, 2)]));
+        // The holder of a file's lock is no futex's.
+        assert!(!waits(&[("locks_lock_inode_wait", Some(73), Some(9), 5)]));
+        assert!(!waits(&[]));
+    }
+}

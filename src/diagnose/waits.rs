@@ -149,16 +149,14 @@ fn mostly(rates: &Rates, thread: &ThreadWaits) -> Option<String> {
         *sums.entry((wait, call)).or_default() += span.seconds;
     }
     let all: f64 = sums.values().sum();
-    let ((wait, call), seconds) = sums.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    if seconds < LOCK_ALONE_RATIO * all {
-        return None;
+    let of = |wait: Wait| sums.get(&(wait, None)).copied().unwrap_or(0.0);
+    let (runs, queues) = (of(Wait::Running), of(Wait::WaitingForCpu));
+    let most = |seconds: f64| seconds > 0.0 && seconds >= LOCK_ALONE_RATIO * all;
+    if most(runs + queues) {
+        return Some(if runs >= queues { ", which runs" } else { ", which waits for a CPU" }.to_owned());
     }
-    match (wait, call) {
-        (Wait::Running, _) => Some(", which runs".to_owned()),
-        (Wait::WaitingForCpu, _) => Some(", which waits for a CPU".to_owned()),
-        (_, Some(call)) => Some(format!(", which is in {}", with_section(&call))),
-        _ => None,
-    }
+    let ((_, call), _) = sums.iter().find(|(_, seconds)| most(**seconds))?;
+    call.as_ref().map(|call| format!(", which is in {}", with_section(call)))
 }
 
 /// Adds what is left as a row for each class.
@@ -246,7 +244,15 @@ fn functions(row: &ProfileWait) -> String {
 fn is_entry(frame: &str) -> bool {
     const STARTS: &[&str] = &[
         "entry_",
-        "do_",
+        "do_syscall",
+        "do_sys_",
+        "do_fsync",
+        "do_readv",
+        "do_writev",
+        "do_preadv",
+        "do_pwritev",
+        "do_iter_",
+        "do_user_addr_fault",
         "__do_",
         "x64_sys_call",
         "__x64_sys_",
@@ -312,4 +318,87 @@ fn of(absence: &Absence, what: String, (kernel, capability): (&str, &str), root:
         _ => None,
     };
     NotChecked { what, reason: absence.to_string(), unlock }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(wait: Wait, call: &str, subject: &str, stack: &[&str], ratio: f64) -> ProfileWait {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        ProfileWait {
+            wait: wait.word().to_owned(),
+            function: stack.first().map(|function| (*function).to_owned()),
+            syscall: some(call),
+            subject: some(subject),
+            kernel_stack: stack.iter().map(|function| (*function).to_owned()).collect(),
+            ratio,
+            seconds: ratio,
+        }
+    }
+
+    const FSYNC: &[&str] =
+        &["submit_bio_wait", "blkdev_issue_flush", "ext4_sync_file", "do_fsync", "__x64_sys_fsync"];
+    const PAGE: &[&str] = &["folio_wait_bit", "file_write_and_wait_range", "ext4_sync_file", "do_fsync"];
+
+    #[test]
+    fn one_call_in_two_functions_is_one_wait() {
+        let waits = [
+            row(Wait::Disk, "fsync", "/wal", FSYNC, 0.4),
+            row(Wait::Running, "", "", &[], 0.3),
+            row(
+                Wait::Disk,
+                "read",
+                "/table",
+                &["folio_wait_bit", "filemap_read", "ext4_file_read_iter"],
+                0.2,
+            ),
+            row(Wait::Disk, "fsync", "/wal", PAGE, 0.1),
+        ];
+        assert_eq!(
+            why(&waits).as_deref(),
+            Some("waits 50 % of its time in fsync(2) of /wal: ext4_sync_file, submit_bio_wait")
+        );
+    }
+
+    #[test]
+    fn who_runs_or_idles_waits_for_nothing() {
+        for wait in [Wait::Running, Wait::Asleep, Wait::Unknown] {
+            assert_eq!(why(&[row(wait, "", "", &[], 1.0)]), None);
+        }
+        assert_eq!(
+            why(&[row(Wait::Asleep, "pause", "", &[], 0.97), row(Wait::Disk, "read", "", &[], 0.03)]),
+            None
+        );
+        assert_eq!(why(&[]), None);
+    }
+
+    #[test]
+    fn what_has_no_call_is_told_by_its_class() {
+        let fault =
+            ["folio_wait_bit", "do_swap_page", "__handle_mm_fault", "handle_mm_fault", "exc_page_fault"];
+        assert_eq!(
+            why(&[row(Wait::Swap, "", "", &fault, 0.6)]).as_deref(),
+            Some("spends 60 % of its time waiting for swapped memory: do_swap_page, folio_wait_bit")
+        );
+        assert_eq!(
+            why(&[row(Wait::WaitingForCpu, "", "", &[], 0.4)]).as_deref(),
+            Some("spends 40 % of its time waiting for a CPU")
+        );
+        // A number that has no name.
+        assert_eq!(
+            why(&[row(Wait::Network, "syscall 999", "", &[], 0.4)]).as_deref(),
+            Some("waits 40 % of its time in syscall 999")
+        );
+    }
+
+    #[test]
+    fn a_lock_is_told_by_its_holder_and_not_by_functions() {
+        let futex =
+            row(Wait::Lock, "futex", "a lock held by tid 812 (db)", &["futex_do_wait", "do_futex"], 0.6);
+        assert_eq!(
+            why(&[futex]).as_deref(),
+            Some("waits 60 % of its time in futex(2) for a lock held by tid 812 (db)")
+        );
+    }
 }

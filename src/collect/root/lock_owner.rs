@@ -1,8 +1,8 @@
 //! Who holds a lock of a program, by the lock's own words.
 //!
 //! Sources: futex(2), for locks with priority inheritance, whose word is the owner's id by the kernel's own rules;
-//! glibc's `struct __pthread_mutex_s` (`sysdeps/nptl/bits/struct_mutex.h`) on machines with words of 64 bits for all
-//! others: lock, count, owner, users, kind. Other libraries lay their locks out otherwise, and nothing in memory says
+//! get_robust_list(2), for robust ones, whose word is the same by agreement; glibc's `struct __pthread_mutex_s`
+//! (`sysdeps/nptl/bits/struct_mutex.h`) on machines with words of 64 bits: lock, count, owner, users, kind. Other libraries lay their locks out otherwise, and nothing in memory says
 //! which one it is: so every field has to be what it would be in a mutex that somebody waits for.
 
 use crate::model::task::Pid;
@@ -10,7 +10,7 @@ use crate::model::task::Pid;
 /// As much of a mutex as says who holds it.
 pub(super) const MUTEX_BYTES: usize = 20;
 
-/// Of the word of a lock with priority inheritance, the bits that are the owner's id (`FUTEX_TID_MASK`).
+/// Of a word that names its owner, the bits that are the owner's id (`FUTEX_TID_MASK`).
 const OWNER_MASK: u32 = 0x3fff_ffff;
 
 /// Bits that a mutex may have in its kind: type, robust, inheriting, protecting, shared, elision.
@@ -19,13 +19,24 @@ const KINDS: u32 = 0x3ff;
 /// Users of one mutex, beyond which the field is something else.
 const USERS_MAX: u32 = 1 << 16;
 
+/// What a lock's word says while somebody waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// That it is taken: 2.
+    Taken,
+    /// Who has taken it, and that somebody waits; whether it is a lock is not known.
+    MaybeOwner,
+    /// The same, by the rules of the kernel: the owner inherits the priority of those who wait.
+    Owner,
+}
+
 /// The word that a thread waits at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockWord {
     /// Where it is in the process.
     pub address: u64,
-    /// Whether its owner inherits the priority of those who wait.
-    pub inherits: bool,
+    /// What it is expected to say.
+    pub says: Says,
     /// Whether other processes use it as well.
     pub shared: bool,
 }
@@ -38,12 +49,12 @@ pub(super) fn parse(bytes: &[u8], word: LockWord) -> Option<Pid> {
     };
     let id = |value: u32| Pid::try_from(value).ok().filter(|id| *id > 0);
     let lock = field(0)?;
-    if word.inherits {
+    if word.says == Says::Owner {
         return id(lock & OWNER_MASK);
     }
     let (owner, users, kind) = (field(2)?, field(3)?, field(4)?);
-    // Two is "taken, and somebody waits".
-    let mutex = lock == 2 && (1..USERS_MAX).contains(&users) && kind & !KINDS == 0;
+    let fits = if word.says == Says::Taken { lock == 2 } else { lock & OWNER_MASK == owner };
+    let mutex = fits && (1..USERS_MAX).contains(&users) && kind & !KINDS == 0;
     id(owner).filter(|_| mutex)
 }
 
@@ -55,7 +66,7 @@ mod tests {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    const WORD: LockWord = LockWord { address: 0x1000, inherits: false, shared: false };
+    const WORD: LockWord = LockWord { address: 0x1000, says: Says::Taken, shared: false };
 
     #[test]
     fn a_mutex_that_somebody_waits_for_names_its_owner() {
@@ -86,8 +97,16 @@ mod tests {
     }
 
     #[test]
+    fn a_robust_mutex_says_its_owner_twice() {
+        let word = LockWord { says: Says::MaybeOwner, ..WORD };
+        assert_eq!(parse(&bytes(&[0x8000_032c, 0, 812, 1, 0x10]), word), Some(812));
+        assert_eq!(parse(&bytes(&[0x8000_032c, 0, 813, 1, 0x10]), word), None);
+        assert_eq!(parse(&bytes(&[0x8000_032c]), word), None);
+    }
+
+    #[test]
     fn the_word_of_a_lock_that_inherits_is_its_owner() {
-        let word = LockWord { inherits: true, ..WORD };
+        let word = LockWord { says: Says::Owner, ..WORD };
         assert_eq!(parse(&bytes(&[0x8000_032c]), word), Some(812));
         assert_eq!(parse(&bytes(&[0x8000_0000]), word), None);
     }
