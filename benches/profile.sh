@@ -52,9 +52,12 @@ trap 'exit 2' INT TERM
 
 # A Python that writes its functions into a map, or any.
 python_with_map() {
-  local candidate
+  local candidate probe='import os, sys
+active = sys.is_stack_trampoline_active()
+os.unlink(f"/tmp/perf-{os.getpid()}.map")
+sys.exit(not active)'
   for candidate in python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3 python3; do
-    if "$candidate" -X perf -c 'import sys; sys.exit(not sys.is_stack_trampoline_active())' 2>/dev/null; then
+    if "$candidate" -X perf -c "$probe" 2>/dev/null; then
       echo "$candidate -X perf"
       return
     fi

@@ -19,7 +19,7 @@ static void must(int good) {
 }
 
 static void list(void) {
-  DIR *directory = opendir("/usr/bin");
+  DIR *directory = opendir("/etc");
   must(directory != NULL);
   while (readdir(directory)) {}
   closedir(directory);
@@ -31,13 +31,13 @@ static void look(void) {
 }
 
 static void pass(const int *pipe_) {
-  for (int i = 0; i < 20; i++) {
-    must(write(pipe_[1], buffer, 8192) == 8192);
-    must(read(pipe_[0], buffer, 8192) == 8192);
+  for (int i = 0; i < 40; i++) {
+    must(write(pipe_[1], buffer, 32768) == 32768);
+    must(read(pipe_[0], buffer, 32768) == 32768);
   }
 }
 
-static void draw(int urandom) { must(read(urandom, buffer, 40000) == 40000); }
+static void draw(int urandom) { must(read(urandom, buffer, 60000) == 60000); }
 
 static void touch(void) {
   size_t size = 1 << 19;
