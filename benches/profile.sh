@@ -123,7 +123,8 @@ for workload in "${workloads[@]}"; do
     left_out+=("$workload")
     continue
   fi
-  "${command[@]}" >/dev/null &
+  # Where node may leave its log.
+  (cd "$scratch" && exec "${command[@]}" >/dev/null) &
   target=$!
   # Until it is warm: compiled, and its map written.
   sleep 2

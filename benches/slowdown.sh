@@ -50,17 +50,19 @@ cc -O2 -pthread -o "$scratch/rate" "$own/profile/rate.c"
 
 # The tool is on for longer than the window: it starts before, and its end, with the names of what it saw, comes after.
 # Sets `command` for a tool; fails where it is not installed.
-lead=1
 prepare() {
   local on
-  on=$(awk -v window="$window" -v lead="$lead" 'BEGIN { print window + lead + 0.5 }')
+  lead=1
+  # The system calls are traced once the window is over, which is a second long at least.
+  [[ $1 != "diag, calls" ]] || lead=2
+  on=$(awk -v window="$window" 'BEGIN { print window + 1.5 }')
   case $1 in
     nothing) command=(sleep "$on") ;;
     "diag, 99 Hz")
       command=("$DIAG" --pid "$target" --profile --profile-mode on-cpu --frequency 99 --interval "${on}s" --format json)
       ;;
     "diag, calls")
-      command=("$DIAG" --pid "$target" --profile --profile-mode syscalls --interval "${on}s" --format json)
+      command=("$DIAG" --pid "$target" --profile="${on}s" --profile-mode syscalls --interval 1s --format json)
       ;;
     "perf record, 99 Hz")
       command=(perf record --quiet --no-buildid-cache --event cpu-clock --freq 99 -g --pid "$target"

@@ -9,7 +9,7 @@ def fibonacci(n):
 
 def mix(x, rounds):
     for _ in range(rounds):
-        x = (x * 1664525 + 1013904223) & 0xFFFFFFFF
+        x = (x * 1103 + 12345) & 0xFFFF
     return x
 
 
@@ -21,20 +21,20 @@ def count(words):
 
 
 def ordered(seed):
-    numbers = [(seed + i) * 2654435761 % 4294967296 for i in range(3000)]
+    numbers = [(seed + i) * 7919 % 65521 for i in range(3500)]
     return sorted(numbers)[0]
 
 
 def text(seed):
-    return len(" ".join(f"{i} {seed / 3:.3f}" for i in range(300)))
+    return len(" ".join(f"{i} {seed / 3:.3f}" for i in range(100)))
 
 
 def main():
-    words = [f"word {i % 300}" for i in range(2000)]
+    words = [f"word {i % 300}" for i in range(6000)]
     end = time.monotonic() + 600
     seed = 1
     while time.monotonic() < end:
-        seed += fibonacci(13) + mix(seed, 2000) + count(words) + ordered(seed) + text(seed)
+        seed = (seed + fibonacci(15) + mix(seed, 3000) + count(words) + ordered(seed) + text(seed)) % 1000
 
 
 main()

@@ -45,9 +45,7 @@ pub fn render(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     text_verdict::write(&mut page, report);
     text_target::write(&mut page, report, options);
-    if let Some(profile) = &report.profile {
-        text_profile::write(&mut page, profile, options);
-    }
+    text_profile::write(&mut page, report, options);
     text_verdict::advice(&mut page, report);
     text_steps::write(&mut page, &report.steps);
     text_tables::load(&mut page, &report.load, options);

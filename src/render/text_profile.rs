@@ -1,14 +1,16 @@
-//! What the samples of the offender show: its hottest functions, its system calls, what it waits for.
+//! What a profile shows of the offender: its hottest functions, its system calls, what it waits for.
 
 use super::text::TextOptions;
 use super::text_evidence::number;
 use super::text_page::{Page, plain, shortened, styled};
 use super::text_table::{self, Column, Kind};
 use crate::model::profile::{Counters, Frame, Profile, ProfileMode, ProfileWait, Syscall};
+use crate::model::report::Report;
 use crate::model::units;
 
 /// The sentence about the samples, and a table for each kind of thing that they told.
-pub(super) fn write(page: &mut Page, profile: &Profile, options: &TextOptions) {
+pub(super) fn write(page: &mut Page, report: &Report, options: &TextOptions) {
+    let Some(profile) = &report.profile else { return };
     let title = title(profile, page.width());
     page.heading(&title);
     page.paragraph(2, &plain(""), &[plain(&samples(profile))]);
@@ -22,10 +24,13 @@ pub(super) fn write(page: &mut Page, profile: &Profile, options: &TextOptions) {
     let calls = &profile.syscalls[..profile.syscalls.len().min(top)];
     if !calls.is_empty() {
         page.blank();
-        text_table::write(page, 2, call_columns(calls, profile.seconds), None);
+        let seconds = profile.syscalls_seconds.unwrap_or(profile.seconds);
+        text_table::write(page, 2, call_columns(calls, seconds), None);
     }
     let waits = &profile.waits[..profile.waits.len().min(top)];
-    if !waits.is_empty() {
+    // Shares alone are in the account of what was asked for already.
+    let told = report.target.is_none() || waits.iter().any(says_where);
+    if !waits.is_empty() && told {
         page.blank();
         text_table::write(page, 2, wait_columns(waits), None);
     }
@@ -63,6 +68,9 @@ fn samples(profile: &Profile) -> String {
     let mut parts = vec![format!("{looked_at}, {seen}")];
     if profile.processes_count > 1 {
         parts.push(format!("{} processes as one", profile.processes_count));
+    }
+    if let Some(seconds) = profile.syscalls_seconds {
+        parts.push(format!("system calls traced for {}", units::human_seconds(seconds)));
     }
     if profile.lost_count > 0 {
         parts.push(format!("{} lost", profile.lost_count));
@@ -138,6 +146,10 @@ fn call_subject(call: &Syscall) -> String {
     }
 }
 
+fn says_where(wait: &ProfileWait) -> bool {
+    wait.function.is_some() || wait.syscall.is_some() || wait.subject.is_some()
+}
+
 fn wait_columns(waits: &[ProfileWait]) -> Vec<Column> {
     let text = |cell: fn(&ProfileWait) -> &Option<String>| {
         move |wait: &ProfileWait| cell(wait).clone().unwrap_or_default()
@@ -189,9 +201,13 @@ mod tests {
     use crate::render::text_page::columns;
     use crate::render::{test_profile, test_report};
 
-    fn text(profile: &Profile, width: usize, top: usize) -> String {
+    fn report(profile: Profile) -> Report {
+        Report { profile: Some(profile), ..test_report::busy() }
+    }
+
+    fn text(profile: Profile, width: usize, top: usize) -> String {
         let mut page = Page::new(width, false);
-        write(&mut page, profile, &TextOptions { width, top, ..TextOptions::default() });
+        write(&mut page, &report(profile), &TextOptions { width, top, ..TextOptions::default() });
         page.into_text()
     }
 
@@ -199,8 +215,9 @@ mod tests {
     fn it_reads_as_a_page() {
         let expected = "\
 Profile of php-fpm (pid 4242)
-  on-CPU, 495 samples of cpu-clock at 99 Hz over 5.0 s; 12 processes as one; 3
-  lost; throttled once; 12 % of the stacks end early
+  on-CPU, 495 samples of cpu-clock at 99 Hz over 5.0 s; 12 processes as one;
+  system calls traced for 2.0 s; 3 lost; throttled once; 12 % of the stacks end
+  early
 
   SELF %  TOTAL %  FUNCTION                                  MODULE
   ──────────────────────────────────────────────────────────────────────────────
@@ -212,7 +229,7 @@ Profile of php-fpm (pid 4242)
 
   CALLS  CALLS/S  ERRORS  ERROR   CPU %  TIME/CALL  CALL        ABOUT
   ──────────────────────────────────────────────────────────────────────────
-   5000      999    4990  EAGAIN     22     8.2 ms  epoll_wait  98 % a timer
+   5000     2500    4990  EAGAIN     22     8.2 ms  epoll_wait  98 % a timer
       ?        ?       ?             11          ?  read
 
   TIME %  SPENT  IN                     ABOUT
@@ -222,12 +239,12 @@ Profile of php-fpm (pid 4242)
   Over all CPUs: 0.81 instructions per cycle, 12 % of the cache references
   missed.
 ";
-        assert_eq!(text(&test_profile::profile(), 80, 10), expected);
+        assert_eq!(text(test_profile::profile(), 80, 10), expected);
     }
 
     #[test]
     fn long_names_keep_both_ends() {
-        let text = text(&test_profile::profile(), 80, 10);
+        let text = text(test_profile::profile(), 80, 10);
         let row = text.lines().find(|line| line.contains("std::__introsort")).unwrap_or_default();
         assert!(row.contains('…') && row.contains("_Iter_less_iter)"), "{text}");
         assert!(row.ends_with("libstdc++.so.6.0.30"), "{text}");
@@ -236,7 +253,7 @@ Profile of php-fpm (pid 4242)
     #[test]
     fn no_more_rows_than_asked_for() {
         let profile = test_profile::profile();
-        let shown = text(&profile, 100, 1);
+        let shown = text(profile.clone(), 100, 1);
         assert!(shown.contains(&profile.frames[0].symbol), "{shown}");
         assert!(!shown.contains(&profile.frames[1].symbol), "{shown}");
         assert!(!shown.contains("no names"), "{shown}");
@@ -249,7 +266,7 @@ Profile of php-fpm (pid 4242)
             call.count = None;
             call.errors_count = None;
         }
-        let text = text(&profile, 100, 10);
+        let text = text(profile, 100, 10);
         assert!(!text.contains("CALLS") && !text.contains("ERRORS"), "{text}");
         assert!(text.contains("CPU %"), "{text}");
     }
@@ -260,14 +277,25 @@ Profile of php-fpm (pid 4242)
         profile.pid = None;
         profile.event = None;
         profile.mode = ProfileMode::Waits;
-        let text = text(&profile, 80, 10);
+        let text = text(profile, 80, 10);
         assert!(text.starts_with("Profile of php-fpm\n  waits, over 5.0 s;"), "{text}");
+    }
+
+    #[test]
+    fn waits_are_not_told_twice() {
+        let mut profile = test_profile::profile();
+        profile.waits[0].function = None;
+        profile.waits[0].subject = None;
+        assert!(!text(profile.clone(), 80, 10).contains("SPENT"));
+        let mut page = Page::new(80, false);
+        write(&mut page, &Report { target: None, ..report(profile) }, &TextOptions::default());
+        assert!(page.into_text().contains("SPENT"));
     }
 
     #[test]
     fn names_from_outside_neither_act_nor_burst_the_page() {
         for width in 30..160 {
-            let text = text(&test_profile::hostile(), width, 10);
+            let text = text(test_profile::hostile(), width, 10);
             test_report::assert_harmless(&text);
             for line in text.lines() {
                 assert!(columns(line) <= width || !line.trim().contains(' '), "{width}: {line}");
