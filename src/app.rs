@@ -13,6 +13,7 @@ use crate::collect::root::Root;
 use crate::collect::window::{self, Progress};
 use crate::config::{self, Config};
 use crate::diagnose::thresholds::Thresholds;
+use crate::model::profile::{Profile, Samples};
 use crate::model::rates::Rates;
 use crate::model::reading::{Absence, AbsenceKind};
 use crate::model::report::{
@@ -24,12 +25,14 @@ use crate::render::text::{SortKey, TextOptions};
 use crate::{delta, diagnose, exit, generate, pager, render};
 use anyhow::{Context as _, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use profile::Profiling;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+mod profile;
 mod target;
 
 /// Width of the text where nothing says how wide the screen is.
@@ -51,18 +54,15 @@ pub fn run(cli: &Cli) -> Result<u8> {
     match &cli.command {
         None => {
             let config = config(&cli.report)?;
-            let recording = watch(cli, None)?;
-            answer(&cli.report, recording, config)
+            answer(&cli.report, watch(cli, None)?, config)
         }
         Some(Command::Record(arguments)) => {
             let config = config(&cli.report)?;
-            let recording = watch(cli, Some(arguments))?;
-            answer(&cli.report, recording, config)
+            answer(&cli.report, watch(cli, Some(arguments))?, config)
         }
         Some(Command::Replay(arguments)) => {
             let config = config(&cli.report)?;
-            let recording = replay(&arguments.file)?;
-            answer(&cli.report, recording, config)
+            answer(&cli.report, replay(&arguments.file)?, config)
         }
         Some(Command::Explain(arguments)) => explain(&cli.report, arguments),
         Some(Command::Config) => print(&cli.report, config::template().as_bytes()),
@@ -80,10 +80,35 @@ fn config(options: &ReportArgs) -> Result<Config> {
     config::load(&config::files(|name| std::env::var_os(name)))
 }
 
+/// What a run has to go by.
+struct Seen<'a> {
+    recording: Recording,
+    profile: Taking,
+    /// The capture to write, once all that belongs into it is there.
+    capture: Option<Keeping<'a>>,
+}
+
+/// A profile, if there is one.
+enum Taking {
+    Nothing,
+    /// The capture has one.
+    Recorded(Box<Samples>),
+    /// The window's samples are there; the offender is not known yet.
+    Live(Box<Profiling>),
+}
+
+/// A capture that is still to be written.
+struct Keeping<'a> {
+    file: &'a Path,
+    writer: CaptureWriter,
+    about: Meta,
+}
+
 /// Takes a live window; keeps its raw bytes when a capture is wanted.
-fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
+fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
     // To say after the window that its answer has no place to go would be late.
-    for file in record.map(|arguments| &arguments.file).into_iter().chain(&cli.report.output) {
+    let report = [&cli.report.output, &cli.report.flamegraph, &cli.report.stacks].into_iter().flatten();
+    for file in record.map(|arguments| &arguments.file).into_iter().chain(report) {
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         rustix::fs::access(parent, rustix::fs::Access::WRITE_OK).with_context(|| {
             format!("cannot write {}; choose a directory that exists and is yours", file.display())
@@ -106,34 +131,47 @@ fn watch(cli: &Cli, record: Option<&RecordArgs>) -> Result<Recording> {
     if let Some(arguments) = record {
         root.record(CaptureWriter::new(!arguments.without_command_lines));
     }
+    let mut profiling = Profiling::start(cli, &interrupted);
     let options = window::Options {
         interval: cli.interval(),
         target: wanted,
-        profile: false,
+        profile: profiling.is_some(),
         interrupted: &interrupted,
     };
     let screen = Screen::new(cli.interval());
     let recording = window::live(&root, options, &mut |progress| screen.show(progress))
         .map_err(|absence| no_root(directory, &absence))?;
     screen.clear();
-    if let (Some(arguments), Some(writer)) = (record, root.finish_recording()) {
-        let about = Meta {
+    profiling.iter_mut().for_each(Profiling::stop);
+    let capture = record.zip(root.finish_recording()).map(|(arguments, writer)| Keeping {
+        file: &arguments.file,
+        writer,
+        about: Meta {
             host: recording.host.clone(),
             started_at: recording.started_at,
             ended_at: recording.ended_at,
             note: None,
             interrupted: recording.interrupted,
             target: asked,
-        };
-        write_atomically(&arguments.file, &writer.finish(about)?)?;
-    }
-    Ok(recording)
+        },
+    });
+    Ok(Seen {
+        recording,
+        profile: profiling.map_or(Taking::Nothing, |live| Taking::Live(Box::new(live))),
+        capture,
+    })
 }
 
-fn replay(file: &Path) -> Result<Recording> {
-    let capture = Capture::open(file)?;
-    window::replay(capture).map_err(|absence| {
+fn replay(file: &Path) -> Result<Seen<'static>> {
+    let mut capture = Capture::open(file)?;
+    let samples = capture.samples.take();
+    let recording = window::replay(capture).map_err(|absence| {
         anyhow!("{} is no usable capture: {absence}; record it again with `diag record`", file.display())
+    })?;
+    Ok(Seen {
+        recording,
+        profile: samples.map_or(Taking::Nothing, |samples| Taking::Recorded(Box::new(samples))),
+        capture: None,
     })
 }
 
@@ -155,8 +193,9 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
     }
 }
 
-/// Renders the diagnosis of a recording and writes it; the exit code.
-fn answer(options: &ReportArgs, mut recording: Recording, config: Config) -> Result<u8> {
+/// Renders the diagnosis of what was seen and writes it; the exit code.
+fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config) -> Result<u8> {
+    let Seen { mut recording, profile, capture } = seen;
     let settled = target::settle(options, &mut recording);
     let pid = settled.pid();
     let rates = delta::rates(&recording);
@@ -171,7 +210,13 @@ fn answer(options: &ReportArgs, mut recording: Recording, config: Config) -> Res
     };
     let mut diagnosis = diagnose::diagnose(&rates, &asked);
     diagnosis.not_checked.extend(config.not_checked);
-    let report = report(diagnosis, &rates, &config.thresholds);
+    let profile = profile::tell(options, &rates, &mut diagnosis, pid, profile);
+    if let Some(capture) = capture {
+        let bytes = capture.writer.finish(capture.about, profile.samples.as_ref())?;
+        write_atomically(capture.file, &bytes)?;
+    }
+    let report = report(diagnosis, profile.profile, &rates, &config.thresholds);
+    profile::write_drawings(options, &report)?;
     let text = match options.format {
         Format::Json => render::json::render(&report)?,
         Format::Text => render::text::render(&report, &text_options(options, pid, &report.verdict)),
@@ -212,7 +257,7 @@ fn no_bottleneck(id: &str) -> exit::UsageError {
 }
 
 /// The report: the diagnosis with the run, the host and the window.
-fn report(diagnosis: Diagnosis, rates: &Rates, thresholds: &Thresholds) -> Report {
+fn report(diagnosis: Diagnosis, profile: Option<Profile>, rates: &Rates, thresholds: &Thresholds) -> Report {
     let host = &rates.host;
     let memory = rates.memory.as_ref().ok();
     Report {
@@ -254,7 +299,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates, thresholds: &Thresholds) -> Repor
         processes: diagnosis.processes,
         target: diagnosis.target,
         load: diagnosis.load,
-        profile: None,
+        profile,
         not_checked: diagnosis.not_checked,
     }
 }

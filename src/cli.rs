@@ -8,13 +8,19 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use values::{parse_interval, parse_pid, parse_top, parse_unit};
+use values::{parse_frequency, parse_interval, parse_pid, parse_profile, parse_top, parse_unit};
 
 /// Window of a run that does not ask for another.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shortest window: below it the counters' own resolution is most of what is seen.
 pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time that a profile may take after the window, where it cannot be taken within it.
+pub const DEFAULT_PROFILE: &str = "2s";
+
+/// Samples a second and CPU: no multiple of what programs do every so often.
+pub const DEFAULT_FREQUENCY_HERTZ: u32 = 99;
 
 /// Longest window.
 pub const MAX_INTERVAL: Duration = Duration::from_secs(3600);
@@ -39,6 +45,7 @@ Examples:
   diag --interval 30s --sort memory       a longer look, processes by memory
   diag --format json | jq .verdict        for a program
   diag --unit nginx                       why this service is slow (or --pid 4242)
+  diag --profile                          which function, system call or wait it is
   diag --fail-on critical || page-me      for a monitor
   diag --root /host                       from a container that has the host's / mounted there
   diag record slow.diag                   keep the raw counters of an incident ...
@@ -90,6 +97,22 @@ pub struct WindowArgs {
     /// DIR must hold proc, and sys where it is to be read too: in a container, the mount point of the host's root.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub root: Option<PathBuf>,
+    /// Say which code, system call or wait it is: sample all CPUs within the window
+    ///
+    /// The offender is chosen afterwards, from what was sampled already. SECONDS is what may be spent after the window,
+    /// on the offender alone: to trace its system calls, or to sample it where the rights do not reach all CPUs.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = DEFAULT_PROFILE,
+        value_parser = parse_profile
+    )]
+    pub profile: Option<Duration>,
+    /// Samples a second and CPU [default: 99]
+    #[arg(long, value_name = "HZ", value_parser = parse_frequency, requires = "profile")]
+    pub frequency: Option<u32>,
 }
 
 /// Options of the answer; they go before or after a command.
@@ -125,6 +148,15 @@ pub struct ReportArgs {
     /// or the path of a control group, as in /system.slice. On replay it must be what the capture was recorded for.
     #[arg(long, value_name = "NAME", value_parser = parse_unit, conflicts_with = "pid", global = true)]
     pub unit: Option<String>,
+    /// What to profile [default: what the verdict is about]
+    #[arg(long, value_enum, value_name = "MODE", global = true)]
+    pub profile_mode: Option<ProfileMode>,
+    /// Draw the profile's stacks as a flame graph
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, global = true)]
+    pub flamegraph: Option<PathBuf>,
+    /// Write the profile's stacks, one folded to a line
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, global = true)]
+    pub stacks: Option<PathBuf>,
     /// Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell
     #[arg(long, value_enum, value_name = "LEVEL", global = true)]
     pub fail_on: Option<Level>,
@@ -230,6 +262,17 @@ pub enum Format {
     Json,
 }
 
+/// What a profile looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileMode {
+    /// The code that takes the CPU time
+    OnCpu,
+    /// The system calls
+    Syscalls,
+    /// What the threads wait for
+    Waits,
+}
+
 /// Orders of the process list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Sort {
@@ -274,6 +317,9 @@ pub enum Shell {
     Fish,
 }
 
+/// Options that say nothing of an explanation.
+const EXPLAINS_NOTHING: [&str; 7] = ["top", "sort", "pid", "fail-on", "profile-mode", "flamegraph", "stacks"];
+
 impl Cli {
     /// The command line in `arguments`, the program's name first.
     ///
@@ -285,6 +331,7 @@ impl Cli {
         let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))?;
         cli.refuse_a_window_that_nobody_opens()?;
         cli.refuse_what_explains_nothing(&matches)?;
+        cli.refuse_what_shows_no_profile()?;
         Ok(cli)
     }
 
@@ -298,6 +345,17 @@ impl Cli {
     pub fn root(&self) -> &Path {
         let asked = self.record_window().and_then(|window| window.root.as_deref());
         asked.or(self.window.root.as_deref()).unwrap_or(Path::new("/"))
+    }
+
+    /// Whether to profile, and for how long after the window.
+    pub fn profile(&self) -> Option<Duration> {
+        self.record_window().and_then(|window| window.profile).or(self.window.profile)
+    }
+
+    /// Samples a second and CPU.
+    pub fn frequency_hertz(&self) -> u32 {
+        let asked = self.record_window().and_then(|window| window.frequency);
+        asked.or(self.window.frequency).unwrap_or(DEFAULT_FREQUENCY_HERTZ)
     }
 
     fn record_window(&self) -> Option<&WindowArgs> {
@@ -320,10 +378,32 @@ impl Cli {
         let option = match &self.window {
             WindowArgs { interval: Some(_), .. } => "--interval",
             WindowArgs { root: Some(_), .. } => "--root",
+            WindowArgs { profile: Some(_), .. } => "--profile",
+            WindowArgs { frequency: Some(_), .. } => "--frequency",
             _ => return Ok(()),
         };
         let message = format!("{option} cannot be used with '{command}', which does not watch a machine");
         Err(Self::command().error(ErrorKind::ArgumentConflict, message))
+    }
+
+    // What is written out must have been taken; a capture may hold it.
+    fn refuse_what_shows_no_profile(&self) -> Result<(), clap::Error> {
+        let refuse = |message: String| Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        let option = match &self.report {
+            ReportArgs { flamegraph: Some(_), .. } => "--flamegraph",
+            ReportArgs { stacks: Some(_), .. } => "--stacks",
+            ReportArgs { profile_mode: Some(_), .. } => "--profile-mode",
+            _ => "",
+        };
+        match &self.command {
+            _ if self.profile().is_some() && self.root() != Path::new("/") => refuse(
+                "--profile cannot be used with --root: it samples the machine that diag runs on".to_owned(),
+            ),
+            None | Some(Command::Record(_)) if !option.is_empty() && self.profile().is_none() => {
+                refuse(format!("{option} needs --profile"))
+            }
+            _ => Ok(()),
+        }
     }
 
     // An explanation has no processes and no verdict.
@@ -332,7 +412,7 @@ impl Cli {
             return Ok(());
         };
         let typed = |id: &&str| matches.value_source(&id.replace('-', "_")) == Some(ValueSource::CommandLine);
-        let Some(option) = ["top", "sort", "pid", "fail-on"].into_iter().find(|id| typed(id)) else {
+        let Some(option) = EXPLAINS_NOTHING.into_iter().find(|id| typed(id)) else {
             return Ok(());
         };
         let message = format!("--{option} cannot be used with 'explain', which does not diagnose");

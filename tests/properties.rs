@@ -547,7 +547,7 @@ impl RandomBox {
             interrupted: self.dice.one_in(2),
             target,
         };
-        Capture { meta, diag_version: "0".to_owned(), frames }
+        Capture { meta, diag_version: "0".to_owned(), samples: None, frames }
     }
 
     fn options(&mut self) -> Options<'static> {
@@ -774,7 +774,7 @@ fn recorded() -> &'static [u8] {
             frame.listings.remove("proc");
             writer.add(frame);
         }
-        writer.finish(capture.meta).unwrap()
+        writer.finish(capture.meta, None).unwrap()
     })
 }
 
@@ -886,7 +886,7 @@ proptest! {
         writer.add(made.frame(FrameKind::Start, 0));
         writer.add(made.frame(FrameKind::End, 5));
         let capture = Capture::from_reader(&made.capture()[..], Path::new("x")).unwrap();
-        let tar = unpacked(&writer.finish(capture.meta).unwrap());
+        let tar = unpacked(&writer.finish(capture.meta, None).unwrap());
         let start = tar.windows(10).position(|window| window == b"{\"format\":").unwrap();
         let end = start + tar[start..].iter().position(|&byte| byte == b'\n').unwrap();
         let mut meta = tar[start..end].to_vec();

@@ -95,7 +95,7 @@ fn replayed(looks: Vec<Frame>, target: Option<Asked>) -> Rates {
     writer.add(end(FrameKind::Start, 0));
     looks.into_iter().for_each(|frame| writer.add(frame));
     writer.add(end(FrameKind::End, 5));
-    let bytes = writer.finish(about(target)).unwrap();
+    let bytes = writer.finish(about(target), None).unwrap();
     let rates = || {
         let capture = Capture::from_reader(&bytes[..], Path::new("x")).unwrap();
         delta::rates(&window::replay(capture).unwrap())

@@ -12,6 +12,25 @@ pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+pub(super) fn parse_profile(text: &str) -> Result<Duration, String> {
+    let wrong = "must be from 100ms to 1m, for example --profile=5s";
+    let seconds = parse_seconds(text).ok_or(wrong)?;
+    if !(0.1..=60.0).contains(&seconds) {
+        return Err(wrong.to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+pub(super) fn parse_frequency(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(hertz) if (1..=10_000).contains(&hertz) => Ok(hertz),
+        _ => {
+            Err("must be a number of samples a second from 1 to 10000, for example --frequency 999"
+                .to_owned())
+        }
+    }
+}
+
 /// `5`, `2.5`, `5s`, `1m30s`. A sign is understood, so that the answer to it can be the range.
 fn parse_seconds(text: &str) -> Option<f64> {
     if let Ok(seconds) = text.parse::<f64>() {

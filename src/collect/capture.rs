@@ -12,6 +12,7 @@ mod unpack;
 mod writer;
 
 use crate::model::host::Host;
+use crate::model::profile::Samples;
 use crate::model::target::Asked;
 use jiff::Timestamp;
 use std::fs;
@@ -28,6 +29,8 @@ pub use writer::CaptureWriter;
 /// Version of the format that is written; older ones are read too.
 const FORMAT: u32 = 1;
 const META: &str = "meta.json";
+/// Stacks with names: addresses mean nothing on another machine.
+const SAMPLES: &str = "samples.json";
 
 /// Why a capture could not be read or written; one line each, that also says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,8 @@ pub struct Capture {
     pub meta: Meta,
     /// Version of the program that recorded it.
     pub diag_version: String,
+    /// What was sampled within the window, where it was recorded with `--profile`.
+    pub samples: Option<Samples>,
     /// Its frames in the order of recording; there is a start and an end among them.
     pub frames: Vec<Frame>,
 }
@@ -123,6 +128,17 @@ impl Capture {
             return Err(CaptureError::Newer(format));
         }
         let meta: StoredMeta = serde_json::from_slice(&text).map_err(bad)?;
+        let samples = match files.get_mut("").and_then(|top| top.remove(SAMPLES)) {
+            Some(text) => {
+                let samples: Samples =
+                    serde_json::from_slice(&text).map_err(|error| not(format!("{SAMPLES}: {error}")))?;
+                if !samples.is_plausible() {
+                    return Err(not(format!("{SAMPLES}: no window has so many samples")));
+                }
+                Some(samples)
+            }
+            None => None,
+        };
         let mut frames = Vec::with_capacity(meta.frames.len());
         for stored in meta.frames {
             let kind = FrameKind::ALL.into_iter().find(|kind| kind.word() == stored.kind);
@@ -143,7 +159,7 @@ impl Capture {
         let StoredMeta { host, started_at, ended_at, note, interrupted, target, diag: diag_version, .. } =
             meta;
         let meta = Meta { host, started_at, ended_at, note, interrupted, target };
-        Ok(Self { meta, diag_version, frames })
+        Ok(Self { meta, diag_version, samples, frames })
     }
 }
 
@@ -189,7 +205,7 @@ mod tests {
     fn packed(frames: Vec<Frame>, command_lines: bool) -> Vec<u8> {
         let mut writer = CaptureWriter::new(command_lines);
         frames.into_iter().for_each(|frame| writer.add(frame));
-        writer.finish(about()).unwrap()
+        writer.finish(about(), None).unwrap()
     }
 
     pub(super) fn opened(bytes: &[u8]) -> Result<Capture, CaptureError> {

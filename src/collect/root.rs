@@ -423,7 +423,7 @@ mod tests {
             interrupted: false,
             target: None,
         };
-        let bytes = root.finish_recording().unwrap().finish(about).unwrap();
+        let bytes = root.finish_recording().unwrap().finish(about, None).unwrap();
         let capture = Capture::from_reader(&bytes[..], Path::new("x")).unwrap();
         let replayed = Root::captured(capture.frames[0].clone());
         assert_eq!(walk(&replayed), seen);

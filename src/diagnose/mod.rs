@@ -27,6 +27,7 @@ pub mod target;
 pub mod thresholds;
 pub mod verdict;
 pub mod waits;
+pub mod why;
 
 use crate::diagnose::causes::Judged;
 use crate::diagnose::facts::Facts;

@@ -55,6 +55,41 @@ pub struct Samples {
     pub syscalls: Option<TracedSyscalls>,
 }
 
+/// Samples that any window can have; beyond it sums would overflow.
+const SAMPLES_MAX: u64 = 1 << 40;
+
+impl Samples {
+    /// Whether its counts can be added up: those of a capture come from anybody.
+    pub fn is_plausible(&self) -> bool {
+        let stacks = self.processes.iter().flat_map(|process| &process.stacks);
+        let counts = stacks.map(|stack| stack.count);
+        let processes = self.processes.iter().map(|process| process.samples_count);
+        let traced = self.syscalls.iter().flat_map(|traced| &traced.calls).map(|call| call.count);
+        counts
+            .chain(processes)
+            .chain(traced)
+            .try_fold(0_u64, u64::checked_add)
+            .is_some_and(|sum| sum <= SAMPLES_MAX)
+    }
+
+    /// Where nothing could be sampled: something to put system calls into.
+    pub fn none(frequency_hertz: u32) -> Self {
+        Self {
+            event: SampledEvent::CpuClock,
+            frequency_hertz,
+            seconds: 0.0,
+            attached: None,
+            kernel_hidden: false,
+            lost_count: 0,
+            throttled_count: 0,
+            frames: Vec::new(),
+            processes: Vec::new(),
+            counters: None,
+            syscalls: None,
+        }
+    }
+}
+
 /// Where a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -114,6 +149,8 @@ pub struct SampledStack {
     pub frames: Vec<u32>,
     /// Times seen.
     pub count: u64,
+    /// Sum of the samples' periods, by which shares are told: nanoseconds of cpu-clock, cycles.
+    pub weight: u64,
     /// Thread's name.
     pub thread: String,
     /// Context.
@@ -196,6 +233,8 @@ pub struct Profile {
     pub frames: Vec<Frame>,
     /// System calls.
     pub syscalls: Vec<Syscall>,
+    /// For how long the calls were counted; null where they were not.
+    pub syscalls_seconds: Option<f64>,
     /// Where its threads spent their time.
     pub waits: Vec<ProfileWait>,
     /// Hardware counters of all CPUs; null without such hardware.

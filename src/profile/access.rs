@@ -400,9 +400,10 @@ pub fn explain_error(errno: i32, what: What, facts: &Facts) -> Refused {
             plain("too many open files in diag", Some("ulimit -n 65536 in the shell that starts it"))
         }
         Errno::ENFILE => plain("too many open files on the machine", Some("sudo sysctl fs.file-max=1000000")),
-        Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP => {
-            plain("the machine has no such counter", Some("the kernel's clock, cpu-clock, counts in its stead"))
-        }
+        Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP => plain(
+            "the machine has no such counter",
+            Some("the kernel's clock, cpu-clock, counts in its stead"),
+        ),
         Errno::EINVAL => invalid(facts),
         Errno::EBUSY => plain("somebody else holds the counter", Some("end the other profiler")),
         Errno::E2BIG => plain("the kernel is too old for one of the options", Some("Linux 4.4 or newer")),

@@ -13,8 +13,13 @@
 )]
 
 pub mod access;
+mod elf;
+mod events;
 pub mod mappings;
 pub mod modules;
+pub mod on_cpu;
+mod record;
+mod stacks;
 pub mod symbols;
 pub mod syscalls;
 pub mod unwind;

@@ -40,6 +40,7 @@ pub(crate) fn profile() -> Profile {
             },
             syscall("read", 0.11),
         ],
+        syscalls_seconds: Some(2.0),
         waits: vec![ProfileWait {
             wait: "swap".to_owned(),
             function: Some("folio_wait_bit_common".to_owned()),

@@ -368,7 +368,7 @@ impl MadeBox {
             writer.add(self.frame(FrameKind::Sample, second));
         }
         writer.add(self.frame(FrameKind::End, 5));
-        writer.finish(self.about()).unwrap()
+        writer.finish(self.about(), None).unwrap()
     }
 
     /// The bytes of a capture of a box whose CPU counters stand still, so that nothing can be told.
@@ -378,7 +378,7 @@ impl MadeBox {
         let mut end = self.frame(FrameKind::End, 0);
         end.at = Duration::from_secs(5);
         writer.add(end);
-        writer.finish(self.about()).unwrap()
+        writer.finish(self.about(), None).unwrap()
     }
 
     /// A capture file in a directory of its own.

@@ -2,7 +2,8 @@
 
 use super::stored::{StoredFrame, StoredMeta};
 use super::unpack::Bounds;
-use super::{CaptureError, FORMAT, Frame, META, Meta};
+use super::{CaptureError, FORMAT, Frame, META, Meta, SAMPLES};
+use crate::model::profile::Samples;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -55,7 +56,7 @@ impl CaptureWriter {
     }
 
     /// Closes the archive and gives its bytes.
-    pub fn finish(mut self, about: Meta) -> Result<Vec<u8>, CaptureError> {
+    pub fn finish(mut self, about: Meta, samples: Option<&Samples>) -> Result<Vec<u8>, CaptureError> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
@@ -70,6 +71,10 @@ impl CaptureWriter {
             target: about.target,
             frames: std::mem::take(&mut self.frames),
         };
+        if let Some(samples) = samples {
+            let text = serde_json::to_vec(samples).map_err(unpackable)?;
+            self.append(SAMPLES, &text)?;
+        }
         let mut text = serde_json::to_vec(&meta).map_err(unpackable)?;
         text.push(b'\n');
         self.append(META, &text)?;

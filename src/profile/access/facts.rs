@@ -66,7 +66,10 @@ struct Status {
 impl Status {
     fn parse(text: &str) -> Self {
         let field = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .unwrap_or_default()
+                .trim()
         };
         Self {
             // Real, effective, saved, file system.
@@ -206,11 +209,17 @@ mod tests {
 
     #[test]
     fn the_status_of_a_process_without_rights() {
-        let text = "Name:\tdiag\nUid:\t1000\t65534\t0\t0\nCapEff:\t0000004000080000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+        let text =
+            "Name:\tdiag\nUid:\t1000\t65534\t0\t0\nCapEff:\t0000004000080000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
         let status = Status::parse(text);
         assert_eq!(
             status,
-            Status { euid: Some(65534), capabilities: 1 << 38 | 1 << 19, seccomp: 2, no_new_privileges: true }
+            Status {
+                euid: Some(65534),
+                capabilities: 1 << 38 | 1 << 19,
+                seccomp: 2,
+                no_new_privileges: true
+            }
         );
         assert_eq!(Status::parse("Uid:\nCapEff: x\n"), Status::default());
     }
@@ -223,7 +232,9 @@ mod tests {
         assert_eq!(release("5.8\n"), Some((5, 8)));
         assert_eq!(release("five\n"), None);
         assert!(is_first_user_namespace("         0          0 4294967295\n") && is_first_user_namespace(""));
-        assert!(!is_first_user_namespace("0 1000 1\n") && !is_first_user_namespace("0 100000 65536\n1 1 1\n"));
+        assert!(
+            !is_first_user_namespace("0 1000 1\n") && !is_first_user_namespace("0 100000 65536\n1 1 1\n")
+        );
     }
 
     #[test]
@@ -240,7 +251,10 @@ mod tests {
         assert_eq!(by("0::/", "container=lxc\0", true), Environment::Host);
         let kubernetes = by("0::/", "KUBERNETES_SERVICE_HOST=10.0.0.1\0container=docker\0", false);
         assert_eq!(kubernetes, Environment::Kubernetes);
-        assert_eq!(by("0::/", "container=systemd-nspawn\0", false), Environment::Other("systemd-nspawn".into()));
+        assert_eq!(
+            by("0::/", "container=systemd-nspawn\0", false),
+            Environment::Other("systemd-nspawn".into())
+        );
         assert_eq!(by("0::/", "container=x; rm\0", false), Environment::Host);
         let files = |podman_file, docker_file| {
             Traces { podman_file, docker_file, ..Traces::default() }.environment(false)

@@ -188,7 +188,12 @@ fn every_right_has_its_own_way_out() {
     let hidden = Facts { kptr_restrict: Some(1), ..user() };
     says(&hidden, |access| &access.kernel_names, &["kptr_restrict is 1"], &["kernel.kptr_restrict=0"]);
     let hidden = Facts { kptr_restrict: Some(2), ..root() };
-    says(&hidden, |access| &access.kernel_names, &["from everybody"], &["sudo sysctl kernel.kptr_restrict=1"]);
+    says(
+        &hidden,
+        |access| &access.kernel_names,
+        &["from everybody"],
+        &["sudo sysctl kernel.kptr_restrict=1"],
+    );
     let hidden = Facts { environment: Environment::Docker, ..hidden };
     says(&hidden, |access| &access.kernel_names, &["from everybody"], &["on the host: sudo sysctl"]);
     says(&user(), |access| &access.tracepoints, &["another user's"], &["setcap cap_perfmon"]);

@@ -57,7 +57,9 @@ fn rights(what: What, facts: &Facts) -> String {
         Environment::Docker => docker(facts, &names),
         Environment::Podman => podman(&names),
         Environment::Kubernetes => kubernetes(facts, &names),
-        Environment::Lxc => format!("run diag on the host, or in the container's configuration: {}", lxc(&names)),
+        Environment::Lxc => {
+            format!("run diag on the host, or in the container's configuration: {}", lxc(&names))
+        }
         Environment::Other(name) => {
             format!("run diag on the host, or give the {name} container {}", listed(&names))
         }
@@ -70,7 +72,8 @@ fn host(what: What, facts: &Facts, names: &[&str]) -> String {
     }
     let setting = setting(what, facts).map(|setting| format!("sudo sysctl {setting}"));
     if facts.seccomp != 0 && facts.probe != super::Probe::Opened {
-        return "run diag where no seccomp filter is set: of systemd, SystemCallFilter=perf_event_open".to_owned();
+        return "run diag where no seccomp filter is set: of systemd, SystemCallFilter=perf_event_open"
+            .to_owned();
     }
     if facts.euid == 0 {
         let keys = names.iter().map(|name| format!("CAP_{name}")).collect::<Vec<_>>().join(" ");
@@ -160,7 +163,8 @@ fn tracefs(facts: &Facts) -> String {
             "in the pod's spec: a hostPath volume of /sys/kernel/tracing, mounted there".to_owned()
         }
         _ if contained && !facts.has(SYS_ADMIN) => {
-            "on the host: mount -t tracefs tracefs /sys/kernel/tracing, and that path in the container".to_owned()
+            "on the host: mount -t tracefs tracefs /sys/kernel/tracing, and that path in the container"
+                .to_owned()
         }
         _ => MOUNT_TRACEFS.to_owned(),
     }
@@ -181,4 +185,3 @@ fn sysctl(facts: &Facts, setting: &str) -> String {
     }
     format!("on the host: sudo sysctl {setting}")
 }
-

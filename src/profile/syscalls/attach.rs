@@ -126,12 +126,7 @@ impl Attached {
         }
     }
 
-    fn of_cpus(
-        pids: &[Pid],
-        cpus: &[usize],
-        tracepoint: &Tracepoint,
-        period: u64,
-    ) -> Result<Self, Error> {
+    fn of_cpus(pids: &[Pid], cpus: &[usize], tracepoint: &Tracepoint, period: u64) -> Result<Self, Error> {
         let mut attached = Self::new(period, Some(pids.iter().copied().collect()));
         for &cpu in cpus {
             let mut builder = builder(tracepoint, period);
@@ -295,7 +290,11 @@ fn threads(pid: Pid) -> Vec<Pid> {
 fn cpus() -> Vec<usize> {
     let text = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     let cpus = parse_cpus(&text);
-    if cpus.is_empty() { (0..std::thread::available_parallelism().map_or(1, usize::from)).collect() } else { cpus }
+    if cpus.is_empty() {
+        (0..std::thread::available_parallelism().map_or(1, usize::from)).collect()
+    } else {
+        cpus
+    }
 }
 
 /// A list of CPUs: `0-3,5`.

@@ -84,7 +84,9 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn sockets_of_the_internet() {
         let line = |local: &str, peer: &str, state: &str| {
-            format!("   1: {local} {peer} {state} 00000000:00000000 00:00000000 00000000  0  0 12345 1 0 100 0 0 10 0")
+            format!(
+                "   1: {local} {peer} {state} 00000000:00000000 00:00000000 00000000  0  0 12345 1 0 100 0 0 10 0"
+            )
         };
         let connected = line("0100007F:0050", "0200000A:1538", "01");
         assert_eq!(internet(&connected, 12345, "tcp").as_deref(), Some("TCP 127.0.0.1:80 -> 10.0.0.2:5432"));
@@ -93,7 +95,8 @@ mod tests {
         assert_eq!(internet(&listening, 12345, "tcp").as_deref(), Some("TCP 0.0.0.0:80, listening"));
         let datagram = line("0100007F:0035", "00000000:0000", "07");
         assert_eq!(internet(&datagram, 12345, "udp").as_deref(), Some("UDP 127.0.0.1:53"));
-        let six = line("00000000000000000000000001000000:0050", "0000000000000000FFFF00000100007F:0051", "01");
+        let six =
+            line("00000000000000000000000001000000:0050", "0000000000000000FFFF00000100007F:0051", "01");
         assert_eq!(internet(&six, 12345, "tcp6").as_deref(), Some("TCP [::1]:80 -> 127.0.0.1:81"));
     }
 

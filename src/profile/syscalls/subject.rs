@@ -241,7 +241,9 @@ mod tests {
         let text = b"/nowhere/at/all\0";
         let place = |value| Place { pid, value };
         let (mut tally, mut resolver) = (Tally::default(), Resolver::start());
-        for value in [Value::Path(text.as_ptr() as u64), Value::Path(8), Value::Descriptor(-1), Value::Futex(1)] {
+        for value in
+            [Value::Path(text.as_ptr() as u64), Value::Path(8), Value::Descriptor(-1), Value::Futex(1)]
+        {
             resolver.ask(place(value));
         }
         resolver.wait(&mut tally, Duration::from_secs(10));

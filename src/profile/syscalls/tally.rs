@@ -161,7 +161,11 @@ impl Tally {
                 name,
                 count: rounded(seen.calls * scale),
                 errors_count: rounded(seen.errors.values().sum::<f64>() * scale),
-                error: seen.errors.iter().max_by(|a, b| a.1.total_cmp(b.1)).map(|(error, _)| syscall::error_name(*error)),
+                error: seen
+                    .errors
+                    .iter()
+                    .max_by(|a, b| a.1.total_cmp(b.1))
+                    .map(|(error, _)| syscall::error_name(*error)),
                 subject: found.map(|found| (resolver.describe(found.place, found.text), found.share)),
             })
             .collect();
@@ -249,7 +253,10 @@ mod tests {
         assert_eq!(count, 450);
         let [read, write] = &calls[..] else { panic!("{calls:?}") };
         assert_eq!((read.name.as_str(), read.count, read.errors_count), ("read", 337, 337));
-        assert_eq!((read.error.as_deref(), read.subject.clone()), (Some("EAGAIN"), Some(("/srv/a".into(), 0.75))));
+        assert_eq!(
+            (read.error.as_deref(), read.subject.clone()),
+            (Some("EAGAIN"), Some(("/srv/a".into(), 0.75)))
+        );
         assert_eq!((write.name.as_str(), write.count, write.errors_count), ("write", 113, 0));
         assert_eq!(write.subject, Some(("descriptor 4".into(), 1.0)));
     }
@@ -265,7 +272,10 @@ mod tests {
         let (_, calls) = tally.finish(&mut resolver);
         let by = |name: &str| calls.iter().find(|call| call.name == name).unwrap();
         assert_eq!(by("rt_sigreturn").errors_count, 0);
-        assert_eq!((by("futex").errors_count, by("futex").subject.clone()), (0, Some(("futex 0x7f00".into(), 1.0))));
+        assert_eq!(
+            (by("futex").errors_count, by("futex").subject.clone()),
+            (0, Some(("futex 0x7f00".into(), 1.0)))
+        );
         assert_eq!(by("syscall 9999").error.as_deref(), Some("error 4095"));
     }
 

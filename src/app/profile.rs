@@ -1,0 +1,192 @@
+//! `--profile`: sampling beside the window, and what is asked of the offender once it is known.
+
+use super::Taking;
+use crate::cli::{self, Cli, ReportArgs};
+use crate::collect::capture::write_atomically;
+use crate::diagnose::why::{self, Offender};
+use crate::model::finding::NotChecked;
+use crate::model::profile::{Profile, ProfileMode, Samples};
+use crate::model::rates::Rates;
+use crate::model::report::{Diagnosis, Report};
+use crate::model::task::Pid;
+use crate::profile::access::{self, What};
+use crate::profile::on_cpu::{self, Harvest, Sampling};
+use crate::profile::syscalls;
+use crate::render;
+use anyhow::{Result, anyhow};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A profile that is being taken.
+pub(super) struct Profiling {
+    facts: access::Facts,
+    /// How long may be spent after the window.
+    after: Duration,
+    frequency_hertz: u32,
+    interrupted: Arc<AtomicBool>,
+    sampling: Option<Sampling>,
+    /// What the window's samples are, once it is over.
+    harvest: Option<Harvest>,
+    not_checked: Vec<NotChecked>,
+}
+
+impl Profiling {
+    /// Starts to sample all CPUs, where that is allowed. Nothing of it keeps the triage from its answer.
+    pub(super) fn start(cli: &Cli, interrupted: &Arc<AtomicBool>) -> Option<Self> {
+        let after = cli.profile()?;
+        let facts = access::look();
+        let mut profiling = Self {
+            facts,
+            after,
+            frequency_hertz: cli.frequency_hertz(),
+            interrupted: Arc::clone(interrupted),
+            sampling: None,
+            harvest: None,
+            not_checked: Vec::new(),
+        };
+        // What the judgement does not foresee the kernel says itself, so it is tried in any case.
+        match on_cpu::every_cpu(profiling.frequency_hertz) {
+            Ok(sampling) => profiling.sampling = Some(sampling),
+            Err(error) => profiling.refused("which code takes the time, on all CPUs", &error),
+        }
+        Some(profiling)
+    }
+
+    fn refused(&mut self, what: &str, error: &io::Error) {
+        let refused = access::explain_error(access::errno_of(error), What::AllCpus, &self.facts);
+        self.not_checked.push(refused.not_checked(what));
+    }
+
+    /// The window is over.
+    pub(super) fn stop(&mut self) {
+        if let Some(sampling) = self.sampling.take() {
+            match sampling.finish() {
+                Ok(harvest) => self.harvest = Some(harvest),
+                Err(error) => self.refused("which code takes the time", &error),
+            }
+        }
+    }
+
+    /// What is known of the offender, now that it is: names for its frames, its system calls, and its samples where
+    /// those of all CPUs were not to be had.
+    fn finish(mut self, offender: Option<&Offender>, calls_asked: bool) -> Taken {
+        let pids = offender.map_or(&[][..], |offender| &offender.pids);
+        let mut harvest = self.harvest.take();
+        if harvest.is_none() && !pids.is_empty() && offender.is_some_and(|o| o.mode != ProfileMode::Waits) {
+            harvest = self.attach(pids);
+        }
+        let mut samples = harvest.map(|harvest| harvest.named(&|pid| pids.contains(&pid)));
+        if let Some(offender) =
+            offender.filter(|offender| why::wants_syscalls(offender, samples.as_ref(), calls_asked))
+            && !self.interrupted.load(Ordering::Relaxed)
+        {
+            match syscalls::trace(&offender.pids, self.after, &self.interrupted) {
+                Ok(traced) => {
+                    self.not_checked.extend(traced.note.as_ref().map(|note| NotChecked {
+                        what: "some of the system calls".to_owned(),
+                        reason: note.clone(),
+                        unlock: None,
+                    }));
+                    let samples = samples.get_or_insert_with(|| Samples::none(self.frequency_hertz));
+                    samples.syscalls = Some(traced);
+                }
+                Err(error) => {
+                    let what = format!("the system calls of {}", offender.comm);
+                    self.not_checked.push(error.into_refused().not_checked(&what));
+                }
+            }
+        }
+        Taken { samples, not_checked: self.not_checked }
+    }
+
+    /// Samples the offender alone, after the window.
+    fn attach(&mut self, pids: &[Pid]) -> Option<Harvest> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return None;
+        }
+        let sampled = on_cpu::attach(pids, self.frequency_hertz).and_then(|sampling| {
+            let over = Instant::now() + self.after;
+            while Instant::now() < over && !self.interrupted.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(50).min(self.after));
+            }
+            sampling.finish()
+        });
+        match sampled {
+            Ok(harvest) => {
+                // What all CPUs would have told is told by these.
+                self.not_checked.clear();
+                Some(harvest)
+            }
+            Err(error) => {
+                // Whose it is does not matter: what unlocks the processes of others unlocks one's own.
+                let what = What::Process { other: true };
+                let refused = access::explain_error(access::errno_of(&error), what, &self.facts);
+                self.not_checked = vec![refused.not_checked("which code takes the time")];
+                None
+            }
+        }
+    }
+}
+
+/// What was taken.
+struct Taken {
+    samples: Option<Samples>,
+    not_checked: Vec<NotChecked>,
+}
+
+/// What came of it.
+pub(super) struct Told {
+    /// What a capture keeps.
+    pub(super) samples: Option<Samples>,
+    /// What the report shows.
+    pub(super) profile: Option<Profile>,
+}
+
+/// Finds out whom it is about, asks what is still to be asked, and puts the answer into the diagnosis.
+pub(super) fn tell(
+    options: &ReportArgs,
+    rates: &Rates,
+    diagnosis: &mut Diagnosis,
+    asked: Option<Pid>,
+    taking: Taking,
+) -> Told {
+    let nothing = Told { samples: None, profile: None };
+    let mode = options.profile_mode.map(|mode| match mode {
+        cli::ProfileMode::OnCpu => ProfileMode::OnCpu,
+        cli::ProfileMode::Syscalls => ProfileMode::Syscalls,
+        cli::ProfileMode::Waits => ProfileMode::Waits,
+    });
+    if matches!(taking, Taking::Nothing) {
+        return nothing;
+    }
+    let offender = why::offender(rates, diagnosis, asked, mode);
+    let samples = match taking {
+        Taking::Nothing => None,
+        Taking::Recorded(samples) => Some(*samples),
+        Taking::Live(profiling) => {
+            let taken = profiling.finish(offender.as_ref(), mode == Some(ProfileMode::Syscalls));
+            diagnosis.not_checked.extend(taken.not_checked);
+            taken.samples
+        }
+    };
+    let profile = offender.and_then(|offender| why::tell(diagnosis, rates, &offender, samples.as_ref()));
+    Told { samples, profile }
+}
+
+/// Writes the flame graph and the folded stacks where they were asked for.
+pub(super) fn write_drawings(options: &ReportArgs, report: &Report) -> Result<()> {
+    let none = || anyhow!("there is no profile to draw: see \"not checked\" in the report");
+    if let Some(file) = &options.stacks {
+        let profile = report.profile.as_ref().ok_or_else(none)?;
+        write_atomically(file, render::folded::folded(profile).as_bytes())?;
+    }
+    if let Some(file) = &options.flamegraph {
+        let profile = report.profile.as_ref().ok_or_else(none)?;
+        let title =
+            format!("{}: {}", report.host.hostname.as_deref().unwrap_or("diag"), report.verdict.bottleneck);
+        write_atomically(file, render::flamegraph::svg(profile, &title)?.as_bytes())?;
+    }
+    Ok(())
+}
