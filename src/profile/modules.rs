@@ -67,7 +67,7 @@ impl Module {
         self.id
     }
 
-    /// Path in the mount namespace of the process that it was met in.
+    /// Path as the process that it was met in would write it.
     pub fn path(&self) -> &[u8] {
         &self.path
     }
@@ -130,7 +130,7 @@ impl Modules {
             return Err(*absence);
         }
         match self.open_now(pid, mapping, id) {
-            Ok(file) => Ok(self.keep(id, mapping, file)),
+            Ok(file) => Ok(self.keep(id, self.inner_path(pid, mapping), file)),
             Err(absence) => {
                 if self.absent.len() >= REMEMBERED_MAX {
                     self.absent.clear();
@@ -169,6 +169,7 @@ impl Modules {
             return Err(Absence::NoAnswer);
         }
         let root = self.processes.get(&pid).and_then(Process::root);
+        let root = root.map(|root| (root, self.inner_path(pid, mapping)));
         // Major 0 are file systems without a disk of their own; those of the network and of FUSE daemons are among them.
         if id.device_major != 0 {
             return open::mapped_file(pid, mapping, id, root);
@@ -181,14 +182,19 @@ impl Modules {
         })
     }
 
-    fn keep(&mut self, id: FileId, mapping: &Mapping, file: File) -> Arc<Module> {
+    /// Path of a mapping as its process would write it.
+    fn inner_path(&self, pid: Pid, mapping: &Mapping) -> Vec<u8> {
+        let path = mapping.file_path().unwrap_or(&mapping.path);
+        self.processes.get(&pid).map_or(path, |process| process.inner_path(path)).to_vec()
+    }
+
+    fn keep(&mut self, id: FileId, path: Vec<u8>, file: File) -> Arc<Module> {
         if self.opened.len() >= OPEN_FILES_MAX {
             let oldest = self.opened.iter().min_by_key(|(_, opened)| opened.used);
             if let Some(oldest) = oldest.map(|(id, _)| *id) {
                 self.opened.remove(&oldest);
             }
         }
-        let path = mapping.file_path().unwrap_or(&mapping.path).to_vec();
         let module = Arc::new(Module::new(Some(id), path, Bytes::File(file)));
         let opened = Opened { module: Arc::clone(&module), used: self.uses };
         self.opened.insert(id, opened);

@@ -40,12 +40,13 @@ pub(in crate::profile) fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + 
     receiver.recv_timeout(PATIENCE).ok()
 }
 
-/// The file of a mapping, by the first way that leads to it and not to another.
+/// The file of a mapping, by the first way that leads to it and not to another. `root` is the process's root, and the
+/// path that the file has below it.
 pub(super) fn mapped_file(
     pid: Pid,
     mapping: &Mapping,
     id: FileId,
-    root: Option<Arc<OwnedFd>>,
+    root: Option<(Arc<OwnedFd>, Vec<u8>)>,
 ) -> Result<File, Absence> {
     let mut denied = false;
     let mut attempt = |place: Result<OwnedFd, Errno>| {
@@ -61,7 +62,10 @@ pub(super) fn mapped_file(
     let range = format!("map_files/{:x}-{:x}", mapping.start, mapping.end);
     let path = mapping.file_path();
     attempt(proc(&range))
-        .or_else(|| attempt(inside(root.as_ref()?.as_fd(), path?)))
+        .or_else(|| {
+            let (root, path) = root?;
+            attempt(inside(root.as_fd(), path))
+        })
         .or_else(|| attempt(proc("exe")))
         .or_else(|| attempt(place(OsStr::from_bytes(path?))))
         .ok_or(if denied { Absence::Denied } else { Absence::Gone })

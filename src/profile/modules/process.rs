@@ -6,6 +6,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 /// Roots of other mount namespaces that are held; one more descriptor each.
@@ -16,6 +17,9 @@ pub(super) const ROOTS_MAX: usize = 128;
 pub(in crate::profile) struct Process {
     root: Option<Arc<OwnedFd>>,
     own_root: bool,
+    /// What paths of its mappings begin with where it was put below another folder by chroot(2): the kernel prints them
+    /// from the root of the mount namespace.
+    root_path: Vec<u8>,
     /// Process id in its own namespace, as its runtime sees it.
     pub(in crate::profile) inner_pid: Pid,
     /// Real and effective user.
@@ -30,14 +34,26 @@ impl Process {
         let (inner_pid, users) = parse_status(&status)?;
         let root = format!("/proc/{pid}/root");
         let own_root = same_root(&root);
+        let root_path = std::fs::read_link(&root).map(|path| path.into_os_string().into_vec());
         let root = if own_root { "/".to_owned() } else { root };
         let held = (own_root || hold_root).then(|| open::folder(&root)).flatten();
-        Some(Self { root: held.map(Arc::new), own_root, inner_pid: inner_pid.unwrap_or(pid), users })
+        Some(Self {
+            root: held.map(Arc::new),
+            own_root,
+            root_path: root_path.unwrap_or_default(),
+            inner_pid: inner_pid.unwrap_or(pid),
+            users,
+        })
     }
 
     /// Its root folder, when it could be held.
     pub(in crate::profile) fn root(&self) -> Option<Arc<OwnedFd>> {
         self.root.as_ref().map(Arc::clone)
+    }
+
+    /// A path of one of its mappings, as the process itself would write it.
+    pub(in crate::profile) fn inner_path<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        path.strip_prefix(self.root_path.as_slice()).filter(|inner| inner.starts_with(b"/")).unwrap_or(path)
     }
 
     /// Whether its root is the one that we have.
@@ -105,6 +121,10 @@ mod tests {
         let process = Process::read(pid, true).unwrap();
         assert!(process.root().is_some());
         let _ = process.has_own_root();
+        assert_eq!(process.inner_path(b"/usr/bin/x"), b"/usr/bin/x");
+        let jailed = Process { root_path: b"/srv/jail".to_vec(), ..process };
+        assert_eq!(jailed.inner_path(b"/srv/jail/bin/x"), b"/bin/x");
+        assert_eq!(jailed.inner_path(b"/srv/jailer"), b"/srv/jailer");
         assert!(Process::read(-5, true).is_none());
     }
 }
