@@ -91,9 +91,8 @@ fn described(rates: &Rates, pid: Pid, target: &str) -> Subject {
         let peers = rates.limits.peers.iter().find(|wait| wait.pid == pid).map(|wait| wait.peers.as_slice());
         // With several, nobody knows which one it is.
         return Subject::Described(match peers {
-            Some([(address, port, _)]) => {
-                format!("a connection to {}", std::net::SocketAddr::new(*address, *port))
-            }
+            Some([(address, port, _)]) if address.is_ipv6() => format!("a connection to [{address}]:{port}"),
+            Some([(address, port, _)]) => format!("a connection to {address}:{port}"),
             _ => "a socket".to_owned(),
         });
     }
