@@ -34,7 +34,7 @@ def main():
     end = time.monotonic() + 600
     seed = 1
     while time.monotonic() < end:
-        seed = (seed + fibonacci(15) + mix(seed, 3000) + count(words) + ordered(seed) + text(seed)) % 1000
+        seed = (seed + fibonacci(15) + mix(seed, 1500) + count(words) + ordered(seed) + text(seed)) % 1000
 
 
 main()
