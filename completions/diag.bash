@@ -41,7 +41,7 @@ _diag() {
 
     case "${cmd}" in
         diag)
-            opts="-h -V --interval --root --format --top --sort --pid --unit --fail-on --color --no-config --output --help --version record replay explain config schema completions"
+            opts="-h -V --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help --version record replay explain config schema completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -56,6 +56,14 @@ _diag() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --frequency)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -76,6 +84,40 @@ _diag() {
                     ;;
                 --unit)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile-mode)
+                    COMPREPLY=($(compgen -W "on-cpu syscalls waits" -- "${cur}"))
+                    return 0
+                    ;;
+                --flamegraph)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --stacks)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --fail-on)
@@ -109,7 +151,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__completions)
-            opts="-h --format --top --sort --pid --unit --fail-on --color --no-config --output --help bash zsh fish"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help bash zsh fish"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -133,6 +175,40 @@ _diag() {
                     ;;
                 --unit)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile-mode)
+                    COMPREPLY=($(compgen -W "on-cpu syscalls waits" -- "${cur}"))
+                    return 0
+                    ;;
+                --flamegraph)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --stacks)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --fail-on)
@@ -166,7 +242,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__config)
-            opts="-h --format --top --sort --pid --unit --fail-on --color --no-config --output --help"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -190,6 +266,40 @@ _diag() {
                     ;;
                 --unit)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile-mode)
+                    COMPREPLY=($(compgen -W "on-cpu syscalls waits" -- "${cur}"))
+                    return 0
+                    ;;
+                --flamegraph)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --stacks)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --fail-on)
@@ -223,7 +333,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__explain)
-            opts="-h --format --top --sort --pid --unit --fail-on --color --no-config --output --help hw-error memory-oom memory-cgroup-limit memory-swap cpu-steal cpu-thermal cpu-throttled io-throttled io-blocked memory-reclaim disk-full inodes-full fd-exhaustion pid-exhaustion conntrack-full port-exhaustion cpu-interrupts disk-saturated writeback-stall disk-latency rt-hog cpu-pinned kthread-hog short-lived-processes lock-contention clocksource thp-compaction numa-remote cpu-system cpu-user cpu-single-thread listen-overflow net-drops net-saturated net-retransmits zombies external-wait none unknown"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help hw-error memory-oom memory-cgroup-limit memory-swap cpu-steal cpu-thermal cpu-throttled io-throttled io-blocked memory-reclaim disk-full inodes-full fd-exhaustion pid-exhaustion conntrack-full port-exhaustion cpu-interrupts disk-saturated writeback-stall disk-latency rt-hog cpu-pinned kthread-hog short-lived-processes lock-contention clocksource thp-compaction numa-remote cpu-system cpu-user cpu-single-thread listen-overflow net-drops net-saturated net-retransmits zombies external-wait none unknown"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -247,6 +357,40 @@ _diag() {
                     ;;
                 --unit)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile-mode)
+                    COMPREPLY=($(compgen -W "on-cpu syscalls waits" -- "${cur}"))
+                    return 0
+                    ;;
+                --flamegraph)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --stacks)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --fail-on)
@@ -280,7 +424,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__record)
-            opts="-h --without-command-lines --interval --root --format --top --sort --pid --unit --fail-on --color --no-config --output --help"
+            opts="-h --without-command-lines --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -295,6 +439,14 @@ _diag() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --frequency)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -315,6 +467,40 @@ _diag() {
                     ;;
                 --unit)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile-mode)
+                    COMPREPLY=($(compgen -W "on-cpu syscalls waits" -- "${cur}"))
+                    return 0
+                    ;;
+                --flamegraph)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --stacks)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --fail-on)
@@ -348,7 +534,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__replay)
-            opts="-h --format --top --sort --pid --unit --fail-on --color --no-config --output --help"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -372,6 +558,40 @@ _diag() {
                     ;;
                 --unit)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile-mode)
+                    COMPREPLY=($(compgen -W "on-cpu syscalls waits" -- "${cur}"))
+                    return 0
+                    ;;
+                --flamegraph)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --stacks)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --fail-on)
@@ -405,7 +625,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__schema)
-            opts="-h --format --top --sort --pid --unit --fail-on --color --no-config --output --help"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -429,6 +649,40 @@ _diag() {
                     ;;
                 --unit)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile-mode)
+                    COMPREPLY=($(compgen -W "on-cpu syscalls waits" -- "${cur}"))
+                    return 0
+                    ;;
+                --flamegraph)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --stacks)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --fail-on)

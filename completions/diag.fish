@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_diag_global_optspecs
-    string join \n interval= root= format= top= sort= pid= unit= fail-on= color= no-config output= h/help V/version
+    string join \n interval= root= profile= frequency= format= top= sort= pid= unit= profile-mode= flamegraph= stacks= fail-on= color= no-config output= h/help V/version
 end
 
 function __fish_diag_needs_command
@@ -26,6 +26,8 @@ end
 
 complete -c diag -n "__fish_diag_needs_command" -l interval -d 'How long to watch, from 1s to 1h [default: 5s]' -r
 complete -c diag -n "__fish_diag_needs_command" -l root -d 'Read the kernel\'s files below DIR instead of /' -r -f -a "(__fish_complete_directories)"
+complete -c diag -n "__fish_diag_needs_command" -l profile -d 'Say which code, system call or wait it is: sample all CPUs within the window' -r
+complete -c diag -n "__fish_diag_needs_command" -l frequency -d 'Samples a second and CPU [default: 99]' -r
 complete -c diag -n "__fish_diag_needs_command" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'"
 complete -c diag -n "__fish_diag_needs_command" -l top -d 'List at most N processes' -r
@@ -35,6 +37,11 @@ io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
 complete -c diag -n "__fish_diag_needs_command" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
 complete -c diag -n "__fish_diag_needs_command" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
+complete -c diag -n "__fish_diag_needs_command" -l profile-mode -d 'What to profile [default: what the verdict is about]' -r -f -a "on-cpu\t'The code that takes the CPU time'
+syscalls\t'The system calls'
+waits\t'What the threads wait for'"
+complete -c diag -n "__fish_diag_needs_command" -l flamegraph -d 'Draw the profile\'s stacks as a flame graph' -r -F
+complete -c diag -n "__fish_diag_needs_command" -l stacks -d 'Write the profile\'s stacks, one folded to a line' -r -F
 complete -c diag -n "__fish_diag_needs_command" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -52,6 +59,8 @@ complete -c diag -n "__fish_diag_needs_command" -f -a "schema" -d 'Print the JSO
 complete -c diag -n "__fish_diag_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c diag -n "__fish_diag_using_subcommand record" -l interval -d 'How long to watch, from 1s to 1h [default: 5s]' -r
 complete -c diag -n "__fish_diag_using_subcommand record" -l root -d 'Read the kernel\'s files below DIR instead of /' -r -f -a "(__fish_complete_directories)"
+complete -c diag -n "__fish_diag_using_subcommand record" -l profile -d 'Say which code, system call or wait it is: sample all CPUs within the window' -r
+complete -c diag -n "__fish_diag_using_subcommand record" -l frequency -d 'Samples a second and CPU [default: 99]' -r
 complete -c diag -n "__fish_diag_using_subcommand record" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'"
 complete -c diag -n "__fish_diag_using_subcommand record" -l top -d 'List at most N processes' -r
@@ -61,6 +70,11 @@ io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
 complete -c diag -n "__fish_diag_using_subcommand record" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
 complete -c diag -n "__fish_diag_using_subcommand record" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
+complete -c diag -n "__fish_diag_using_subcommand record" -l profile-mode -d 'What to profile [default: what the verdict is about]' -r -f -a "on-cpu\t'The code that takes the CPU time'
+syscalls\t'The system calls'
+waits\t'What the threads wait for'"
+complete -c diag -n "__fish_diag_using_subcommand record" -l flamegraph -d 'Draw the profile\'s stacks as a flame graph' -r -F
+complete -c diag -n "__fish_diag_using_subcommand record" -l stacks -d 'Write the profile\'s stacks, one folded to a line' -r -F
 complete -c diag -n "__fish_diag_using_subcommand record" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand record" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -79,6 +93,11 @@ io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
 complete -c diag -n "__fish_diag_using_subcommand replay" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
+complete -c diag -n "__fish_diag_using_subcommand replay" -l profile-mode -d 'What to profile [default: what the verdict is about]' -r -f -a "on-cpu\t'The code that takes the CPU time'
+syscalls\t'The system calls'
+waits\t'What the threads wait for'"
+complete -c diag -n "__fish_diag_using_subcommand replay" -l flamegraph -d 'Draw the profile\'s stacks as a flame graph' -r -F
+complete -c diag -n "__fish_diag_using_subcommand replay" -l stacks -d 'Write the profile\'s stacks, one folded to a line' -r -F
 complete -c diag -n "__fish_diag_using_subcommand replay" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -96,6 +115,11 @@ io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
 complete -c diag -n "__fish_diag_using_subcommand explain" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
 complete -c diag -n "__fish_diag_using_subcommand explain" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
+complete -c diag -n "__fish_diag_using_subcommand explain" -l profile-mode -d 'What to profile [default: what the verdict is about]' -r -f -a "on-cpu\t'The code that takes the CPU time'
+syscalls\t'The system calls'
+waits\t'What the threads wait for'"
+complete -c diag -n "__fish_diag_using_subcommand explain" -l flamegraph -d 'Draw the profile\'s stacks as a flame graph' -r -F
+complete -c diag -n "__fish_diag_using_subcommand explain" -l stacks -d 'Write the profile\'s stacks, one folded to a line' -r -F
 complete -c diag -n "__fish_diag_using_subcommand explain" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -113,6 +137,11 @@ io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
 complete -c diag -n "__fish_diag_using_subcommand config" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
 complete -c diag -n "__fish_diag_using_subcommand config" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
+complete -c diag -n "__fish_diag_using_subcommand config" -l profile-mode -d 'What to profile [default: what the verdict is about]' -r -f -a "on-cpu\t'The code that takes the CPU time'
+syscalls\t'The system calls'
+waits\t'What the threads wait for'"
+complete -c diag -n "__fish_diag_using_subcommand config" -l flamegraph -d 'Draw the profile\'s stacks as a flame graph' -r -F
+complete -c diag -n "__fish_diag_using_subcommand config" -l stacks -d 'Write the profile\'s stacks, one folded to a line' -r -F
 complete -c diag -n "__fish_diag_using_subcommand config" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand config" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -130,6 +159,11 @@ io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
 complete -c diag -n "__fish_diag_using_subcommand schema" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
+complete -c diag -n "__fish_diag_using_subcommand schema" -l profile-mode -d 'What to profile [default: what the verdict is about]' -r -f -a "on-cpu\t'The code that takes the CPU time'
+syscalls\t'The system calls'
+waits\t'What the threads wait for'"
+complete -c diag -n "__fish_diag_using_subcommand schema" -l flamegraph -d 'Draw the profile\'s stacks as a flame graph' -r -F
+complete -c diag -n "__fish_diag_using_subcommand schema" -l stacks -d 'Write the profile\'s stacks, one folded to a line' -r -F
 complete -c diag -n "__fish_diag_using_subcommand schema" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -147,6 +181,11 @@ io\t'Bytes from and to devices'
 wait\t'Time spent waiting for a CPU or a device'"
 complete -c diag -n "__fish_diag_using_subcommand completions" -l pid -d 'Say where this process spent its time, and show it wherever it ranks' -r
 complete -c diag -n "__fish_diag_using_subcommand completions" -l unit -d 'The same for all processes of a systemd unit, container or pod' -r
+complete -c diag -n "__fish_diag_using_subcommand completions" -l profile-mode -d 'What to profile [default: what the verdict is about]' -r -f -a "on-cpu\t'The code that takes the CPU time'
+syscalls\t'The system calls'
+waits\t'What the threads wait for'"
+complete -c diag -n "__fish_diag_using_subcommand completions" -l flamegraph -d 'Draw the profile\'s stacks as a flame graph' -r -F
+complete -c diag -n "__fish_diag_using_subcommand completions" -l stacks -d 'Write the profile\'s stacks, one folded to a line' -r -F
 complete -c diag -n "__fish_diag_using_subcommand completions" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Somebody waits, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand completions" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
