@@ -139,7 +139,7 @@ impl Unwinder {
             last: registers.ip,
             addresses: vec![registers.ip],
         };
-        let cut = !(walk.reaches_start() || walk.along_chain(chain));
+        let cut = !(walk.reach_start() || walk.along_chain(chain));
         UserStack { addresses: walk.addresses, cut }
     }
 
@@ -164,7 +164,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Follows the copied stack as far as it goes; whether that was the thread's start.
-    fn reaches_start(&mut self) -> bool {
+    fn reach_start(&mut self) -> bool {
         while self.addresses.len() < FRAMES_MAX {
             let first = self.addresses.len() == 1;
             let inside = if first { self.last } else { self.last.wrapping_sub(1) };

@@ -36,7 +36,8 @@ pub(super) fn demangle(name: &[u8]) -> String {
 }
 
 fn demangle_cpp(name: &str, out: &mut Bounded) -> bool {
-    let options = cpp_demangle::DemangleOptions::default();
+    // As perf(1) shows them: overloads are one function to whoever looks for the hot one.
+    let options = cpp_demangle::DemangleOptions::new().no_params().no_return_type();
     cpp_demangle::Symbol::new(name).is_ok_and(|symbol| {
         symbol.structured_demangle(out, &options).is_ok() || out.0.len() >= NAME_BYTES_MAX
     })
@@ -56,14 +57,14 @@ mod tests {
             ("foo.constprop.0", "foo.constprop.0"),
             ("fill.part.0", "fill.part.0"),
             ("memcpy@@GLIBC_2.14", "memcpy"),
-            ("_ZN4hash4feedEPKcm", "hash::feed(char const*, unsigned long)"),
+            ("_ZN4hash4feedEPKcm", "hash::feed"),
             ("_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write"),
             ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),
             ("_Z", "_Z"),
         ] {
             assert_eq!(demangle(mangled.as_bytes()), written);
         }
-        assert!(demangle(b"_ZN3foo3barEv.cold").contains("foo::bar()"));
+        assert!(demangle(b"_ZN3foo3barEv.cold").contains("foo::bar"));
         assert_eq!(demangle(b"a\xffb"), "a\u{fffd}b");
     }
 

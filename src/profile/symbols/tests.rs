@@ -131,7 +131,7 @@ fn a_cpp_program_is_named_as_it_was_written() {
         int main(int c, char** v) { shop::Basket b{c}; return b.fill(c, v[0]); }\n";
     let Some(program) = compile(folder.path(), "g++", "d.cpp", source, &["-O1"]) else { return };
     let fill = offset_of(&program, "_ZNK4shop6Basket4fillEiPKc");
-    assert_eq!(name_at(&program, fill).symbol.as_deref(), Some("shop::Basket::fill(int, char const*) const"));
+    assert_eq!(name_at(&program, fill).symbol.as_deref(), Some("shop::Basket::fill"));
 }
 
 #[test]
