@@ -1,6 +1,7 @@
 //! Environments as literal facts, and the words that each must yield.
 
 use super::*;
+use syscalls::Errno;
 
 /// A user on a host with a kernel as it comes.
 fn user() -> Facts {

@@ -22,6 +22,9 @@ const NAMED_MAX: usize = 20;
 /// How long the last answers are waited for.
 const LAST_ANSWERS: Duration = Duration::from_millis(250);
 
+/// What is known of a smaller share of the calls stands for itself, of a larger one for the rest as well.
+const KNOWN_MIN: f64 = 0.3;
+
 /// A subject of less than this share of the calls is not worth a word.
 const SHARE_MIN: f64 = 0.1;
 
@@ -49,6 +52,8 @@ pub(super) struct Tally {
     /// Of the period in force, in samples.
     phase: HashMap<Key, Seen>,
     phase_samples_count: u64,
+    /// Samples of newborn threads that come out of the call which made them: the parent's is the one that counts.
+    phase_births_count: u64,
     /// Of the periods before, in calls.
     total: HashMap<Key, Seen>,
     calls_count: u64,
@@ -66,6 +71,10 @@ impl Tally {
     /// Takes one sample.
     pub(super) fn add(&mut self, sample: &Sample, resolver: &mut Resolver) {
         self.phase_samples_count = self.phase_samples_count.saturating_add(1);
+        if sample.returned == 0 && is_birth(sample) {
+            self.phase_births_count = self.phase_births_count.saturating_add(1);
+            return;
+        }
         // Coming back from a signal handler leaves no number, and no result of its own.
         let key = (sample.number.max(-1), sample.table);
         if self.phase.len() >= CALLS_MAX && !self.phase.contains_key(&key) {
@@ -107,8 +116,9 @@ impl Tally {
 
     /// Ends a period within which `calls_count` calls were made: each of its samples stands for as many.
     pub(super) fn close_phase(&mut self, calls_count: u64) {
-        self.calls_count = self.calls_count.saturating_add(calls_count);
         let weight = calls_count as f64 / (self.phase_samples_count.max(1)) as f64;
+        let births = rounded(self.phase_births_count as f64 * weight);
+        self.calls_count = self.calls_count.saturating_add(calls_count.saturating_sub(births));
         for (key, seen) in self.phase.drain() {
             let total = self.total.entry(key).or_default();
             total.calls += seen.calls * weight;
@@ -119,7 +129,7 @@ impl Tally {
                 count(&mut total.places, place, times * weight, PLACES_MAX);
             }
         }
-        self.phase_samples_count = 0;
+        (self.phase_samples_count, self.phase_births_count) = (0, 0);
     }
 
     /// Asks once more for what the most frequent calls were about, where nothing is known yet.
@@ -174,6 +184,12 @@ impl Tally {
     }
 }
 
+/// Whether the call makes a process or thread: it returns in both, in the new one with 0.
+fn is_birth(sample: &Sample) -> bool {
+    let Ok(number) = u16::try_from(sample.number) else { return false };
+    matches!(syscall::name(number.into(), sample.table).as_str(), "clone" | "clone3" | "fork" | "vfork")
+}
+
 fn rounded(calls: f64) -> u64 {
     // Of what is negative or no number this makes zero.
     calls.round() as u64
@@ -207,6 +223,7 @@ struct Found {
 
 fn best(seen: &Seen, votes: &HashMap<Place, Votes>) -> Option<Found> {
     let mut texts: HashMap<String, (f64, Place)> = HashMap::new();
+    let mut known = 0.0;
     let mut add = |text: String, weight: f64, place: Place| {
         texts.entry(text).or_insert((0.0, place)).0 += weight;
     };
@@ -214,6 +231,7 @@ fn best(seen: &Seen, votes: &HashMap<Place, Votes>) -> Option<Found> {
         match (votes.get(place).filter(|votes| !votes.texts.is_empty()), place.value) {
             (Some(votes), _) => {
                 let all = votes.failed + votes.texts.values().sum::<f64>();
+                known += weight;
                 votes.texts.iter().for_each(|(text, times)| add(text.clone(), weight * times / all, *place));
             }
             (None, Value::Descriptor(number)) => add(format!("descriptor {number}"), *weight, *place),
@@ -222,7 +240,9 @@ fn best(seen: &Seen, votes: &HashMap<Place, Votes>) -> Option<Found> {
         }
     }
     let (text, (weight, place)) = texts.into_iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
-    let share = (weight / seen.calls).min(1.0);
+    // Not everyone of many files could be asked for; those that were are a sample of the others.
+    let asked = votes.contains_key(&place) && known > KNOWN_MIN * seen.calls;
+    let share = (weight / if asked { known } else { seen.calls }).min(1.0);
     (share >= SHARE_MIN).then_some(Found { text, share, place })
 }
 
@@ -277,6 +297,23 @@ mod tests {
             (0, Some(("futex 0x7f00".into(), 1.0)))
         );
         assert_eq!(by("syscall 9999").error.as_deref(), Some("error 4095"));
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn a_fork_is_counted_once_and_many_files_stand_for_the_rest() {
+        let (mut tally, mut resolver) = (Tally::default(), Resolver::silent());
+        (0..10).for_each(|number| tally.add(&sample(56, number % 2 * 100, 0), &mut resolver));
+        (0..10).for_each(|number| tally.add(&sample(0, 1, number), &mut resolver));
+        tally.close_phase(2000);
+        for number in 0..4 {
+            let place = Place { pid: 7, value: Value::Descriptor(number) };
+            tally.vote(place, Answer::Is("/srv/a".to_owned()));
+        }
+        let (count, calls) = tally.finish(&mut resolver);
+        let by = |name: &str| calls.iter().find(|call| call.name == name).unwrap();
+        assert_eq!((count, by("clone").count, by("read").count), (1500, 500, 1000));
+        assert_eq!(by("read").subject, Some(("/srv/a".into(), 1.0)));
     }
 
     #[test]
