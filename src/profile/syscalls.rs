@@ -38,6 +38,13 @@ const CHANGES_MAX: u32 = 8;
 /// Every call is looked at below this rate, calls a second.
 const RARE_PER_SECOND: f64 = 20_000.0;
 
+/// The same where most calls are those of young children: an event begins anew in each, and what a child does in its
+/// first hundred calls would hardly ever be seen.
+const RARE_OF_CHILDREN_PER_SECOND: f64 = 200_000.0;
+
+/// Children are young where one is born in less than so many calls.
+const CALLS_OF_A_LIFE: f64 = 1000.0;
+
 /// Every thousandth or so is looked at above this rate.
 const STORM_PER_SECOND: f64 = 1_000_000.0;
 
@@ -137,7 +144,9 @@ impl Run<'_> {
         may_change: bool,
     ) -> Option<u64> {
         let start = attached.enable();
-        let (mut trial, mut seen_before) = (start, 0);
+        let births_before = self.tally.births_count();
+        let mut before = Seen { births: births_before as f64, ..Seen::default() };
+        let (mut trial, mut missed_children) = (start, false);
         let next = loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             sleep(PAUSE.min(left));
@@ -150,24 +159,40 @@ impl Run<'_> {
             if tried < TRIAL {
                 continue;
             }
-            let seen = self.tally.samples_count().saturating_sub(seen_before);
-            if seen == 0 && self.have_ended() {
+            let seen = self.seen(attached);
+            let span = seen.since(&before);
+            if span.calls < 1.0 && self.have_ended() {
                 break None;
             }
-            let calls = seen as f64 * attached.period as f64;
-            let wanted = period_for(calls / tried.as_secs_f64(), attached.period);
+            let young = span.is_young();
+            let wanted = period_for(span.calls / tried.as_secs_f64(), attached.period, young);
             if may_change && wanted != attached.period && self.deadline > now + TRIAL {
+                missed_children = young && wanted < attached.period;
                 break Some(wanted);
             }
-            (trial, seen_before) = (now, self.tally.samples_count());
+            (trial, before) = (now, seen);
         };
         let end = attached.disable();
         attached.drain(tracepoint, &mut self.tally, resolver);
         self.seconds += end.duration_since(start).as_secs_f64();
         let counted = attached.calls_count();
+        // A first look that hardly saw the children is counted, and named as what comes after it.
+        if missed_children && end.duration_since(start) < 2 * TRIAL {
+            let births = self.tally.births_count().saturating_sub(births_before);
+            self.tally.forget_phase(counted.unwrap_or(0).saturating_sub(births));
+            return next;
+        }
         let samples = self.tally.samples_count();
         self.tally.close_phase(counted.unwrap_or_else(|| samples.saturating_mul(attached.period)));
         next
+    }
+
+    /// What was seen since the period began.
+    fn seen(&self, attached: &mut Attached) -> Seen {
+        let births = self.tally.births_count() as f64;
+        let sampled = self.tally.samples_count() as f64 * attached.period as f64;
+        let counted = if attached.period > 1 { attached.calls_count_soon() } else { None };
+        Seen { calls: counted.map_or(sampled, |count| count as f64), sampled, births }
     }
 
     /// Whether none of the processes is left; their children would have been seen.
@@ -176,13 +201,38 @@ impl Run<'_> {
     }
 }
 
+/// Calls, those that the samples stand for, and processes and threads that were born.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    calls: f64,
+    sampled: f64,
+    births: f64,
+}
+
+impl Seen {
+    fn since(&self, before: &Self) -> Self {
+        Self {
+            calls: (self.calls - before.calls).max(0.0),
+            sampled: (self.sampled - before.sampled).max(0.0),
+            births: (self.births - before.births).max(0.0),
+        }
+    }
+
+    /// Whether most calls are of children that have not lived long enough to be sampled.
+    fn is_young(&self) -> bool {
+        let unseen = self.calls > 2.0 * self.sampled && self.calls - self.sampled > CALLS_OF_A_LIFE;
+        unseen || self.births * CALLS_OF_A_LIFE > self.calls
+    }
+}
+
 /// The period for a rate; the one in force is kept until the rate is far from its range.
-fn period_for(calls_per_second: f64, current: u64) -> u64 {
+fn period_for(calls_per_second: f64, current: u64, young: bool) -> u64 {
+    let rare = if young { RARE_OF_CHILDREN_PER_SECOND } else { RARE_PER_SECOND };
     let [all, some, few] = PERIODS;
     match current {
-        1 if calls_per_second < 2.0 * RARE_PER_SECOND => all,
+        1 if calls_per_second < 2.0 * rare => all,
         1009 if calls_per_second > 0.5 * STORM_PER_SECOND => few,
-        _ if calls_per_second < RARE_PER_SECOND => all,
+        _ if calls_per_second < rare => all,
         _ if calls_per_second < STORM_PER_SECOND => some,
         _ => few,
     }

@@ -4,7 +4,7 @@
 //! a ring; all events of a CPU share one. Where that would be too many descriptors, one event for each CPU sees everybody's
 //! calls, and the number of calls is what the samples stand for.
 
-use super::sample::{REGISTERS, Tracepoint};
+use super::sample::{REGISTERS, Sample, Tracepoint};
 use super::subject::Resolver;
 use super::tally::Tally;
 use crate::model::task::Pid;
@@ -26,6 +26,9 @@ const RING_BYTES: [usize; 6] = [512 << 10, 256 << 10, 128 << 10, 64 << 10, 32 <<
 
 /// Events that are opened at most: to open and close one takes some 20 microseconds.
 const EVENTS_MAX: usize = 2048;
+
+/// Events that are read while the trace goes on.
+const SOON_MAX: usize = 512;
 
 /// Descriptors that are left to others.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -58,7 +61,14 @@ pub(super) struct Attached {
     pub(super) note: Option<String>,
     /// Losses that records told of.
     lost_records: u64,
+    /// Events that a sample was seen of.
+    streams: HashSet<u64>,
+    /// The last sample that came whatever the period.
+    forced: Option<Sample>,
 }
+
+/// Events that are remembered: more come of processes that fork without end.
+const STREAMS_MAX: usize = 1 << 16;
 
 impl Attached {
     /// Opens what is needed for all threads of `pids`; nothing runs yet.
@@ -90,7 +100,16 @@ impl Attached {
     }
 
     fn new(period: u64, only: Option<HashSet<Pid>>) -> Self {
-        Self { rings: Vec::new(), counters: Vec::new(), only, period, note: None, lost_records: 0 }
+        Self {
+            rings: Vec::new(),
+            counters: Vec::new(),
+            only,
+            period,
+            note: None,
+            lost_records: 0,
+            streams: HashSet::new(),
+            forced: None,
+        }
     }
 
     fn of_threads(
@@ -191,6 +210,14 @@ impl Attached {
         Some(counts.fold(0, u64::saturating_add))
     }
 
+    /// The same, unless there are so many counters that to read them takes its time.
+    pub(super) fn calls_count_soon(&mut self) -> Option<u64> {
+        if self.rings.len().saturating_add(self.counters.len()) > SOON_MAX {
+            return None;
+        }
+        self.calls_count()
+    }
+
     /// Samples that were lost.
     pub(super) fn lost_count(&mut self) -> u64 {
         let rings = self.rings.iter_mut().map(Sampler::as_counter_mut);
@@ -203,6 +230,9 @@ impl Attached {
     /// Empties the rings into the tally.
     pub(super) fn drain(&mut self, tracepoint: &Tracepoint, tally: &mut Tally, resolver: &mut Resolver) {
         resolver.begin();
+        if self.streams.len() > STREAMS_MAX {
+            self.streams.clear();
+        }
         for ring in &mut self.rings {
             while let Some(record) = ring.next_record() {
                 let bytes = record.to_contiguous();
@@ -211,7 +241,12 @@ impl Attached {
                         let sample = tracepoint.sample(&bytes);
                         let kept = sample.filter(|sample| is_kept(self.only.as_ref(), sample.pid));
                         if let Some(sample) = kept {
-                            tally.add(&sample, resolver);
+                            // A tracepoint's event takes the first call whatever the period, as often as twice,
+                            // and only then every n-th.
+                            let first = self.period > 1 && self.streams.insert(sample.stream);
+                            let forced = first || self.forced.take() == Some(sample);
+                            self.forced = first.then_some(sample);
+                            tally.add(&sample, forced, resolver);
                         }
                     }
                     RECORD_LOST => {
@@ -253,7 +288,7 @@ fn is(error: &io::Error, numbers: &[Errno]) -> bool {
 fn builder(tracepoint: &Tracepoint, period: u64) -> Builder<'static> {
     let mut builder = Builder::new(events::Tracepoint::with_id(tracepoint.id));
     builder.exclude_kernel(false).sample_period(period).read_format(losses());
-    builder.sample(SampleFlag::TID).sample(SampleFlag::RAW);
+    builder.sample(SampleFlag::TID).sample(SampleFlag::STREAM_ID).sample(SampleFlag::RAW);
     if REGISTERS != 0 {
         builder.sample(SampleFlag::REGS_USER).sample_regs_user(REGISTERS);
     }

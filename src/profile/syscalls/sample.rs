@@ -71,14 +71,15 @@ impl Tracepoint {
         Some(Self { id: id.trim().parse().ok()?, number: field("id")?, returned: field("ret")? })
     }
 
-    /// One sample with TID, RAW and, where there are any, REGS_USER; none where it is too short.
+    /// One sample with TID, STREAM_ID, RAW and, where there are any, REGS_USER; none where it is too short.
     pub(super) fn sample(&self, bytes: &[u8]) -> Option<Sample> {
         let pid = i32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?);
-        let raw_size = usize::try_from(u32::from_ne_bytes(bytes.get(8..12)?.try_into().ok()?)).ok()?;
-        let rest = bytes.get(12..)?;
+        let raw_size = usize::try_from(u32::from_ne_bytes(bytes.get(16..20)?.try_into().ok()?)).ok()?;
+        let rest = bytes.get(20..)?;
         let raw = rest.get(..raw_size)?;
         let mut sample = Sample {
             pid,
+            stream: u64::from_ne_bytes(bytes.get(8..16)?.try_into().ok()?),
             number: self.number.read(raw)?,
             returned: self.returned.read(raw)?,
             table: Table::Native,
@@ -106,6 +107,8 @@ impl Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample {
     pub(super) pid: i32,
+    /// The event of one thread and CPU that it is of, inherited ones told apart.
+    pub(super) stream: u64,
     pub(super) number: i64,
     pub(super) returned: i64,
     pub(super) table: Table,
@@ -153,6 +156,7 @@ mod tests {
         let mut bytes = Vec::new();
         bytes.extend(77i32.to_ne_bytes());
         bytes.extend(78i32.to_ne_bytes());
+        bytes.extend(5u64.to_ne_bytes());
         // Head, number, result, and the padding that brings the next field to a multiple of 8.
         bytes.extend(28u32.to_ne_bytes());
         bytes.extend([0; 8]);
@@ -178,7 +182,7 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     fn a_sample_has_number_result_and_arguments() {
         let sample = tracepoint().sample(&bytes(1, -11, &[2, 100, 200, 300])).unwrap();
-        assert_eq!((sample.pid, sample.number, sample.returned), (77, 1, -11));
+        assert_eq!((sample.pid, sample.stream, sample.number, sample.returned), (77, 5, 1, -11));
         assert_eq!((sample.table, sample.first, sample.second), (Table::Native, Some(300), Some(200)));
         let compat = tracepoint().sample(&bytes(4, 5, &[1, 100, 200, 300])).unwrap();
         assert_eq!((compat.table, compat.first, compat.second), (Table::Compat, Some(100), None));
@@ -189,10 +193,10 @@ mod tests {
     #[test]
     fn a_sample_that_is_cut_short_is_none() {
         let whole = bytes(1, 2, &[2, 1, 2, 3]);
-        for length in 0..40 {
+        for length in 0..48 {
             assert_eq!(tracepoint().sample(&whole[..length]), None, "{length}");
         }
-        for length in 40..whole.len() {
+        for length in 48..whole.len() {
             let _ = tracepoint().sample(&whole[..length]);
         }
     }

@@ -54,6 +54,8 @@ pub(super) struct Tally {
     phase_samples_count: u64,
     /// Samples of newborn threads that come out of the call which made them: the parent's is the one that counts.
     phase_births_count: u64,
+    /// The same, also of those that were taken whatever the period.
+    births_count: u64,
     /// Of the periods before, in calls.
     total: HashMap<Key, Seen>,
     calls_count: u64,
@@ -68,10 +70,20 @@ impl Tally {
         self.phase_samples_count
     }
 
-    /// Takes one sample.
-    pub(super) fn add(&mut self, sample: &Sample, resolver: &mut Resolver) {
+    /// Processes and threads that were seen to be born.
+    pub(super) fn births_count(&self) -> u64 {
+        self.births_count
+    }
+
+    /// Takes one sample; one that was `forced` came whatever the period and counts for nothing.
+    pub(super) fn add(&mut self, sample: &Sample, forced: bool, resolver: &mut Resolver) {
+        let birth = sample.returned == 0 && is_birth(sample);
+        self.births_count = self.births_count.saturating_add(u64::from(birth));
+        if forced {
+            return;
+        }
         self.phase_samples_count = self.phase_samples_count.saturating_add(1);
-        if sample.returned == 0 && is_birth(sample) {
+        if birth {
             self.phase_births_count = self.phase_births_count.saturating_add(1);
             return;
         }
@@ -130,6 +142,13 @@ impl Tally {
             }
         }
         (self.phase_samples_count, self.phase_births_count) = (0, 0);
+    }
+
+    /// Ends a period within which `calls_count` calls were made that its samples do not stand for.
+    pub(super) fn forget_phase(&mut self, calls_count: u64) {
+        self.phase.clear();
+        (self.phase_samples_count, self.phase_births_count) = (0, 0);
+        self.close_phase(calls_count);
     }
 
     /// Asks once more for what the most frequent calls were about, where nothing is known yet.
@@ -252,17 +271,17 @@ mod tests {
 
     fn sample(number: i64, returned: i64, first: u64) -> Sample {
         let table = Table::Native;
-        Sample { pid: 7, number, returned, table, first: Some(first), second: Some(0) }
+        Sample { pid: 7, stream: 1, number, returned, table, first: Some(first), second: Some(0) }
     }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn each_period_is_scaled_by_its_own_count() {
         let (mut tally, mut resolver) = (Tally::default(), Resolver::silent());
-        (0..3).for_each(|_| tally.add(&sample(0, -11, 3), &mut resolver));
-        tally.add(&sample(1, 5, 4), &mut resolver);
+        (0..3).for_each(|_| tally.add(&sample(0, -11, 3), false, &mut resolver));
+        tally.add(&sample(1, 5, 4), false, &mut resolver);
         tally.close_phase(404);
-        tally.add(&sample(1, 5, 4), &mut resolver);
+        tally.add(&sample(1, 5, 4), false, &mut resolver);
         tally.close_phase(1);
         tally.close_phase(45);
         let file = Place { pid: 7, value: Value::Descriptor(3) };
@@ -285,9 +304,9 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     fn a_return_from_a_signal_is_no_error_and_a_futex_is_its_address() {
         let (mut tally, mut resolver) = (Tally::default(), Resolver::silent());
-        tally.add(&sample(-1, -4, 3), &mut resolver);
-        tally.add(&sample(202, -512, 0x7f00), &mut resolver);
-        tally.add(&sample(9999, -4095, 0), &mut resolver);
+        tally.add(&sample(-1, -4, 3), false, &mut resolver);
+        tally.add(&sample(202, -512, 0x7f00), false, &mut resolver);
+        tally.add(&sample(9999, -4095, 0), false, &mut resolver);
         tally.close_phase(3);
         let (_, calls) = tally.finish(&mut resolver);
         let by = |name: &str| calls.iter().find(|call| call.name == name).unwrap();
@@ -303,8 +322,8 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     fn a_fork_is_counted_once_and_many_files_stand_for_the_rest() {
         let (mut tally, mut resolver) = (Tally::default(), Resolver::silent());
-        (0..10).for_each(|number| tally.add(&sample(56, number % 2 * 100, 0), &mut resolver));
-        (0..10).for_each(|number| tally.add(&sample(0, 1, number), &mut resolver));
+        (0..10).for_each(|number| tally.add(&sample(56, number % 2 * 100, 0), false, &mut resolver));
+        (0..10).for_each(|number| tally.add(&sample(0, 1, number), false, &mut resolver));
         tally.close_phase(2000);
         for number in 0..4 {
             let place = Place { pid: 7, value: Value::Descriptor(number) };
@@ -326,8 +345,8 @@ mod tests {
     #[test]
     fn what_is_different_each_time_names_no_subject() {
         let (mut tally, mut resolver) = (Tally::default(), Resolver::silent());
-        (0..5000).for_each(|number| tally.add(&sample(0, 1, number), &mut resolver));
-        (0..5000).for_each(|number| tally.add(&sample(number, -number, 0), &mut resolver));
+        (0..5000).for_each(|number| tally.add(&sample(0, 1, number), false, &mut resolver));
+        (0..5000).for_each(|number| tally.add(&sample(number, -number, 0), false, &mut resolver));
         tally.close_phase(10_000);
         let (_, calls) = tally.finish(&mut resolver);
         assert!(calls.len() <= CALLS_MAX && calls[0].subject.is_none(), "{:?}", calls[0]);

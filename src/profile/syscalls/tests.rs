@@ -153,6 +153,7 @@ fn the_period_follows_the_rate_and_does_not_swing() {
         (4e5, 1009, 101),
         (10.0, 1009, 1),
     ] {
-        assert_eq!(period_for(rate, current), period, "{rate} from {current}");
+        assert_eq!(period_for(rate, current, false), period, "{rate} from {current}");
     }
+    assert_eq!([1e5, 3e5].map(|rate| period_for(rate, 101, true)), [1, 101]);
 }
