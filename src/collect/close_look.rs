@@ -13,7 +13,7 @@ use crate::collect::root::{LockWord, Root, Says};
 use crate::collect::thread_files::TaskRef;
 use crate::model::close_look::{About, CloseLook, Inside, Refused};
 use crate::model::reading::{Absence, AbsenceKind};
-use crate::model::syscall_number::{FirstArgument, first_argument, name};
+use crate::model::syscall::{Subject, name_on, subject};
 use crate::model::task::{Pid, State, WaitChannel};
 use crate::model::wait::{Wait, sleeps_for_a_file_lock};
 use std::collections::HashMap;
@@ -193,9 +193,9 @@ impl Closer {
             inside.syscall = None;
             return;
         }
-        let Some(name) = name(&self.arch, call.number) else { return };
-        match first_argument(name) {
-            FirstArgument::Descriptor => {
+        let Some(name) = name_on(&self.arch, call.number) else { return };
+        match subject(name) {
+            Subject::Descriptor => {
                 let file = call.arguments[0];
                 let target = self.told.files.entry((task.pid, file)).or_insert_with(|| {
                     let file = i32::try_from(file).ok()?;
@@ -203,11 +203,12 @@ impl Closer {
                 });
                 inside.about = target.clone().map(About::Descriptor);
             }
-            FirstArgument::Futex => {
+            Subject::Futex => {
                 inside.about = Some(About::Futex(call.arguments[0]));
                 inside.holder = self.owner(root, task.pid, call).filter(|owner| *owner != task.tid);
             }
-            FirstArgument::Other => {}
+            // A path is in the memory of the process.
+            Subject::Path | Subject::PathAt | Subject::None => {}
         }
         if function.is_some_and(sleeps_for_a_file_lock) {
             let read = || file_locks::read(root, &mut scratch.bytes).unwrap_or_default();

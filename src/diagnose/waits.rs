@@ -5,7 +5,7 @@ use crate::model::finding::NotChecked;
 use crate::model::profile::ProfileWait;
 use crate::model::rates::Rates;
 use crate::model::reading::{Absence, AbsenceKind};
-use crate::model::syscall_number;
+use crate::model::syscall;
 use crate::model::task::Pid;
 use crate::model::units::percent;
 use crate::model::wait::{LOCK_ALONE_RATIO, Wait};
@@ -80,7 +80,7 @@ fn key(rates: &Rates, pid: Pid, span: &WaitSpan) -> Key {
     };
     let arch = rates.host.arch.as_deref().unwrap_or("");
     let call = span.inside.syscall.map(|number| {
-        syscall_number::name(arch, number).map_or_else(|| format!("syscall {number}"), str::to_owned)
+        syscall::name_on(arch, number).map_or_else(|| format!("syscall {number}"), str::to_owned)
     });
     (span.wait, span.function.clone(), call, subject)
 }

@@ -14,7 +14,6 @@ pub mod reading;
 pub mod report;
 pub mod snapshot;
 pub mod syscall;
-pub mod syscall_number;
 pub mod target;
 pub mod task;
 pub mod task_rates;

@@ -73,6 +73,16 @@ fn compat(_number: usize) -> Option<&'static str> {
     None
 }
 
+/// The call `number` of a machine of the kind `arch` (uname(2)); none where either is not known.
+pub fn name_on(arch: &str, number: u64) -> Option<&'static str> {
+    let number = usize::try_from(number).ok()?;
+    match arch {
+        "x86_64" => syscalls::x86_64::Sysno::new(number).map(|call| call.name()),
+        "aarch64" => syscalls::aarch64::Sysno::new(number).map(|call| call.name()),
+        _ => None,
+    }
+}
+
 /// The error in what a call returned; none where it succeeded, or is only started again.
 pub fn error(returned: i64) -> Option<i32> {
     let number = returned.checked_neg().filter(|number| (1..=ERRNO_MAX).contains(number))?;
@@ -175,6 +185,17 @@ pub fn subject(name: &str) -> Subject {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn numbers_have_the_names_of_their_machine() {
+        assert_eq!(name_on("x86_64", 74), Some("fsync"));
+        assert_eq!(name_on("aarch64", 82), Some("fsync"));
+        assert_eq!(name_on("x86_64", 202), Some("futex"));
+        assert_eq!(name_on("aarch64", 98), Some("futex"));
+        for (arch, number) in [("x86_64", 99_999), ("x86_64", u64::MAX), ("riscv64", 1), ("", 0)] {
+            assert_eq!(name_on(arch, number), None, "{arch} {number}");
+        }
+    }
 
     #[test]
     fn functions_of_the_kernel_are_named_as_in_the_manual() {

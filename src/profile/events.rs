@@ -1,12 +1,12 @@
 //! Opening the events of perf_event_open(2): one per CPU for every process, or those of chosen threads.
 
+use super::perf::redirect;
 use super::record::{Record, parse};
 use crate::model::profile::SampledEvent;
 use crate::model::task::Pid;
 use perf_event::events::{Event, Hardware, Software};
 use perf_event::{Builder, Counter, ReadFormat, SampleFlag, Sampler};
 use std::io;
-use std::os::fd::AsRawFd;
 
 /// Bytes of the stack that come with a sample: as perf(1) takes by default.
 const STACK_BYTES: u32 = 8 * 1024;
@@ -232,20 +232,6 @@ fn ring_bytes(cpus_count: usize, frequency_hertz: u32) -> usize {
     wanted
         .clamp(RING_BYTES_MIN, (RINGS_BYTES_MAX / cpus_count.max(1)).max(RING_BYTES_MIN))
         .next_power_of_two()
-}
-
-/// PERF_EVENT_IOC_SET_OUTPUT: `counter` writes into the ring of `into`.
-#[allow(unsafe_code, reason = "no crate has this ioctl")]
-fn redirect(counter: &Counter, into: &Sampler) -> io::Result<()> {
-    const SET_OUTPUT: rustix::ioctl::Opcode = rustix::ioctl::opcode::none(b'$', 5);
-    // SAFETY: the ioctl takes a file descriptor by value and touches no memory of this process; both descriptors are
-    // open as long as their owners are borrowed.
-    let result = unsafe {
-        let fd = rustix::fd::BorrowedFd::borrow_raw(counter.as_raw_fd());
-        let value = usize::try_from(into.as_raw_fd()).unwrap_or(usize::MAX);
-        rustix::ioctl::ioctl(fd, rustix::ioctl::IntegerSetter::<SET_OUTPUT>::new_usize(value))
-    };
-    result.map_err(io::Error::from)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod events;
 pub mod mappings;
 pub mod modules;
 pub mod on_cpu;
+mod perf;
 mod record;
 mod stacks;
 pub mod symbols;

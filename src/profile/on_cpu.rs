@@ -1,6 +1,7 @@
 //! Where CPU time goes: a thread that empties the rings while the window lasts, and the names afterwards.
 
 use super::events::{self, Rings, Whom};
+use super::perf::{online_cpus, threads};
 use super::stacks::{IDLE, Program, Seen, Stack, Stacks, UNNAMED};
 use super::symbols::Symbols;
 use crate::model::profile::{Context, FrameName, SampledEvent, SampledProcess, SampledStack, Samples};
@@ -293,55 +294,14 @@ fn file_name(path: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-/// Threads of a process; none when it has gone.
-pub(super) fn threads(pid: Pid) -> Vec<Pid> {
-    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
 /// `kernel.perf_event_max_sample_rate`, which the kernel lowers where samples take it long.
 fn rate_max() -> Option<u32> {
     fs::read_to_string("/proc/sys/kernel/perf_event_max_sample_rate").ok()?.trim().parse().ok()
 }
 
-/// CPUs that are online.
-///
-/// # Errors
-///
-/// When the list cannot be read or understood.
-pub(super) fn online_cpus() -> io::Result<Vec<usize>> {
-    let text = fs::read_to_string("/sys/devices/system/cpu/online")?;
-    parse_cpus(text.trim()).ok_or_else(|| io::Error::other("/sys/devices/system/cpu/online makes no sense"))
-}
-
-/// `0-3,8,10-11`: kernel `Documentation/admin-guide/cputopology.rst`.
-fn parse_cpus(text: &str) -> Option<Vec<usize>> {
-    /// More than any kernel can have.
-    const CPUS_MAX: usize = 1 << 16;
-    let mut cpus = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        if last >= CPUS_MAX {
-            return None;
-        }
-        cpus.extend(first..=last);
-    }
-    Some(cpus)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_of_cpus() {
-        assert_eq!(parse_cpus("0-3,8,10-11"), Some(vec![0, 1, 2, 3, 8, 10, 11]));
-        assert_eq!(parse_cpus("0"), Some(vec![0]));
-        for bad in ["", "a", "0-", "0-99999999999", "1,,2"] {
-            assert_eq!(parse_cpus(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn stacks_of_equal_names_are_one() {

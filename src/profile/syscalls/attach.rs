@@ -9,17 +9,13 @@ use super::subject::Resolver;
 use super::tally::Tally;
 use crate::model::task::Pid;
 use crate::profile::access::What;
+use crate::profile::perf::{online_cpus, redirect, threads};
 use perf_event::{Builder, Counter, ReadFormat, SampleFlag, Sampler, events};
-use rustix::ioctl::{IntegerSetter, ioctl};
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Instant;
 use syscalls::Errno;
-
-/// PERF_EVENT_IOC_SET_OUTPUT, kernel `include/uapi/linux/perf_event.h`.
-const SET_OUTPUT: rustix::ioctl::Opcode = 0x2405;
 
 /// Sizes of rings that are tried; smaller ones where a user may not lock more.
 const RING_BYTES: [usize; 6] = [512 << 10, 256 << 10, 128 << 10, 64 << 10, 32 << 10, 16 << 10];
@@ -77,7 +73,7 @@ impl Attached {
         if threads.is_empty() {
             return Err(Error::Ended);
         }
-        let cpus = cpus();
+        let cpus = online_cpus().map_err(|error| Error::Refused(error, What::Tracepoints))?;
         let affordable = descriptors() / cpus.len().max(1);
         if threads.len() <= affordable {
             return Self::of_threads(&threads, &cpus, tracepoint, period);
@@ -302,46 +298,6 @@ fn losses() -> ReadFormat {
     if *KNOWN.get_or_init(ask) { ReadFormat::LOST } else { ReadFormat::empty() }
 }
 
-/// Lets `counter` write to the ring of `owner`.
-#[allow(unsafe_code, reason = "neither perf-event2 nor rustix has this ioctl")]
-fn redirect(counter: &Counter, owner: &Sampler) -> io::Result<()> {
-    let to = usize::try_from(owner.as_raw_fd()).map_err(io::Error::other)?;
-    // SAFETY: both descriptors are of perf events and stay open: they are borrowed from values that own them.
-    // PERF_EVENT_IOC_SET_OUTPUT takes a descriptor as its argument and touches no memory of this process.
-    unsafe {
-        let fd = BorrowedFd::borrow_raw(counter.as_raw_fd());
-        ioctl(fd, IntegerSetter::<SET_OUTPUT>::new_usize(to))?;
-    }
-    Ok(())
-}
-
-/// Threads of a process; none where it has ended.
-fn threads(pid: Pid) -> Vec<Pid> {
-    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
-/// CPUs that are on.
-fn cpus() -> Vec<usize> {
-    let text = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    let cpus = parse_cpus(&text);
-    if cpus.is_empty() {
-        (0..std::thread::available_parallelism().map_or(1, usize::from)).collect()
-    } else {
-        cpus
-    }
-}
-
-/// A list of CPUs: `0-3,5`.
-fn parse_cpus(text: &str) -> Vec<usize> {
-    const CPUS_MAX: usize = 8192;
-    let range = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?.min(CPUS_MAX))
-    };
-    text.trim().split(',').filter_map(range).flatten().take(CPUS_MAX).collect()
-}
-
 /// Events that there are descriptors for.
 fn descriptors() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -353,14 +309,6 @@ fn descriptors() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_of_cpus() {
-        assert_eq!(parse_cpus("0-1\n"), [0, 1]);
-        assert_eq!(parse_cpus("0,2-3,7\n"), [0, 2, 3, 7]);
-        assert!(parse_cpus("").is_empty() && parse_cpus("x-y,").is_empty() && parse_cpus("3-1").is_empty());
-        assert!(parse_cpus("0-99999999999").len() < 10_000);
-    }
 
     #[test]
     fn children_of_the_kept_are_kept() {
