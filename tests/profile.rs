@@ -3,7 +3,7 @@
 //! Nothing here depends on how busy this machine is: a thread that never stops is seen however seldom it runs.
 
 #![allow(clippy::disallowed_methods, reason = "a test runs the program and reads files")]
-#![allow(clippy::unwrap_used, reason = "helpers of tests, as in the tests themselves")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, as in the tests themselves")]
 
 mod support;
 

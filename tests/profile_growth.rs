@@ -2,7 +2,7 @@
 //! opens or allocates meanwhile.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads files")]
-#![allow(clippy::unwrap_used, reason = "helpers of tests, as in the tests themselves")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, as in the tests themselves")]
 
 use diag::profile::on_cpu;
 use std::fs;
