@@ -18,7 +18,7 @@ const ROWS_MAX: usize = 24;
 const HOLDER_RATIO: f64 = 0.6;
 
 /// Share of the time from which a wait is worth a word.
-const NAMED_RATIO: f64 = 0.05;
+const NAMED_RATIO: f64 = 0.1;
 
 /// What a row is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -26,6 +26,9 @@ const SAMPLES_MIN: u64 = 20;
 /// Share of the CPU time below system calls from which on the calls are worth tracing.
 const SYSCALLS_RATIO: f64 = 0.4;
 
+/// Calls of which more than this fail are told to fail.
+const FAILING_RATIO: f64 = 0.2;
+
 /// A process that uses less of one CPU than this is not worth a profile of its own accord.
 const BUSY_RATIO: f64 = 0.05;
 
@@ -249,23 +252,29 @@ fn nothing_seen(offender: &Offender, rates: &Rates) -> NotChecked {
     }
 }
 
-/// What the system calls say: `reads 1 byte ...`.
+/// What the traced system calls say: the one that takes most of the time, else the most frequent one.
 fn called(profile: &Profile) -> Option<String> {
-    let first = profile.syscalls.first()?;
-    let count = first.count? as f64;
-    let all: f64 = profile.syscalls.iter().filter_map(|call| call.count).map(|count| count as f64).sum();
-    let share = if all > 0.0 { count / all } else { 0.0 };
-    let subject = first.subject.as_ref().map(|subject| format!(" of {subject}")).unwrap_or_default();
-    let rate = human_count(all / profile.syscalls_seconds.unwrap_or(profile.seconds).max(0.001));
-    let below = first
-        .cpu_ratio
-        .map(|ratio| format!(", {} of its CPU time is below it", percent(ratio)))
-        .unwrap_or_default();
-    Some(format!(
-        "{rate} system calls a second, {} of them {}(2){subject}{below}",
-        percent(share),
-        first.name
-    ))
+    let seconds = profile.syscalls_seconds.filter(|seconds| *seconds > 0.0)?;
+    let traced = || profile.syscalls.iter().filter(|call| call.count.is_some_and(|count| count > 0));
+    let costly = |call: &&Syscall| call.cpu_ratio.unwrap_or(0.0);
+    let call = traced().max_by(|a, b| costly(a).total_cmp(&costly(b)).then(a.count.cmp(&b.count)))?;
+    let rate = human_count(call.count? as f64 / seconds);
+    let name = format!("{}(2)", call.name);
+    let subject = call.subject.as_ref().map(|subject| format!(" of {subject}")).unwrap_or_default();
+    let failing = call.errors_count.unwrap_or(0) as f64 / call.count? as f64;
+    let failing = match &call.error {
+        Some(error) if failing >= FAILING_RATIO => {
+            format!(", {} of them fail with {error}", percent(failing))
+        }
+        _ => String::new(),
+    };
+    let times = format!("{rate} calls a second{failing}");
+    Some(match call.cpu_ratio.filter(|ratio| *ratio > 0.0) {
+        Some(ratio) => {
+            format!("{} of its CPU time in the system call {name}{subject}, {times}", percent(ratio))
+        }
+        None => format!("calls {name}{subject}, {times}"),
+    })
 }
 
 fn fold(diagnosis: &mut Diagnosis, told: &str) {
@@ -469,10 +478,11 @@ fn folded(samples: &Samples, stacks: &[(&SampledProcess, &SampledStack)]) -> Vec
 
 fn frame_word(name: &FrameName) -> String {
     let kernel = if name.space == Space::Kernel { "_[k]" } else { "" };
-    match (&name.symbol, &name.module) {
-        (Some(symbol), _) => format!("{symbol}{kernel}"),
-        (None, Some(module)) => format!("[{}]{kernel}", module.trim_matches(['[', ']'])),
-        (None, None) => format!("[unknown]{kernel}"),
+    match (&name.symbol, &name.module, name.start) {
+        (Some(symbol), ..) => format!("{symbol}{kernel}"),
+        (None, Some(_), Some(_)) => name_of(name),
+        (None, Some(module), None) => format!("[{}]{kernel}", module.trim_matches(['[', ']'])),
+        (None, None, _) => format!("[unknown]{kernel}"),
     }
 }
 

@@ -109,6 +109,9 @@ pub struct FrameName {
     pub module: Option<String>,
     /// Kernel or user.
     pub space: Space,
+    /// First address of its function as the file was linked, where that is all that is known.
+    #[serde(default)]
+    pub start: Option<u64>,
     /// Why there is no symbol: stripped, gone, no map of the runtime.
     pub unnamed: Option<String>,
 }

@@ -167,11 +167,15 @@ impl Wait {
             _ if waits_for_tcp_peer(function) || has(SLEEPS_FOR_A_PEER) => Self::Network,
             WaitReason::RemoteFilesystem => Self::Network,
             WaitReason::KernelLock => Self::Lock,
+            _ if function == SLEEPS_FOR_ASYNCHRONOUS_IO => Self::Disk,
             // A sleep that any signal may end waits for an event, and who waits for events is idle.
             _ => Self::Asleep,
         }
     }
 }
+
+/// io_getevents(2) sleeps here until what was submitted has been done; kernel `fs/aio.c`.
+const SLEEPS_FOR_ASYNCHRONOUS_IO: &str = "read_events";
 
 /// Locks of files; advisory, and held by another process.
 const SLEEPS_FOR_A_FILE_LOCK: &[&str] = &["locks_lock", "flock_lock", "posix_lock", "fcntl_setlk"];
@@ -345,6 +349,7 @@ mod tests {
             ("do_epoll_wait", Wait::Asleep),
             ("poll_schedule_timeout.constprop.0", Wait::Asleep),
             ("hrtimer_nanosleep", Wait::Asleep),
+            ("read_events", Wait::Disk),
             ("anon_pipe_read", Wait::Asleep),
             ("do_wait", Wait::Asleep),
             ("locks_lock_inode_wait", Wait::Lock),

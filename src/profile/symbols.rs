@@ -8,6 +8,7 @@ mod debug_files;
 mod demangle;
 mod kernel;
 mod perf_map;
+mod starts;
 mod table;
 
 use super::mappings::{AddressSpace, Mapping};
@@ -15,6 +16,7 @@ use super::modules::{Absence, Module, Modules};
 use crate::model::profile::{FrameName, Space};
 use crate::model::task::Pid;
 use kernel::Kernel;
+use starts::Starts;
 use std::collections::HashMap;
 use std::sync::Arc;
 use table::{Found, SymbolTable};
@@ -31,6 +33,8 @@ struct Names {
     table: Option<SymbolTable>,
     /// Whether that is the full table, of its own or in a debug file, and not only that of its exports.
     full: bool,
+    /// Where its functions begin, for want of a full table.
+    starts: Option<Starts>,
 }
 
 /// Names addresses, and keeps the tables for the next call.
@@ -101,17 +105,25 @@ impl Symbols {
         let names = self.names_of(pid, modules, module);
         let found = names.table.as_ref().and_then(|table| table.find(linked));
         match found {
-            Some(Found::Symbol(symbol)) => {
-                FrameName { symbol: Some(symbol), module: Some(name), space: Space::User, unnamed: None }
-            }
+            Some(Found::Symbol(symbol)) => FrameName {
+                symbol: Some(symbol),
+                module: Some(name),
+                space: Space::User,
+                start: None,
+                unnamed: None,
+            },
             Some(Found::Stub) => FrameName {
                 symbol: Some("[plt]".to_owned()),
                 module: Some(name),
                 space: Space::User,
+                start: None,
                 unnamed: None,
             },
             None if names.full => unnamed(Some(name), "no symbol covers it"),
-            None => unnamed(Some(name), "stripped: no symbol covers it"),
+            None => FrameName {
+                start: names.starts.as_ref().and_then(|starts| starts.of(linked)),
+                ..unnamed(Some(name), "stripped: no symbol covers it")
+            },
         }
     }
 
@@ -119,7 +131,7 @@ impl Symbols {
         let held = &mut self.held_bytes;
         let read = || {
             let names = Names::read(pid, modules, module);
-            *held += names.table.as_ref().map_or(0, SymbolTable::size);
+            *held += names.size();
             names
         };
         match module.id() {
@@ -160,6 +172,7 @@ impl Symbols {
                 if let Some(name) = names.get_mut(index) {
                     name.symbol = Some(symbol);
                     name.module = Some("[jit]".to_owned());
+                    name.start = None;
                     name.unnamed = None;
                 }
             });
@@ -191,13 +204,21 @@ impl Names {
             None => debug_files::find(module, modules.process(pid))
                 .and_then(|debug| SymbolTable::full(&Arc::new(debug))),
         };
-        // The full table has the exports as well.
-        Self { full: full.is_some(), table: full.or_else(|| SymbolTable::exports(module)) }
+        Self {
+            full: full.is_some(),
+            starts: if full.is_some() { None } else { Starts::read(module) },
+            // The full table has the exports as well.
+            table: full.or_else(|| SymbolTable::exports(module)),
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.table.as_ref().map_or(0, SymbolTable::size) + self.starts.as_ref().map_or(0, Starts::size)
     }
 }
 
 fn unnamed(module: Option<String>, reason: &str) -> FrameName {
-    FrameName { symbol: None, module, space: Space::User, unnamed: Some(reason.to_owned()) }
+    FrameName { symbol: None, module, space: Space::User, start: None, unnamed: Some(reason.to_owned()) }
 }
 
 /// Base name of the file, `[vdso]`, or `[anon]`.

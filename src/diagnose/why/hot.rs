@@ -226,12 +226,13 @@ fn is_start(symbol: &str) -> bool {
         || symbol.starts_with("std::rt::")
 }
 
-/// A name for a sentence: the function, or the module when it has none.
+/// A name for a sentence: the function; where it has none its place in the file, `worker+0x4f2a0`, or the file.
 pub(super) fn name_of(frame: &FrameName) -> String {
-    match (&frame.symbol, &frame.module) {
-        (Some(symbol), _) => short(symbol),
-        (None, Some(module)) => short(module),
-        (None, None) => "code without a name".to_owned(),
+    match (&frame.symbol, &frame.module, frame.start) {
+        (Some(symbol), ..) => short(symbol),
+        (None, Some(module), Some(start)) => format!("{}+{start:#x}", short(module)),
+        (None, Some(module), None) => short(module),
+        (None, None, _) => "code without a name".to_owned(),
     }
 }
 
@@ -239,7 +240,7 @@ pub(super) fn name_of(frame: &FrameName) -> String {
 fn shown(frame: &FrameName) -> String {
     match (&frame.symbol, &frame.module, &frame.unnamed) {
         (Some(symbol), ..) => format!("`{}`", short(symbol)),
-        (None, Some(module), Some(reason)) => format!("{} ({reason})", short(module)),
+        (None, Some(_), Some(reason)) => format!("{} ({reason})", name_of(frame)),
         (None, ..) => name_of(frame),
     }
 }
@@ -277,6 +278,7 @@ mod tests {
                     let name = FrameName {
                         symbol: (symbol != "?").then(|| symbol.to_owned()),
                         module: Some(module.to_owned()),
+                        start: None,
                         space: if module == "k" { Space::Kernel } else { Space::User },
                         unnamed: (symbol == "?").then(|| "stripped".to_owned()),
                     };

@@ -89,6 +89,7 @@ impl Kernel {
             module: module
                 .or_else(|| program.map(|_| "[bpf]".to_owned()))
                 .or_else(|| Some("[kernel]".to_owned())),
+            start: None,
             space: Space::Kernel,
             unnamed: match symbol {
                 Some(_) => None,
