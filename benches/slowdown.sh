@@ -98,7 +98,7 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : 
 
 pair() { # TOOL FILE
   local without with
-  sleep 0.2
+  sleep 0.5
   without=$(throughput) || return 1
   "${command[@]}" >"$scratch/output" 2>"$scratch/errors" </dev/null &
   tool=$!
@@ -148,8 +148,14 @@ for workload in "${workloads[@]}"; do
   target=$!
   sleep 1
   for ((round = 0; round < pairs; round++)); do
-    for index in "${!tools[@]}"; do
+    for ((turn = 0; turn < ${#tools[@]}; turn++)); do
+      # Each round starts with another, so that none is always measured after the same one.
+      index=$(((round + turn) % ${#tools[@]}))
       command=()
+      if ! kill -0 "$target" 2>/dev/null; then
+        echo "$workload has ended: see what rate says above" >&2
+        exit 2
+      fi
       prepare "${tools[index]}" || continue
       if ! pair "${tools[index]}" "$scratch/$workload.$index"; then
         echo "failed: ${command[*]}" >&2

@@ -37,9 +37,10 @@ pub fn percent(ratio: f64) -> String {
     if value != 0.0 && value.abs() < 10.0 { format!("{value:.1} %") } else { format!("{value:.0} %") }
 }
 
-/// A span as people say it: `640 ms`, `5.0 s`, `3 min`, `2 h`, `4 d`.
+/// A span as people say it: `130 ns`, `640 ms`, `5.0 s`, `3 min`, `2 h`, `4 d`.
 pub fn human_seconds(seconds: f64) -> String {
     match seconds {
+        s if s > 0.0 && s < 0.000_001 => format!("{:.0} ns", s * 1e9),
         s if s < 0.001 => format!("{:.0} µs", s * 1e6),
         s if s < 0.01 => format!("{:.1} ms", s * 1e3),
         s if s < 1.0 => format!("{:.0} ms", s * 1e3),
@@ -76,6 +77,8 @@ mod tests {
 
     #[test]
     fn spans_choose_their_unit() {
+        assert_eq!(human_seconds(0.0), "0 µs");
+        assert_eq!(human_seconds(0.000_000_13), "130 ns");
         assert_eq!(human_seconds(0.00009), "90 µs");
         assert_eq!(human_seconds(0.0082), "8.2 ms");
         assert_eq!(human_seconds(5.0), "5.0 s");
