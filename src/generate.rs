@@ -45,6 +45,11 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("/proc/PID/", "What each process takes and waits for."),
     (
+        "/proc/PID/root/tmp/perf-PID.map, /usr/lib/debug/",
+        "With --profile: names of what a runtime has compiled (node --perf-basic-prof, python -X perf, jcmd PID \
+         Compiler.perfmap), and of programs whose symbols are in a separate file.",
+    ),
+    (
         "/etc/diag/config.toml, then $XDG_CONFIG_HOME/diag/config.toml",
         "Limits that differ from the defaults, as TOML: a table for each limit, with warning and critical. Both files \
          may be missing; the later one wins, number by number. Those of the machine that runs diag are read, also for \
@@ -57,6 +62,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("diag", "What is wrong here, now."),
     ("diag --interval 30s --sort memory", "A longer look, with the processes ranked by memory."),
     ("diag --format json | jq .verdict", "The verdict for a program."),
+    ("diag --profile", "Which function, system call or wait it is."),
+    ("diag --pid 4242 --profile --flamegraph 4242.svg", "What one process does, as a picture."),
     ("diag --fail-on critical || page-me", "For a monitor."),
     ("diag --root /host", "From a container that has the host's root mounted there."),
     ("diag record slow.diag", "Keep the raw counters of an incident."),

@@ -5,7 +5,8 @@
 //! 1. [`collect`] reads kernel files, live or from a capture, into a [`model::snapshot::Recording`];
 //! 2. [`delta`] turns the recording's counters into [`model::rates::Rates`];
 //! 3. [`diagnose`] walks the triage over the rates and decides;
-//! 4. [`render`] turns the [`model::report::Report`] into the bytes of one format.
+//! 4. [`profile`] says which code it is: it samples beside the window, and names what is asked about afterwards;
+//! 5. [`render`] turns the [`model::report::Report`] into the bytes of one format.
 //!
 //! The limits that [`diagnose`] goes by can be set in files, which [`config`] reads.
 //!

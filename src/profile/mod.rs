@@ -13,6 +13,7 @@
 )]
 
 pub mod access;
+mod counters;
 mod elf;
 mod events;
 pub mod mappings;

@@ -1,10 +1,13 @@
 //! Where CPU time goes: a thread that empties the rings while the window lasts, and the names afterwards.
 
+use super::counters::Counting;
 use super::events::{self, Rings, Whom};
 use super::perf::{online_cpus, threads};
 use super::stacks::{IDLE, Program, Seen, Stack, Stacks, UNNAMED};
 use super::symbols::Symbols;
-use crate::model::profile::{Context, FrameName, SampledEvent, SampledProcess, SampledStack, Samples};
+use crate::model::profile::{
+    Context, Counters, FrameName, SampledEvent, SampledProcess, SampledStack, Samples,
+};
 use crate::model::task::Pid;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -32,6 +35,7 @@ pub struct Harvest {
     frequency_hertz: u32,
     kernel_hidden: bool,
     attached: Option<Vec<Pid>>,
+    counters: Option<Counters>,
     seconds: f64,
 }
 
@@ -56,17 +60,20 @@ pub fn attach(pids: &[Pid], frequency_hertz: u32) -> io::Result<Sampling> {
 
 fn start(whom: Whom, attached: Option<Vec<Pid>>, frequency_hertz: u32) -> io::Result<Sampling> {
     let frequency_hertz = frequency_hertz.min(rate_max().unwrap_or(u32::MAX)).max(1);
-    let mut rings = events::open(&whom, &online_cpus()?, frequency_hertz)?;
+    let cpus = online_cpus()?;
+    let mut rings = events::open(&whom, &cpus, frequency_hertz)?;
+    let counting = Counting::start(&whom, &cpus, rings.kernel_hidden);
     rings.enable(true)?;
     let (stop, stopped) = channel();
     let thread = Builder::new()
         .name("diag-profile".to_owned())
-        .spawn(move || drain(rings, &stopped, frequency_hertz, attached))?;
+        .spawn(move || drain(rings, counting, &stopped, frequency_hertz, attached))?;
     Ok(Sampling { stop, thread })
 }
 
 fn drain(
     mut rings: Rings,
+    mut counting: Counting,
     stopped: &Receiver<()>,
     frequency_hertz: u32,
     attached: Option<Vec<Pid>>,
@@ -90,6 +97,7 @@ fn drain(
         frequency_hertz,
         kernel_hidden: rings.kernel_hidden,
         attached,
+        counters: counting.read(),
         seconds: began.elapsed().as_secs_f64(),
     }
 }
@@ -143,7 +151,7 @@ impl Harvest {
             throttled_count: self.stacks.throttled_count,
             frames: names.frames,
             processes,
-            counters: None,
+            counters: self.counters,
             syscalls: None,
         }
     }

@@ -252,7 +252,10 @@ fn words(spans: &[Span]) -> Vec<Word> {
 fn is_unit(word: &str) -> bool {
     let unit = word.trim_end_matches(|c: char| c != '%' && !c.is_alphanumeric());
     let unit = unit.strip_suffix("/s").unwrap_or(unit);
-    matches!(unit, "%" | "B" | "KiB" | "MiB" | "GiB" | "TiB" | "PiB" | "ms" | "µs" | "ns" | "s" | "min" | "h" | "d")
+    matches!(
+        unit,
+        "%" | "B" | "KiB" | "MiB" | "GiB" | "TiB" | "PiB" | "ms" | "µs" | "ns" | "s" | "min" | "h" | "d"
+    )
 }
 
 /// The words of a shell command; what is quoted stays in one piece, since a line cannot be continued within it.

@@ -4,7 +4,9 @@ use super::text::TextOptions;
 use super::text_evidence::number;
 use super::text_page::{Page, plain, shortened, styled};
 use super::text_table::{self, Column, Kind};
-use crate::model::profile::{Counters, Frame, Profile, ProfileMode, ProfileWait, Syscall};
+use crate::model::profile::{
+    Counters, Frame, Profile, ProfileMode, ProfileWait, SampledEvent, Space, Syscall,
+};
 use crate::model::report::Report;
 use crate::model::units;
 
@@ -20,6 +22,7 @@ pub(super) fn write(page: &mut Page, report: &Report, options: &TextOptions) {
         page.blank();
         text_table::write(page, 2, frame_columns(frames), None);
         unnamed(page, frames);
+        late(page, profile, frames);
     }
     let calls = &profile.syscalls[..profile.syscalls.len().min(top)];
     if !calls.is_empty() {
@@ -121,6 +124,22 @@ fn unnamed(page: &mut Page, frames: &[Frame]) {
         let modules: Vec<String> = modules.into_iter().map(|module| shortened(module, room)).collect();
         let text = format!("({}): no names, {reason}", modules.join(", "));
         page.paragraph(2, &plain(""), &[styled(dim, &text)]);
+    }
+}
+
+/// The timer of the kernel is an interrupt: what runs with interrupts off is seen where they are switched on again.
+fn late(page: &mut Page, profile: &Profile, frames: &[Frame]) {
+    let switches_on = |frame: &&Frame| {
+        frame.space == Space::Kernel
+            && frame.self_ratio > 0.0
+            && (frame.symbol.starts_with("_raw_spin_unlock_irq")
+                || frame.symbol.starts_with("finish_task_switch"))
+    };
+    if profile.event == Some(SampledEvent::CpuClock)
+        && let Some(frame) = frames.iter().find(switches_on)
+    {
+        let text = format!("{}: also what ran before it with interrupts off", frame.symbol);
+        page.paragraph(2, &plain(""), &[styled(page.palette.dim, &text)]);
     }
 }
 

@@ -133,6 +133,10 @@ impl<'a> Weighed<'a> {
                 ratio: self.ratio(covered),
             });
         }
+        if ratio < HOT_RATIO {
+            let words = format!("in {}{running}, and no other function takes more", shown(leaf));
+            return Some(Hot { short: name_of(leaf), words, ratio });
+        }
         let from = if own(leaf) { None } else { self.called_from(leaf, &own) };
         let from = from.map(|caller| format!(", called from {}", shown(caller))).unwrap_or_default();
         Some(Hot { short: name_of(leaf), words: format!("in {}{from}{running}", shown(leaf)), ratio })
@@ -329,6 +333,16 @@ mod tests {
         let leaves: Vec<String> = (0..10).map(|n| format!("app:f{n} app:serve app:loop app:main")).collect();
         let stacks: Vec<(&str, u64)> = leaves.iter().map(|stack| (stack.as_str(), 10)).collect();
         assert_eq!(told(&stacks, "app", None), "100 % of its CPU time below `serve`, most of it in `f0`");
+    }
+
+    #[test]
+    fn time_that_is_spread_over_main_alone_has_no_hot_spot() {
+        let leaves: Vec<String> = (0..10).map(|n| format!("app:f{n} app:main")).collect();
+        let stacks: Vec<(&str, u64)> = leaves.iter().map(|stack| (stack.as_str(), 10)).collect();
+        assert_eq!(
+            told(&stacks, "app", None),
+            "10 % of its CPU time in `f0`, and no other function takes more"
+        );
     }
 
     #[test]
