@@ -9,6 +9,7 @@ use crate::model::profile::{
 };
 use crate::model::report::Report;
 use crate::model::units;
+use crate::model::wait::Wait;
 
 /// The sentence about the samples, and a table for each kind of thing that they told.
 pub(super) fn write(page: &mut Page, report: &Report, options: &TextOptions) {
@@ -25,22 +26,31 @@ pub(super) fn write(page: &mut Page, report: &Report, options: &TextOptions) {
         late(page, profile, frames);
     }
     let calls = &profile.syscalls[..profile.syscalls.len().min(top)];
-    if !calls.is_empty() {
+    if calls.iter().any(tells) {
         page.blank();
         let seconds = profile.syscalls_seconds.unwrap_or(profile.seconds);
         text_table::write(page, 2, call_columns(calls, seconds), None);
     }
-    let waits = &profile.waits[..profile.waits.len().min(top)];
+    // A program that burns has helpers that sleep.
+    let tells = |wait: &&ProfileWait| profile.mode == ProfileMode::Waits || wait.wait != Wait::Asleep.word();
+    let waits: Vec<ProfileWait> = profile.waits.iter().filter(tells).take(top).cloned().collect();
     // Shares alone are in the account of what was asked for already.
     let told = report.target.is_none() || waits.iter().any(says_where);
     if !waits.is_empty() && told {
         page.blank();
-        text_table::write(page, 2, wait_columns(waits), None);
+        text_table::write(page, 2, wait_columns(&waits), None);
     }
     if let Some(told) = profile.counters.as_ref().and_then(counters) {
         page.blank();
         page.paragraph(2, &plain(""), &[plain(&told)]);
     }
+}
+
+/// Share of the CPU time from which a call that was not counted is worth a line.
+const CALL_RATIO_MIN: f64 = 0.05;
+
+fn tells(call: &Syscall) -> bool {
+    call.count.is_some() || call.cpu_ratio.is_some_and(|ratio| ratio >= CALL_RATIO_MIN)
 }
 
 /// One line, whatever the name is.
