@@ -215,13 +215,17 @@ fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config) -> Result<u8> {
         let bytes = capture.writer.finish(capture.about, profile.samples.as_ref())?;
         write_atomically(capture.file, &bytes)?;
     }
-    let report = report(diagnosis, profile.profile, &rates, &config.thresholds);
-    profile::write_drawings(options, &report)?;
+    let mut report = report(diagnosis, profile.profile, &rates, &config.thresholds);
+    let drawings = profile::drawings(options, &mut report);
     let text = match options.format {
         Format::Json => render::json::render(&report)?,
         Format::Text => render::text::render(&report, &text_options(options, pid, &report.verdict)),
     };
     print(options, text.as_bytes())?;
+    // After the answer: a disk that is full must not cost it.
+    for (file, text) in drawings {
+        write_atomically(file, text.as_bytes())?;
+    }
     Ok(exit::of_verdict(&report, options.fail_on))
 }
 

@@ -192,6 +192,20 @@ fn options_that_need_a_profile_say_so() {
 }
 
 #[test]
+fn what_cannot_be_drawn_does_not_cost_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("graph.svg");
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/cpu-user/window.diag");
+    let mut command = diag(["replay", capture, "--format", "json", "--flamegraph"]);
+    let report = report(&command.arg(&file).output().unwrap());
+    assert_sound(&report);
+    assert_eq!(report["verdict"]["bottleneck"], "cpu-user");
+    assert!(!file.exists());
+    let told = report["not_checked"].to_string();
+    assert!(told.contains("recorded without a profile") && told.contains("graph.svg"), "{told}");
+}
+
+#[test]
 fn hostile_names_stay_within_their_line() {
     if !allowed() {
         return;

@@ -2,7 +2,6 @@
 
 use super::Taking;
 use crate::cli::{self, Cli, ReportArgs};
-use crate::collect::capture::write_atomically;
 use crate::diagnose::why::{self, Offender};
 use crate::model::finding::NotChecked;
 use crate::model::profile::{Profile, ProfileMode, Samples};
@@ -15,9 +14,13 @@ use crate::profile::syscalls;
 use crate::render;
 use anyhow::{Result, anyhow};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// What the kernel answers whom it does not show its own frames.
+const DENIED: i32 = rustix::io::Errno::ACCESS.raw_os_error();
 
 /// A profile that is being taken.
 pub(super) struct Profiling {
@@ -76,6 +79,10 @@ impl Profiling {
         let mut harvest = self.harvest.take();
         if harvest.is_none() && !pids.is_empty() && offender.is_some_and(|o| o.mode != ProfileMode::Waits) {
             harvest = self.attach(pids);
+        }
+        if harvest.as_ref().is_some_and(Harvest::kernel_hidden) {
+            let refused = access::explain_error(DENIED, What::KernelFrames, &self.facts);
+            self.not_checked.push(refused.not_checked("which code of the kernel takes the time"));
         }
         let mut samples = harvest.map(|harvest| harvest.named(&|pid| pids.contains(&pid)));
         if let Some(offender) =
@@ -159,6 +166,14 @@ pub(super) fn tell(
         cli::ProfileMode::Waits => ProfileMode::Waits,
     });
     if matches!(taking, Taking::Nothing) {
+        // A live run without one is refused these options.
+        if mode.is_some() || options.flamegraph.is_some() || options.stacks.is_some() {
+            diagnosis.not_checked.push(NotChecked {
+                what: "which code, system call or wait it is".to_owned(),
+                reason: "the capture was recorded without a profile".to_owned(),
+                unlock: Some("diag record --profile FILE".to_owned()),
+            });
+        }
         return nothing;
     }
     let offender = why::offender(rates, diagnosis, asked, mode);
@@ -175,18 +190,28 @@ pub(super) fn tell(
     Told { samples, profile }
 }
 
-/// Writes the flame graph and the folded stacks where they were asked for.
-pub(super) fn write_drawings(options: &ReportArgs, report: &Report) -> Result<()> {
-    let none = || anyhow!("there is no profile to draw: see \"not checked\" in the report");
-    if let Some(file) = &options.stacks {
-        let profile = report.profile.as_ref().ok_or_else(none)?;
-        write_atomically(file, render::folded::folded(profile).as_bytes())?;
-    }
-    if let Some(file) = &options.flamegraph {
-        let profile = report.profile.as_ref().ok_or_else(none)?;
-        let title =
-            format!("{}: {}", report.host.hostname.as_deref().unwrap_or("diag"), report.verdict.bottleneck);
-        write_atomically(file, render::flamegraph::svg(profile, &title)?.as_bytes())?;
-    }
-    Ok(())
+/// A file that was asked for, and what goes into it.
+pub(super) type Drawing<'a> = (&'a Path, String);
+
+/// The flame graph and the folded stacks where they were asked for. One that there is nothing for is told in the report:
+/// the diagnosis does not fail for it.
+pub(super) fn drawings<'a>(options: &'a ReportArgs, report: &mut Report) -> Vec<Drawing<'a>> {
+    let mut drawings: Vec<Drawing<'a>> = Vec::new();
+    let mut keep = |file: &'a Option<PathBuf>, draw: &dyn Fn(&Profile) -> Result<String>| {
+        let Some(file) = file else { return };
+        let none = || anyhow!("there is no profile to draw");
+        match report.profile.as_ref().ok_or_else(none).and_then(draw) {
+            Ok(text) => drawings.push((file, text)),
+            Err(error) => report.not_checked.push(NotChecked {
+                what: format!("what {} was to show", file.display()),
+                reason: format!("{error:#}"),
+                unlock: None,
+            }),
+        }
+    };
+    let host = report.host.hostname.as_deref().unwrap_or("diag");
+    let title = format!("{host}: {}", report.verdict.bottleneck);
+    keep(&options.stacks, &|profile| Ok(render::folded::folded(profile)));
+    keep(&options.flamegraph, &|profile| render::flamegraph::svg(profile, &title));
+    drawings
 }

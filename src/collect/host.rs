@@ -7,11 +7,8 @@
 //! cloud's bare metal is the cloud as well.
 
 use crate::collect::root::Root;
-use crate::model::host::Host;
+use crate::model::host::{Host, parse_list};
 use std::collections::BTreeMap;
-
-/// Larger numbers are no CPUs: no kernel is built for more.
-const LIST_MAX: u32 = 1 << 16;
 
 /// Gathers the facts of a live system. To be called before a recording has its first frame: none of what
 /// is read here belongs in one.
@@ -137,20 +134,6 @@ fn cpus_allowed(online: Option<&str>) -> Option<u32> {
 /// How many CPUs or nodes a list names.
 fn list_length(list: &str) -> Option<u32> {
     parse_list(list).and_then(|list| u32::try_from(list.len()).ok())
-}
-
-/// The numbers in a list such as `0-3,8`, as the kernel prints sets of CPUs and of memory nodes.
-pub fn parse_list(list: &str) -> Option<Vec<u32>> {
-    let mut numbers = Vec::new();
-    for range in list.split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        if last < first || last >= LIST_MAX {
-            return None;
-        }
-        numbers.extend(first..=last);
-    }
-    Some(numbers)
 }
 
 fn virtualization(files: &mut Files<'_>, arch: &str) -> Option<String> {

@@ -4,9 +4,9 @@
 //! Known lies: state and wait channel are two observations, between which the thread may have run; `schedstat` books a
 //! wait for a CPU when it ends.
 
-use crate::collect::host::parse_list;
 use crate::collect::processes::{Scratch, number, read_stat, set_path};
 use crate::collect::root::Root;
+use crate::model::host::parse_list;
 use crate::model::reading::Reading;
 use crate::model::task::{Pid, SchedStat, State, TaskStat, ThreadClock, WaitChannel};
 use std::time::Duration;

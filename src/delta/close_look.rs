@@ -15,6 +15,10 @@ type Class = (Wait, Option<String>);
 /// The time of all threads that were followed, and of hot threads of other programs.
 pub fn waits(recording: &Recording, around: &Around<'_>) -> WaitRates {
     let target = recording.target.as_ref().filter(|target| target.followed);
+    // Without a profile nobody asks what the others wait in.
+    if target.is_none() && recording.watched.is_none() {
+        return WaitRates::default();
+    }
     let mut rates = WaitRates { refused: recording.refused.clone(), ..WaitRates::default() };
     if let Some(target) = target {
         add(recording, around, &target.threads, &target.cgroups, &mut rates);

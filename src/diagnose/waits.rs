@@ -275,36 +275,39 @@ fn is_entry(frame: &str) -> bool {
     STARTS.iter().any(|start| frame.starts_with(start))
 }
 
-/// What could not be told of the waits of these processes.
+/// What could not be told of the waits of these processes, all of them in one line.
 pub fn not_checked(rates: &Rates, pids: &[Pid]) -> Vec<NotChecked> {
     let mut list = Vec::new();
     let root = rates.host.effective_uid == 0;
     let refused = &rates.waits.refused;
-    for &pid in pids {
-        let seen = rates.waits.threads.iter().filter(|thread| thread.pid == pid).count();
-        let all = rates.process(pid).map_or(0, |process| process.threads_count);
-        let all = usize::try_from(all).unwrap_or(usize::MAX);
-        if seen < all {
-            let threads = if seen == 0 { "the threads" } else { "some threads" };
-            list.push(NotChecked {
-                what: format!("where {threads} of process {pid} spent the window"),
-                reason: format!("{seen} of {all} were followed before it was known to matter"),
-                unlock: Some(format!("--pid {pid}")),
-            });
-        }
-        if let Some(absence) = refused.stack_of(pid) {
-            let unlocks = ("a kernel with CONFIG_STACKTRACE", "CAP_SYS_ADMIN");
-            list.push(of(
-                absence,
-                format!("below which kernel functions process {pid} waits"),
-                unlocks,
-                root,
-            ));
-        }
-        if let Some(absence) = refused.syscalls.get(&pid) {
-            let unlocks = ("a kernel with CONFIG_HAVE_ARCH_TRACEHOOK", "CAP_SYS_PTRACE");
-            list.push(of(absence, format!("in which system calls process {pid} waits"), unlocks, root));
-        }
+    let whose = |pid: Pid| match pids.len() {
+        1 => format!("process {pid}"),
+        count => format!("process {pid} and {} others", count - 1),
+    };
+    let seen = |pid: Pid| rates.waits.threads.iter().filter(|thread| thread.pid == pid).count();
+    let all = |pid: Pid| {
+        let count = rates.process(pid).map_or(0, |process| process.threads_count);
+        usize::try_from(count).unwrap_or(usize::MAX)
+    };
+    if let Some(&pid) = pids.iter().find(|&&pid| seen(pid) < all(pid)) {
+        let (seen, all) = pids
+            .iter()
+            .fold((0, 0_usize), |sums, &pid| (sums.0 + seen(pid), sums.1.saturating_add(all(pid))));
+        let threads = if seen == 0 { "the threads" } else { "some threads" };
+        list.push(NotChecked {
+            what: format!("where {threads} of {} spent the window", whose(pid)),
+            reason: format!("{seen} of {all} were followed before it was known to matter"),
+            unlock: Some(format!("--pid {pid}")),
+        });
+    }
+    if let Some((pid, absence)) = pids.iter().find_map(|&pid| Some((pid, refused.stack_of(pid)?))) {
+        let unlocks = ("a kernel with CONFIG_STACKTRACE", "CAP_SYS_ADMIN");
+        let what = format!("below which kernel functions {} waits", whose(pid));
+        list.push(of(absence, what, unlocks, root));
+    }
+    if let Some((pid, absence)) = pids.iter().find_map(|&pid| Some((pid, refused.syscalls.get(&pid)?))) {
+        let unlocks = ("a kernel with CONFIG_HAVE_ARCH_TRACEHOOK", "CAP_SYS_PTRACE");
+        list.push(of(absence, format!("in which system calls {} waits", whose(pid)), unlocks, root));
     }
     list
 }

@@ -8,7 +8,7 @@ use crate::diagnose::waits;
 use crate::model::finding::{NotChecked, Step, StepId};
 use crate::model::profile::{
     Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SampledEvent, SampledProcess, SampledStack,
-    Samples, Space, Syscall,
+    Samples, Space, Syscall, TracedSyscalls,
 };
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
@@ -31,6 +31,9 @@ const FAILING_RATIO: f64 = 0.2;
 
 /// A process that uses less of one CPU than this is not worth a profile of its own accord.
 const BUSY_RATIO: f64 = 0.05;
+
+/// Options of interpreters after which the program itself stands, and no file.
+const INLINE: [&str; 2] = ["-c", "-e"];
 
 /// Whom to profile, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,7 +145,10 @@ fn mode_by_states(rates: &Rates, pids: &[Pid]) -> ProfileMode {
 /// The first word of a command line after the program that is no option: what an interpreter runs.
 fn script(command_line: &str) -> Option<String> {
     let mut words = command_line.split(' ').skip(1).filter(|word| !word.is_empty());
-    let word = words.find(|word| !word.starts_with('-'))?;
+    let word = words.find(|word| !word.starts_with('-') || INLINE.contains(word))?;
+    if INLINE.contains(&word) {
+        return None;
+    }
     Some(word.rsplit('/').next().unwrap_or(word).to_owned())
 }
 
@@ -153,7 +159,8 @@ pub fn wants_syscalls(offender: &Offender, samples: Option<&Samples>, asked: boo
     }
     asked
         || samples.is_some_and(|samples| {
-            let below: f64 = weighed(offender, samples).syscalls().iter().map(|(_, ratio)| ratio).sum();
+            let stacks = stacks(offender, samples);
+            let below: f64 = weighed(samples, &stacks).syscalls().iter().map(|(_, ratio)| ratio).sum();
             below >= SYSCALLS_RATIO
         })
 }
@@ -176,8 +183,8 @@ fn sampled<'a>(offender: &Offender, samples: &'a Samples) -> Vec<&'a SampledProc
     samples.processes.iter().filter(|process| pids.contains(&process.pid)).collect()
 }
 
-fn weighed<'a>(offender: &Offender, samples: &'a Samples) -> Weighed<'a> {
-    Weighed::new(samples, stacks(offender, samples).into_iter().map(|(_, stack)| stack).collect())
+fn weighed<'a>(samples: &'a Samples, stacks: &[(&'a SampledProcess, &'a SampledStack)]) -> Weighed<'a> {
+    Weighed::new(samples, stacks.iter().map(|(_, stack)| *stack).collect())
 }
 
 /// Its stacks; of a CPU's interrupts those of everybody.
@@ -200,12 +207,15 @@ pub fn tell(
     offender: &Offender,
     samples: Option<&Samples>,
 ) -> Option<Profile> {
-    let waits = waits::waits(rates, &offender.pids);
-    let profile = profile(offender, samples, waits);
-    let hot = samples.filter(|_| profile.samples_count >= SAMPLES_MIN).and_then(|samples| {
-        let processes = sampled(offender, samples);
-        let executable = processes.first().and_then(|process| process.executable.as_deref());
-        weighed(offender, samples).hot(executable, offender.script.as_deref())
+    let stacks = samples.map(|samples| stacks(offender, samples)).unwrap_or_default();
+    let weighed = samples.map(|samples| weighed(samples, &stacks));
+    let mut profile = profile(offender, waits::waits(rates, &offender.pids));
+    if let (Some(samples), Some(weighed)) = (samples, &weighed) {
+        add_samples(&mut profile, offender, samples, &stacks, weighed);
+    }
+    let hot = weighed.filter(|_| profile.samples_count >= SAMPLES_MIN).and_then(|weighed| {
+        let executable = stacks.first().and_then(|(process, _)| process.executable.as_deref());
+        weighed.hot(executable, offender.script.as_deref())
     });
     let whose = if offender.pid.is_none() { "the interrupts'" } else { "its" };
     let waiting = waits::why(&profile.waits);
@@ -216,8 +226,10 @@ pub fn tell(
         }
         ProfileMode::OnCpu => hot.as_ref().map(|hot| phrase(hot, whose)).or(waiting),
     };
-    if profile.samples_count == 0 && offender.mode != ProfileMode::Waits && samples.is_some() {
-        diagnosis.not_checked.push(nothing_seen(offender, rates));
+    if let Some(samples) =
+        samples.filter(|_| profile.samples_count == 0 && offender.mode != ProfileMode::Waits)
+    {
+        diagnosis.not_checked.push(nothing_seen(offender, rates, samples));
     }
     if offender.mode == ProfileMode::Waits {
         diagnosis.not_checked.extend(waits::not_checked(rates, &offender.pids));
@@ -237,19 +249,25 @@ pub fn tell(
 }
 
 /// The reason of an empty profile.
-fn nothing_seen(offender: &Offender, rates: &Rates) -> NotChecked {
+fn nothing_seen(offender: &Offender, rates: &Rates, samples: &Samples) -> NotChecked {
     let name = label(&offender.comm, offender.pid, 1);
     let cpu: f64 = offender.pids.iter().filter_map(|pid| rates.process(*pid)).map(|p| p.cpu_ratio()).sum();
+    let what = format!("which code of {name} takes the time");
+    let others =
+        samples.attached.as_ref().is_some_and(|pids| !offender.pids.iter().any(|pid| pids.contains(pid)));
+    // A capture has names for those that used most.
+    if others || sampled(offender, samples).iter().any(|process| !process.named) {
+        let reason = "the capture has no names of its code".to_owned();
+        let unlock = offender.pid.map(|pid| format!("diag record --profile --pid {pid} FILE"));
+        return NotChecked { what, reason, unlock };
+    }
     let reason = if offender.pid.is_none() {
         "no sample fell into an interrupt".to_owned()
     } else {
         format!("no sample fell on it: it used {:.2} % of one CPU within the window", cpu * 100.0)
     };
-    NotChecked {
-        what: format!("which code of {name} takes the time"),
-        reason,
-        unlock: Some("a longer window, as in --interval 30s, or --frequency 999".to_owned()),
-    }
+    let unlock = Some("a longer window, as in --interval 30s, or --frequency 999".to_owned());
+    NotChecked { what, reason, unlock }
 }
 
 /// What the traced system calls say: the one that takes most of the time, else the most frequent one.
@@ -326,14 +344,15 @@ fn step(offender: &Offender, profile: &Profile, hot: Option<&Hot>, told: &str) -
     }
 }
 
-/// The report's part: frames, calls, folded stacks.
-fn profile(offender: &Offender, samples: Option<&Samples>, waits: Vec<ProfileWait>) -> Profile {
-    let mut profile = Profile {
+/// The report's part, without samples.
+fn profile(offender: &Offender, waits: Vec<ProfileWait>) -> Profile {
+    Profile {
         pid: offender.pid,
         comm: offender.comm.clone(),
         processes_count: u32::try_from(offender.pids.len()).unwrap_or(u32::MAX),
         mode: offender.mode,
         seconds: 0.0,
+        attached: false,
         event: None,
         frequency_hertz: 0,
         samples_count: 0,
@@ -346,10 +365,19 @@ fn profile(offender: &Offender, samples: Option<&Samples>, waits: Vec<ProfileWai
         waits,
         counters: None,
         stacks: Vec::new(),
-    };
-    let Some(samples) = samples else { return profile };
-    let stacks = stacks(offender, samples);
+    }
+}
+
+/// Frames, calls, folded stacks.
+fn add_samples(
+    profile: &mut Profile,
+    offender: &Offender,
+    samples: &Samples,
+    stacks: &[(&SampledProcess, &SampledStack)],
+    weighed: &Weighed<'_>,
+) {
     profile.seconds = samples.seconds;
+    profile.attached = samples.attached.is_some();
     profile.event = Some(samples.event);
     profile.frequency_hertz = samples.frequency_hertz;
     profile.samples_count = stacks.iter().map(|(_, stack)| stack.count).sum();
@@ -359,15 +387,16 @@ fn profile(offender: &Offender, samples: Option<&Samples>, waits: Vec<ProfileWai
     let cut: u64 = stacks.iter().filter(|(_, stack)| stack.cut).map(|(_, stack)| stack.count).sum();
     profile.cut_ratio =
         if profile.samples_count > 0 { cut as f64 / profile.samples_count as f64 } else { 0.0 };
-    profile.frames = frames(samples, &stacks);
-    let weighed = weighed(offender, samples);
+    profile.frames = frames(samples, stacks);
     // Only the clock's samples are time; the cycles of a CPU are so at one speed alone.
     let per_sample = 1.0 / f64::from(samples.frequency_hertz.max(1));
     let cpu_seconds = profile.samples_count as f64 * per_sample;
-    profile.syscalls = syscalls(samples, &weighed.syscalls(), cpu_seconds);
-    profile.syscalls_seconds = samples.syscalls.as_ref().map(|traced| traced.seconds);
-    profile.stacks = folded(samples, &stacks);
-    profile
+    // A capture may have the calls of another process than the one that is looked at now.
+    let traced =
+        samples.syscalls.as_ref().filter(|traced| traced.pids.iter().any(|pid| offender.pids.contains(pid)));
+    profile.syscalls = syscalls(traced, &weighed.syscalls(), cpu_seconds, samples.seconds);
+    profile.syscalls_seconds = traced.map(|traced| traced.seconds);
+    profile.stacks = folded(samples, stacks);
 }
 
 fn frames(samples: &Samples, stacks: &[(&SampledProcess, &SampledStack)]) -> Vec<Frame> {
@@ -413,7 +442,12 @@ fn frames(samples: &Samples, stacks: &[(&SampledProcess, &SampledStack)]) -> Vec
 }
 
 /// What was traced, with the CPU time by samples; where nothing was traced the CPU time alone.
-fn syscalls(samples: &Samples, by_samples: &[(String, f64)], cpu_seconds: f64) -> Vec<Syscall> {
+fn syscalls(
+    traced: Option<&TracedSyscalls>,
+    by_samples: &[(String, f64)],
+    cpu_seconds: f64,
+    window_seconds: f64,
+) -> Vec<Syscall> {
     let mut calls: BTreeMap<&str, Syscall> = BTreeMap::new();
     let empty = |name: &str| Syscall {
         name: name.to_owned(),
@@ -431,7 +465,7 @@ fn syscalls(samples: &Samples, by_samples: &[(String, f64)], cpu_seconds: f64) -
         call.cpu_ratio = Some(*ratio);
         call.cpu_seconds = Some(ratio * cpu_seconds);
     }
-    if let Some(traced) = &samples.syscalls {
+    if let Some(traced) = traced {
         for found in &traced.calls {
             let call = calls.entry(&found.name).or_insert_with(|| empty(&found.name));
             call.count = Some(found.count);
@@ -442,7 +476,7 @@ fn syscalls(samples: &Samples, by_samples: &[(String, f64)], cpu_seconds: f64) -
                 call.subject_ratio = Some(*share);
             }
             // CPU time a second by calls a second: the two were not taken over the same span.
-            let per_second = call.cpu_seconds.filter(|_| samples.seconds > 0.0).map(|s| s / samples.seconds);
+            let per_second = call.cpu_seconds.filter(|_| window_seconds > 0.0).map(|s| s / window_seconds);
             let rate = if traced.seconds > 0.0 { found.count as f64 / traced.seconds } else { 0.0 };
             call.seconds_per_call = per_second.filter(|_| rate > 0.0).map(|seconds| seconds / rate);
         }
@@ -489,4 +523,56 @@ fn frame_word(name: &FrameName) -> String {
 /// Without the character that separates frames.
 fn part(name: &str) -> String {
     name.replace(';', ":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::profile::TracedSyscall;
+
+    fn offender(pid: Pid) -> Offender {
+        Offender {
+            pid: Some(pid),
+            pids: vec![pid],
+            comm: "app".to_owned(),
+            mode: ProfileMode::Syscalls,
+            culprit: true,
+            script: None,
+        }
+    }
+
+    #[test]
+    fn calls_are_told_of_the_process_that_made_them() {
+        let call =
+            TracedSyscall { name: "read".to_owned(), count: 10, errors_count: 0, error: None, subject: None };
+        let mut samples = Samples::none(99);
+        samples.syscalls = Some(TracedSyscalls {
+            pids: vec![7],
+            seconds: 2.0,
+            calls_count: 10,
+            period: 1,
+            lost_count: 0,
+            calls: vec![call],
+            note: None,
+        });
+        let told = |pid| {
+            let mut told = profile(&offender(pid), Vec::new());
+            add_samples(&mut told, &offender(pid), &samples, &[], &weighed(&samples, &[]));
+            called(&told)
+        };
+        assert_eq!(told(7).as_deref(), Some("calls read(2), 5.0 calls a second"));
+        assert_eq!(told(8), None);
+    }
+
+    #[test]
+    fn a_script_is_a_file() {
+        for (line, file) in [
+            ("/usr/bin/python3 -u /srv/thumbnailer.py --queue=images", Some("thumbnailer.py")),
+            ("python3 -c while True: pass", None),
+            ("perl -e 1", None),
+            ("node", None),
+        ] {
+            assert_eq!(script(line).as_deref(), file, "{line}");
+        }
+    }
 }

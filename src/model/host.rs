@@ -45,3 +45,20 @@ pub struct Host {
     /// Process id of the run itself, which every sum leaves out; 0 where it is none of the processes.
     pub own_pid: i32,
 }
+
+/// Larger numbers are no CPUs: no kernel is built for more.
+const LIST_MAX: u32 = 1 << 16;
+
+/// The numbers in a list such as `0-3,8`, as the kernel prints sets of CPUs and of memory nodes.
+pub fn parse_list(list: &str) -> Option<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for range in list.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if last < first || last >= LIST_MAX {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    Some(numbers)
+}

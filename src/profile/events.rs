@@ -4,8 +4,9 @@ use super::perf::redirect;
 use super::record::{Record, parse};
 use crate::model::profile::SampledEvent;
 use crate::model::task::Pid;
-use perf_event::events::{Event, Hardware, Software};
+use perf_event::events::{Hardware, Software};
 use perf_event::{Builder, Counter, ReadFormat, SampleFlag, Sampler};
+use rustix::io::Errno;
 use std::io;
 
 /// Bytes of the stack that come with a sample: as perf(1) takes by default.
@@ -49,6 +50,11 @@ mod registers {
     pub(in crate::profile) const LR: Option<usize> = None;
 }
 pub(super) use registers::{FP, IP, LR, SP};
+
+/// No such CPU.
+const NODEV: i32 = Errno::NODEV.raw_os_error();
+/// No such thread.
+const SRCH: i32 = Errno::SRCH.raw_os_error();
 
 /// What is sampled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,13 +129,13 @@ impl Rings {
                 Whom::EveryCpu => match self.builder(frequency_hertz).any_pid().one_cpu(cpu).build() {
                     Ok(counter) => self.samplers.push(self.ring(counter)?),
                     // It went offline meanwhile.
-                    Err(error) if error.raw_os_error() == Some(ENODEV) => {}
+                    Err(error) if error.raw_os_error() == Some(NODEV) => {}
                     Err(error) => return Err(error.into()),
                 },
                 Whom::Threads(tids) => self.open_threads(tids, cpu, frequency_hertz)?,
             }
         }
-        if self.samplers.is_empty() { Err(io::Error::from_raw_os_error(ESRCH).into()) } else { Ok(()) }
+        if self.samplers.is_empty() { Err(io::Error::from_raw_os_error(SRCH).into()) } else { Ok(()) }
     }
 
     fn open_threads(&mut self, tids: &[Pid], cpu: usize, frequency_hertz: u32) -> Result<(), Refused> {
@@ -138,7 +144,7 @@ impl Rings {
             let mut builder = self.builder(frequency_hertz);
             let counter = match builder.observe_pid(tid).one_cpu(cpu).inherit(true).build() {
                 Ok(counter) => counter,
-                Err(error) if matches!(error.raw_os_error(), Some(ESRCH | ENODEV)) => continue,
+                Err(error) if matches!(error.raw_os_error(), Some(SRCH | NODEV)) => continue,
                 Err(error) => return Err(error.into()),
             };
             match first {
@@ -161,8 +167,8 @@ impl Rings {
 
     fn builder(&self, frequency_hertz: u32) -> Builder<'static> {
         let mut builder = match self.event {
-            SampledEvent::Cycles => new_builder(Hardware::CPU_CYCLES),
-            SampledEvent::CpuClock => new_builder(Software::CPU_CLOCK),
+            SampledEvent::Cycles => Builder::new(Hardware::CPU_CYCLES),
+            SampledEvent::CpuClock => Builder::new(Software::CPU_CLOCK),
         };
         let mut flags = SampleFlag::IP
             | SampleFlag::TID
@@ -216,15 +222,6 @@ impl Rings {
         records.into_iter().map(|(_, record)| record).collect()
     }
 }
-
-fn new_builder(event: impl Event) -> Builder<'static> {
-    Builder::new(event)
-}
-
-/// No such CPU.
-const ENODEV: i32 = 19;
-/// No such thread.
-const ESRCH: i32 = 3;
 
 fn ring_bytes(cpus_count: usize, frequency_hertz: u32) -> usize {
     let second = f64::from(frequency_hertz) * (f64::from(STACK_BYTES) + CHAIN_BYTES as f64);

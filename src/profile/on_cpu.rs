@@ -115,15 +115,9 @@ impl Sampling {
 }
 
 impl Harvest {
-    /// Samples of these processes.
-    pub fn samples_count(&self, pids: &[Pid]) -> u64 {
-        let of = |program: &&Program| pids.contains(&program.pid);
-        self.stacks.programs.iter().filter(of).map(|program| program.samples_count).sum()
-    }
-
-    /// Samples of all processes.
-    pub fn all_count(&self) -> u64 {
-        self.stacks.programs.iter().map(|program| program.samples_count).sum()
+    /// Whether the kernel kept its own frames back.
+    pub fn kernel_hidden(&self) -> bool {
+        self.kernel_hidden
     }
 
     /// Gives names to the frames of `wanted` and of those with most samples; of the others only interrupts are kept.

@@ -17,6 +17,7 @@ pub(crate) fn profile() -> Profile {
         frequency_hertz: 99,
         samples_count: 495,
         lost_count: 3,
+        attached: false,
         throttled_count: 1,
         cut_ratio: 0.12,
         frames: vec![

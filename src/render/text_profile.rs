@@ -79,6 +79,9 @@ fn samples(profile: &Profile) -> String {
         None => format!("over {seconds}"),
     };
     let mut parts = vec![format!("{looked_at}, {seen}")];
+    if profile.attached {
+        parts.push("of it alone, after the window".to_owned());
+    }
     if profile.processes_count > 1 {
         parts.push(format!("{} processes as one", profile.processes_count));
     }

@@ -15,8 +15,19 @@ const COVERS_RATIO: f64 = 0.5;
 const NAME_CHARS: usize = 80;
 
 /// Programs that run what others have written: their own functions say little of it.
-const INTERPRETERS: [&str; 12] =
-    ["python", "pypy", "node", "ruby", "perl", "php", "java", "lua", "bash", "dash", "Rscript", "deno"];
+const INTERPRETERS: [&str; 15] = [
+    "python", "pypy", "node", "nodejs", "ruby", "perl", "php", "php-fpm", "java", "lua", "luajit", "bash",
+    "dash", "Rscript", "deno",
+];
+
+/// Whether a file is one of them, of whatever version: `python3.12`, but not `node_exporter`.
+fn is_interpreter(file: &str) -> bool {
+    let versioned = |known: &&str| {
+        file.strip_prefix(known)
+            .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || b".-".contains(&byte)))
+    };
+    INTERPRETERS.iter().any(versioned)
+}
 
 /// Stacks of the offender with what they weigh.
 pub(super) struct Weighed<'a> {
@@ -110,8 +121,7 @@ impl<'a> Weighed<'a> {
         let user = |stack: &SampledStack| self.leaf(stack).is_some_and(|leaf| leaf.space == Space::User);
         let leaves = self.leaves(user);
         let (leaf, weight) = *leaves.first()?;
-        let interpreted =
-            executable.is_some_and(|name| INTERPRETERS.iter().any(|known| name.starts_with(known)));
+        let interpreted = executable.is_some_and(is_interpreter);
         let own = |frame: &FrameName| match frame.module.as_deref() {
             Some("[jit]") => true,
             module => !interpreted && module.is_some() && module == executable,
@@ -377,6 +387,20 @@ mod tests {
         );
         let jit = [("[jit]:py::fibo:/srv/a.py [jit]:py::main:/srv/a.py", 100)];
         assert_eq!(told(&jit, "python3.12", Some("a.py")), "100 % of its CPU time in `py::fibo:/srv/a.py`");
+    }
+
+    #[test]
+    fn an_interpreter_is_known_in_any_version() {
+        for (file, is) in [
+            ("python3.12", true),
+            ("php-fpm8.2", true),
+            ("node", true),
+            ("node_exporter", false),
+            ("dashboard", false),
+            ("javac", false),
+        ] {
+            assert_eq!(is_interpreter(file), is, "{file}");
+        }
     }
 
     #[test]
