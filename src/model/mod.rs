@@ -12,6 +12,7 @@ pub mod profile;
 pub mod rates;
 pub mod reading;
 pub mod report;
+pub mod resource;
 pub mod snapshot;
 pub mod syscall;
 pub mod target;

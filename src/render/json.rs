@@ -7,7 +7,7 @@
 use crate::model::report::Report;
 use crate::render::escape;
 use serde::Serialize;
-use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{self, Write};
 
 /// The report as indented JSON with a newline at its end.
@@ -25,17 +25,29 @@ pub fn render(report: &Report) -> anyhow::Result<String> {
 ///
 /// None for plain data; the signature is serde's.
 pub fn document(value: &impl Serialize) -> anyhow::Result<String> {
+    written(value, PrettyFormatter::new())
+}
+
+/// The same on one line.
+///
+/// # Errors
+///
+/// None for plain data; the signature is serde's.
+pub fn line(value: &impl Serialize) -> anyhow::Result<String> {
+    written(value, CompactFormatter)
+}
+
+fn written(value: &impl Serialize, layout: impl Formatter) -> anyhow::Result<String> {
     let mut bytes = Vec::with_capacity(16 * 1024);
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Safe::default()))?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Safe(layout)))?;
     bytes.push(b'\n');
     Ok(String::from_utf8(bytes)?)
 }
 
-/// Pretty printing, with safe strings and short floats.
-#[derive(Default)]
-struct Safe(PrettyFormatter<'static>);
+/// Some layout, with safe strings and short floats.
+struct Safe<F>(F);
 
-impl Formatter for Safe {
+impl<F: Formatter> Formatter for Safe<F> {
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
         self.0.write_f64(writer, rounded(value))
     }

@@ -8,6 +8,10 @@ pub mod explain;
 pub mod flamegraph;
 pub mod folded;
 pub mod json;
+pub mod jsonl;
+pub mod markdown;
+pub mod nagios;
+pub mod prometheus;
 pub mod text;
 
 mod text_evidence;
@@ -20,6 +24,8 @@ mod text_tables;
 mod text_target;
 mod text_verdict;
 
+#[cfg(test)]
+mod test_grammars;
 #[cfg(test)]
 mod test_profile;
 #[cfg(test)]
