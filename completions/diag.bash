@@ -67,7 +67,7 @@ _diag() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json jsonl markdown nagios prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --top)
@@ -158,7 +158,7 @@ _diag() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json jsonl markdown nagios prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --top)
@@ -249,7 +249,7 @@ _diag() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json jsonl markdown nagios prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --top)
@@ -340,7 +340,7 @@ _diag() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json jsonl markdown nagios prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --top)
@@ -450,7 +450,7 @@ _diag() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json jsonl markdown nagios prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --top)
@@ -541,7 +541,7 @@ _diag() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json jsonl markdown nagios prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --top)
@@ -632,7 +632,7 @@ _diag() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json jsonl markdown nagios prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --top)

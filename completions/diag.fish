@@ -29,7 +29,11 @@ complete -c diag -n "__fish_diag_needs_command" -l root -d 'Read the kernel\'s f
 complete -c diag -n "__fish_diag_needs_command" -l profile -d 'Say which code, system call or wait it is: sample all CPUs within the window' -r
 complete -c diag -n "__fish_diag_needs_command" -l frequency -d 'Samples a second and CPU [default: 99]' -r
 complete -c diag -n "__fish_diag_needs_command" -l format -d 'Format of the report' -r -f -a "text\t'For people'
-json\t'For programs: one object, see `diag schema`'"
+json\t'For programs: one object, see `diag schema`'
+jsonl\t'The same on one line'
+markdown\t'For a ticket, in less than 4 kB'
+nagios\t'As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag'
+prometheus\t'Metrics for node_exporter\'s textfile collector, with --output DIR/diag.prom'"
 complete -c diag -n "__fish_diag_needs_command" -l top -d 'List at most N processes' -r
 complete -c diag -n "__fish_diag_needs_command" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
 memory\t'Memory, shared pages divided by their users'
@@ -62,7 +66,11 @@ complete -c diag -n "__fish_diag_using_subcommand record" -l root -d 'Read the k
 complete -c diag -n "__fish_diag_using_subcommand record" -l profile -d 'Say which code, system call or wait it is: sample all CPUs within the window' -r
 complete -c diag -n "__fish_diag_using_subcommand record" -l frequency -d 'Samples a second and CPU [default: 99]' -r
 complete -c diag -n "__fish_diag_using_subcommand record" -l format -d 'Format of the report' -r -f -a "text\t'For people'
-json\t'For programs: one object, see `diag schema`'"
+json\t'For programs: one object, see `diag schema`'
+jsonl\t'The same on one line'
+markdown\t'For a ticket, in less than 4 kB'
+nagios\t'As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag'
+prometheus\t'Metrics for node_exporter\'s textfile collector, with --output DIR/diag.prom'"
 complete -c diag -n "__fish_diag_using_subcommand record" -l top -d 'List at most N processes' -r
 complete -c diag -n "__fish_diag_using_subcommand record" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
 memory\t'Memory, shared pages divided by their users'
@@ -85,7 +93,11 @@ complete -c diag -n "__fish_diag_using_subcommand record" -l without-command-lin
 complete -c diag -n "__fish_diag_using_subcommand record" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand replay" -l format -d 'Format of the report' -r -f -a "text\t'For people'
-json\t'For programs: one object, see `diag schema`'"
+json\t'For programs: one object, see `diag schema`'
+jsonl\t'The same on one line'
+markdown\t'For a ticket, in less than 4 kB'
+nagios\t'As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag'
+prometheus\t'Metrics for node_exporter\'s textfile collector, with --output DIR/diag.prom'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -l top -d 'List at most N processes' -r
 complete -c diag -n "__fish_diag_using_subcommand replay" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
 memory\t'Memory, shared pages divided by their users'
@@ -107,7 +119,11 @@ complete -c diag -n "__fish_diag_using_subcommand replay" -l output -d 'Write th
 complete -c diag -n "__fish_diag_using_subcommand replay" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand explain" -l format -d 'Format of the report' -r -f -a "text\t'For people'
-json\t'For programs: one object, see `diag schema`'"
+json\t'For programs: one object, see `diag schema`'
+jsonl\t'The same on one line'
+markdown\t'For a ticket, in less than 4 kB'
+nagios\t'As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag'
+prometheus\t'Metrics for node_exporter\'s textfile collector, with --output DIR/diag.prom'"
 complete -c diag -n "__fish_diag_using_subcommand explain" -l top -d 'List at most N processes' -r
 complete -c diag -n "__fish_diag_using_subcommand explain" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
 memory\t'Memory, shared pages divided by their users'
@@ -129,7 +145,11 @@ complete -c diag -n "__fish_diag_using_subcommand explain" -l output -d 'Write t
 complete -c diag -n "__fish_diag_using_subcommand explain" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand config" -l format -d 'Format of the report' -r -f -a "text\t'For people'
-json\t'For programs: one object, see `diag schema`'"
+json\t'For programs: one object, see `diag schema`'
+jsonl\t'The same on one line'
+markdown\t'For a ticket, in less than 4 kB'
+nagios\t'As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag'
+prometheus\t'Metrics for node_exporter\'s textfile collector, with --output DIR/diag.prom'"
 complete -c diag -n "__fish_diag_using_subcommand config" -l top -d 'List at most N processes' -r
 complete -c diag -n "__fish_diag_using_subcommand config" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
 memory\t'Memory, shared pages divided by their users'
@@ -151,7 +171,11 @@ complete -c diag -n "__fish_diag_using_subcommand config" -l output -d 'Write th
 complete -c diag -n "__fish_diag_using_subcommand config" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand schema" -l format -d 'Format of the report' -r -f -a "text\t'For people'
-json\t'For programs: one object, see `diag schema`'"
+json\t'For programs: one object, see `diag schema`'
+jsonl\t'The same on one line'
+markdown\t'For a ticket, in less than 4 kB'
+nagios\t'As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag'
+prometheus\t'Metrics for node_exporter\'s textfile collector, with --output DIR/diag.prom'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l top -d 'List at most N processes' -r
 complete -c diag -n "__fish_diag_using_subcommand schema" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
 memory\t'Memory, shared pages divided by their users'
@@ -173,7 +197,11 @@ complete -c diag -n "__fish_diag_using_subcommand schema" -l output -d 'Write th
 complete -c diag -n "__fish_diag_using_subcommand schema" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand completions" -l format -d 'Format of the report' -r -f -a "text\t'For people'
-json\t'For programs: one object, see `diag schema`'"
+json\t'For programs: one object, see `diag schema`'
+jsonl\t'The same on one line'
+markdown\t'For a ticket, in less than 4 kB'
+nagios\t'As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag'
+prometheus\t'Metrics for node_exporter\'s textfile collector, with --output DIR/diag.prom'"
 complete -c diag -n "__fish_diag_using_subcommand completions" -l top -d 'List at most N processes' -r
 complete -c diag -n "__fish_diag_using_subcommand completions" -l sort -d 'What to rank the processes by [default: what the verdict is about]' -r -f -a "cpu\t'CPU time'
 memory\t'Memory, shared pages divided by their users'

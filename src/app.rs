@@ -6,7 +6,7 @@
 )]
 
 use crate::cli::{Cli, Color, Command, ExplainArgs, Format, RecordArgs, ReportArgs, Sort};
-use crate::collect::capture::{Capture, CaptureWriter, Meta, write_atomically};
+use crate::collect::capture::{Access, Capture, CaptureWriter, Meta, write_atomically, write_atomically_for};
 use crate::collect::own;
 use crate::collect::resilience;
 use crate::collect::root::Root;
@@ -219,6 +219,10 @@ fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config) -> Result<u8> {
     let drawings = profile::drawings(options, &mut report);
     let text = match options.format {
         Format::Json => render::json::render(&report)?,
+        Format::Jsonl => render::jsonl::render(&report)?,
+        Format::Markdown => render::markdown::render(&report),
+        Format::Nagios => render::nagios::render(&report),
+        Format::Prometheus => render::prometheus::render(&report),
         Format::Text => render::text::render(&report, &text_options(options, pid, &report.verdict)),
     };
     print(options, text.as_bytes())?;
@@ -226,20 +230,25 @@ fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config) -> Result<u8> {
     for (file, text) in drawings {
         write_atomically(file, text.as_bytes())?;
     }
-    Ok(exit::of_verdict(&report, options.fail_on))
+    Ok(match options.format {
+        Format::Nagios => exit::of_plugin(&report),
+        _ => exit::of_verdict(&report, options.fail_on),
+    })
 }
 
 /// Explains one bottleneck, or lists them all.
 fn explain(options: &ReportArgs, arguments: &ExplainArgs) -> Result<u8> {
     let (width, color) = (width(options), color(options));
+    let entries = diagnose::explain::entries;
+    // Other formats are refused with the command line.
     let text = match (&arguments.id, options.format) {
-        (None, Format::Json) => render::json::document(&diagnose::explain::entries())?,
-        (None, Format::Text) => render::explain::list(&diagnose::explain::entries(), width, color),
+        (None, Format::Json) => render::json::document(&entries())?,
+        (None, _) => render::explain::list(&entries(), width, color),
         (Some(id), format) => {
             let told = diagnose::explain::by_id(id).ok_or_else(|| no_bottleneck(id))?;
             match format {
                 Format::Json => render::json::document(&told)?,
-                Format::Text => render::explain::text(&told, width, color),
+                _ => render::explain::text(&told, width, color),
             }
         }
     };
@@ -311,6 +320,10 @@ fn report(diagnosis: Diagnosis, profile: Option<Profile>, rates: &Rates, thresho
 /// Writes the answer where it was asked for.
 fn print(options: &ReportArgs, bytes: &[u8]) -> Result<u8> {
     match &options.output {
+        // node_exporter is another user; what it reads holds nothing that the others must not see.
+        Some(file) if options.format == Format::Prometheus => {
+            write_atomically_for(Access::Everybody, file, bytes)?;
+        }
         Some(file) => write_atomically(file, bytes)?,
         None => {
             let mut out = std::io::stdout().lock();

@@ -1,6 +1,9 @@
 //! The command line: what can be typed, and the help that says so. Nothing here runs anything.
 
+mod plugin;
 mod values;
+
+pub use plugin::is_plugin;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -47,6 +50,8 @@ Examples:
   diag --unit nginx                       why this service is slow (or --pid 4242)
   diag --profile                          which function, system call or wait it is
   diag --fail-on critical || page-me      for a monitor
+  diag --format nagios                    as a plugin of Nagios or Icinga, with its exit codes
+  diag --format prometheus --output /var/lib/prometheus/node-exporter/diag.prom
   diag --root /host                       from a container that has the host's / mounted there
   diag record slow.diag                   keep the raw counters of an incident ...
   diag replay slow.diag                   ... and diagnose them on another machine
@@ -58,7 +63,8 @@ Exit codes:
   1   could not run: no kernel counters, an unreadable capture, a wrong configuration file, a full disk
   2   usage error
   10  with --fail-on only: the verdict is at that level or above
-  11  with --fail-on only: diag could not tell";
+  11  with --fail-on only: diag could not tell
+With --format nagios: 0 ok, 1 warning, 2 critical, 3 could not tell or could not run, usage errors included";
 
 /// Names the bottleneck of a slow Linux box, the culprit, why, and what to do
 #[derive(Debug, Parser)]
@@ -260,6 +266,14 @@ pub enum Format {
     Text,
     /// For programs: one object, see `diag schema`
     Json,
+    /// The same on one line
+    Jsonl,
+    /// For a ticket, in less than 4 kB
+    Markdown,
+    /// As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag
+    Nagios,
+    /// Metrics for node_exporter's textfile collector, with --output DIR/diag.prom
+    Prometheus,
 }
 
 /// What a profile looks at.
@@ -327,8 +341,11 @@ impl Cli {
     ///
     /// A usage error, or the text that `--help` and `--version` ask for: clap treats both alike.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(arguments)?;
-        let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))?;
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let matches = Self::command().try_get_matches_from(&arguments)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))?;
+        cli.answer_as_called(&arguments);
+        cli.refuse_formats_of_other_answers()?;
         cli.refuse_a_window_that_nobody_opens()?;
         cli.refuse_what_explains_nothing(&matches)?;
         cli.refuse_what_shows_no_profile()?;

@@ -25,6 +25,10 @@ pub const AT_OR_ABOVE: u8 = 10;
 /// With `--fail-on`: diag could not tell.
 pub const COULD_NOT_TELL: u8 = 11;
 
+/// With `--format nagios`: could not tell, or could not run, whatever the reason. Every other code that is none of the
+/// four states would be shown as critical, and page somebody for a typing error.
+pub const NAGIOS_UNKNOWN: u8 = 3;
+
 /// Every code with its meaning, for the manual.
 pub const ALL: &[(u8, &str)] = &[
     (RAN, "Ran, whatever it found; also when the reader of a pipe went away."),
@@ -36,6 +40,11 @@ pub const ALL: &[(u8, &str)] = &[
     (AT_OR_ABOVE, "With --fail-on only: the verdict is at that level or above."),
     (COULD_NOT_TELL, "With --fail-on only: diag could not tell."),
 ];
+
+/// How they differ with `--format nagios`, for the manual.
+pub const PLUGIN: &str = "With --format nagios, and as check_diag, the codes are those of a plugin instead: 0 for ok, 1 for \
+                          warning, 2 for critical, and 3 where diag could not tell or could not run, a usage error \
+                          included; the line on standard output then begins with DIAG UNKNOWN.";
 
 /// The code for a report that was written.
 pub fn of_verdict(report: &Report, fail_on: Option<Level>) -> u8 {
@@ -50,6 +59,18 @@ pub fn of_verdict(report: &Report, fail_on: Option<Level>) -> u8 {
         AT_OR_ABOVE
     } else {
         RAN
+    }
+}
+
+/// The code for a report that was written as a plugin's answer: the four states of Nagios.
+pub fn of_plugin(report: &Report) -> u8 {
+    if report.verdict.bottleneck == "unknown" {
+        return NAGIOS_UNKNOWN;
+    }
+    match report.verdict.severity {
+        Severity::Ok | Severity::Info => 0,
+        Severity::Warning => 1,
+        Severity::Critical => 2,
     }
 }
 
@@ -106,6 +127,16 @@ mod tests {
     #[test]
     fn not_knowing_is_neither_good_nor_bad() {
         assert_eq!(of_verdict(&test_report::unknown(), Some(Level::Critical)), COULD_NOT_TELL);
+    }
+
+    #[test]
+    fn a_plugin_has_four_states() {
+        assert_eq!(of_plugin(&test_report::healthy()), 0);
+        let mut report = test_report::busy();
+        assert_eq!(of_plugin(&report), 2);
+        report.verdict.severity = Severity::Warning;
+        assert_eq!(of_plugin(&report), 1);
+        assert_eq!(of_plugin(&test_report::unknown()), 3);
     }
 
     #[test]

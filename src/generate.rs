@@ -65,6 +65,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("diag --profile", "Which function, system call or wait it is."),
     ("diag --pid 4242 --profile --flamegraph 4242.svg", "What one process does, as a picture."),
     ("diag --fail-on critical || page-me", "For a monitor."),
+    ("diag --format nagios", "As a plugin of Nagios or Icinga."),
+    (
+        "diag --format prometheus --output /var/lib/prometheus/node-exporter/diag.prom",
+        "Metrics for the textfile collector of node_exporter.",
+    ),
     ("diag --root /host", "From a container that has the host's root mounted there."),
     ("diag record slow.diag", "Keep the raw counters of an incident."),
     ("diag replay slow.diag", "Diagnose them later, on any machine."),
@@ -264,6 +269,8 @@ fn exit_status(roff: &mut Roff) {
     for (code, meaning) in exit::ALL {
         definition(roff, &code.to_string(), meaning);
     }
+    roff.control("PP", []);
+    roff.text([roman(exit::PLUGIN)]);
 }
 
 fn definitions(roff: &mut Roff, title: &str, entries: &[(&str, &str)]) {

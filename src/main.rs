@@ -3,48 +3,89 @@
 #![allow(clippy::disallowed_methods, reason = "errors are printed here")]
 
 use clap::error::{ContextKind, ContextValue};
-use diag::cli::Cli;
+use diag::cli::{Cli, is_plugin};
 use diag::exit;
-use diag::render::escape;
+use diag::render::{escape, nagios};
+use std::ffi::OsString;
 use std::io::Write;
-use std::panic::{self, PanicHookInfo};
+use std::panic::{self, PanicHookInfo, UnwindSafe};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(say_panic));
-    ExitCode::from(panic::catch_unwind(run).unwrap_or(exit::COULD_NOT_RUN))
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let teller = if is_plugin(&words) { Teller::Plugin } else { Teller::Program };
+    ExitCode::from(teller.guard(|| run(words, teller)))
 }
 
-fn run() -> u8 {
-    let cli = match Cli::from_arguments(std::env::args_os()) {
+fn run(words: Vec<OsString>, teller: Teller) -> u8 {
+    let cli = match Cli::from_arguments(words) {
         Ok(cli) => cli,
-        Err(error) => return answer(error),
+        Err(error) => return teller.answer(error),
     };
     match diag::app::run(&cli) {
         Ok(code) => code,
-        Err(error) => fail(&error),
+        Err(error) => teller.fail(&error),
     }
 }
 
-fn fail(error: &anyhow::Error) -> u8 {
-    if !exit::is_broken_pipe(error) {
-        say(&format!("{error:#}"));
-    }
-    exit::of_error(error)
+/// How the end of a run is told.
+#[derive(Debug, Clone, Copy)]
+enum Teller {
+    /// An error is a line on standard error and a code of its own.
+    Program,
+    /// A monitor reads standard output alone, and takes a code that it does not know for the worst.
+    Plugin,
 }
 
-/// Prints help, the version or a usage error, whichever clap made of the words.
-fn answer(error: clap::Error) -> u8 {
-    let usage = error.use_stderr();
-    let error = visible(error);
-    if usage {
-        say(&one_line(&error.render().to_string()));
-        return exit::USAGE;
+impl Teller {
+    /// The code of `work`, also where it panics.
+    fn guard(self, work: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
+        panic::catch_unwind(work).unwrap_or_else(|_| match self {
+            Self::Program => exit::COULD_NOT_RUN,
+            Self::Plugin => no_answer("internal error; please report it"),
+        })
     }
-    match error.print() {
-        Ok(()) => exit::RAN,
-        Err(error) => fail(&anyhow::Error::new(error).context("writing to standard output")),
+
+    fn fail(self, error: &anyhow::Error) -> u8 {
+        match self {
+            Self::Plugin => no_answer(&format!("{error:#}")),
+            Self::Program => {
+                if !exit::is_broken_pipe(error) {
+                    say(&format!("{error:#}"));
+                }
+                exit::of_error(error)
+            }
+        }
     }
+
+    /// Prints help, the version or a usage error, whichever clap made of the words.
+    fn answer(self, error: clap::Error) -> u8 {
+        let usage = error.use_stderr();
+        let error = visible(error);
+        let text = || one_line(&error.render().to_string());
+        match self {
+            Self::Plugin if usage => no_answer(&text()),
+            Self::Program if usage => {
+                say(&text());
+                exit::USAGE
+            }
+            _ => match error.print() {
+                // The text of --help is no state of the box.
+                Ok(()) if matches!(self, Self::Plugin) => exit::NAGIOS_UNKNOWN,
+                Ok(()) => exit::RAN,
+                Err(error) => self.fail(&anyhow::Error::new(error).context("writing to standard output")),
+            },
+        }
+    }
+}
+
+/// The line of a plugin that has no answer, and its code.
+fn no_answer(reason: &str) -> u8 {
+    let mut out = std::io::stdout().lock();
+    // Where nobody reads it, the code is all that is left.
+    let _ = out.write_all(nagios::no_answer(reason).as_bytes()).and_then(|()| out.flush());
+    exit::NAGIOS_UNKNOWN
 }
 
 /// What is wrong and where to look it up, without the usage that fills a log with lines.
@@ -95,4 +136,16 @@ fn say_panic(info: &PanicHookInfo<'_>) {
 fn say(message: &str) {
     // Where standard error is gone as well, the exit code is all that is left.
     let _ = writeln!(std::io::stderr(), "diag: {}", escape::terminal(message));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_pages_nobody() {
+        assert_eq!(Teller::Plugin.guard(|| std::panic::resume_unwind(Box::new("x"))), exit::NAGIOS_UNKNOWN);
+        assert_eq!(Teller::Program.guard(|| std::panic::resume_unwind(Box::new("x"))), exit::COULD_NOT_RUN);
+        assert_eq!(Teller::Plugin.guard(|| 2), 2);
+    }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use stored::{Format, StoredMeta};
 use unpack::Files;
 
-pub use atomic::write_atomically;
+pub use atomic::{Access, write_atomically, write_atomically_for};
 pub use frame::{Frame, FrameKind};
 pub use writer::CaptureWriter;
 

@@ -3,11 +3,25 @@
 use super::CaptureError;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Its owner alone.
+    Owner,
+    /// Any user of the machine.
+    Everybody,
+}
 
 /// Writes `bytes` to `path`, readable by its owner only, so that either all of it is there or nothing.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CaptureError> {
+    write_atomically_for(Access::Owner, path, bytes)
+}
+
+/// The same, readable by whom `access` says, whatever the umask.
+pub fn write_atomically_for(access: Access, path: &Path, bytes: &[u8]) -> Result<(), CaptureError> {
     let fail = |error| CaptureError::Unwritable(path.to_owned(), error);
     // Renaming over `/dev/null` or a terminal would replace it, as root even successfully.
     if fs::metadata(path).is_ok_and(|target| !target.is_file()) {
@@ -18,7 +32,12 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CaptureError> {
     let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary).map_err(fail)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = file.write_all(bytes).and_then(|()| {
+        if access == Access::Everybody {
+            file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        file.sync_all()
+    });
     written.and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
@@ -35,13 +54,14 @@ mod tests {
 
     #[test]
     fn writing_is_all_or_nothing() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x");
         write_atomically(&file, b"one").unwrap();
         write_atomically(&file, b"two").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"two");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        write_atomically_for(Access::Everybody, &file, b"three").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
         assert!(write_atomically(&folder.path().join("no/x"), b"").is_err());
         assert!(write_atomically(folder.path(), b"").is_err());
         assert!(write_atomically(Path::new("/dev/null"), b"").is_err());
