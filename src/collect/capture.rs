@@ -7,6 +7,7 @@
 
 mod atomic;
 mod frame;
+mod redact;
 mod stored;
 mod unpack;
 mod writer;

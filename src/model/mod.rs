@@ -11,6 +11,7 @@ pub mod network;
 pub mod profile;
 pub mod rates;
 pub mod reading;
+pub mod redact;
 pub mod report;
 pub mod resource;
 pub mod snapshot;

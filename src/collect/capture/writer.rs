@@ -2,8 +2,9 @@
 
 use super::stored::{StoredFrame, StoredMeta};
 use super::unpack::Bounds;
-use super::{CaptureError, FORMAT, Frame, META, Meta, SAMPLES};
+use super::{CaptureError, FORMAT, Frame, META, Meta, SAMPLES, redact};
 use crate::model::profile::Samples;
+use crate::model::redact::Redactor;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -13,6 +14,7 @@ pub struct CaptureWriter {
     archive: tar::Builder<GzEncoder<Vec<u8>>>,
     frames: Vec<StoredFrame>,
     command_lines: bool,
+    redactor: Option<Redactor>,
     bounds: Bounds,
     failure: Option<CaptureError>,
 }
@@ -22,12 +24,27 @@ impl CaptureWriter {
     pub fn new(command_lines: bool) -> Self {
         // The fastest level: the box has other work to do, and counters compress well all the same.
         let archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        Self { archive, frames: Vec::new(), command_lines, bounds: Bounds::default(), failure: None }
+        Self {
+            archive,
+            frames: Vec::new(),
+            command_lines,
+            redactor: None,
+            bounds: Bounds::default(),
+            failure: None,
+        }
+    }
+
+    /// From now on names are replaced by those of `redactor`, which must be of the style for raw files.
+    pub fn redact(&mut self, redactor: Redactor) {
+        self.redactor = Some(redactor);
     }
 
     /// Adds a frame. A failure is kept for [`CaptureWriter::finish`], so that no diagnosis stops for it.
     pub fn add(&mut self, mut frame: Frame) {
         frame.tidy(self.command_lines);
+        if let Some(redactor) = &mut self.redactor {
+            redact::frame(redactor, &mut frame);
+        }
         let directory = format!("{:04}-{}", self.frames.len(), frame.kind.word());
         for (path, bytes) in &frame.files {
             if self.failure.is_none() {
@@ -56,10 +73,16 @@ impl CaptureWriter {
     }
 
     /// Closes the archive and gives its bytes.
-    pub fn finish(mut self, about: Meta, samples: Option<&Samples>) -> Result<Vec<u8>, CaptureError> {
+    pub fn finish(mut self, mut about: Meta, samples: Option<&Samples>) -> Result<Vec<u8>, CaptureError> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
+        let mut changed = None;
+        if let Some(redactor) = &mut self.redactor {
+            redact::about(redactor, &mut about);
+            changed = samples.map(|samples| redactor.samples(samples));
+        }
+        let samples = changed.as_ref().or(samples);
         let meta = StoredMeta {
             format: FORMAT,
             diag: env!("CARGO_PKG_VERSION").to_owned(),
