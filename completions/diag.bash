@@ -41,7 +41,7 @@ _diag() {
 
     case "${cmd}" in
         diag)
-            opts="-h -V --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help --version record replay explain config schema completions"
+            opts="-h -V --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help --version record replay explain config schema completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -151,7 +151,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__completions)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help bash zsh fish"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help bash zsh fish"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -242,7 +242,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__config)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -333,7 +333,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__explain)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help hw-error memory-oom memory-cgroup-limit memory-swap cpu-steal cpu-thermal cpu-throttled io-throttled io-blocked memory-reclaim disk-full inodes-full fd-exhaustion pid-exhaustion conntrack-full port-exhaustion cpu-interrupts disk-saturated writeback-stall disk-latency rt-hog cpu-pinned kthread-hog short-lived-processes lock-contention clocksource thp-compaction numa-remote cpu-system cpu-user cpu-single-thread listen-overflow net-drops net-saturated net-retransmits zombies external-wait none unknown"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help hw-error memory-oom memory-cgroup-limit memory-swap cpu-steal cpu-thermal cpu-throttled io-throttled io-blocked memory-reclaim disk-full inodes-full fd-exhaustion pid-exhaustion conntrack-full port-exhaustion cpu-interrupts disk-saturated writeback-stall disk-latency rt-hog cpu-pinned kthread-hog short-lived-processes lock-contention clocksource thp-compaction numa-remote cpu-system cpu-user cpu-single-thread listen-overflow net-drops net-saturated net-retransmits zombies external-wait none unknown"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -424,7 +424,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__record)
-            opts="-h --without-command-lines --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help"
+            opts="-h --without-command-lines --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -534,7 +534,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__replay)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -625,7 +625,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__schema)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --no-config --output --help"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_diag_global_optspecs
-    string join \n interval= root= profile= frequency= format= top= sort= pid= unit= profile-mode= flamegraph= stacks= fail-on= color= no-config output= h/help V/version
+    string join \n interval= root= profile= frequency= format= top= sort= pid= unit= profile-mode= flamegraph= stacks= fail-on= color= redact no-config output= h/help V/version
 end
 
 function __fish_diag_needs_command
@@ -52,6 +52,7 @@ complete -c diag -n "__fish_diag_needs_command" -l color -d 'When to use colour'
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_needs_command" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_needs_command" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_needs_command" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_needs_command" -s V -l version -d 'Print version'
@@ -90,6 +91,7 @@ always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand record" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_using_subcommand record" -l without-command-lines -d 'Leave command lines out of the capture'
+complete -c diag -n "__fish_diag_using_subcommand record" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand record" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand replay" -l format -d 'Format of the report' -r -f -a "text\t'For people'
@@ -116,6 +118,7 @@ complete -c diag -n "__fish_diag_using_subcommand replay" -l color -d 'When to u
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand replay" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand replay" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand explain" -l format -d 'Format of the report' -r -f -a "text\t'For people'
@@ -142,6 +145,7 @@ complete -c diag -n "__fish_diag_using_subcommand explain" -l color -d 'When to 
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand explain" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand explain" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand explain" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand config" -l format -d 'Format of the report' -r -f -a "text\t'For people'
@@ -168,6 +172,7 @@ complete -c diag -n "__fish_diag_using_subcommand config" -l color -d 'When to u
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand config" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand config" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand config" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand schema" -l format -d 'Format of the report' -r -f -a "text\t'For people'
@@ -194,6 +199,7 @@ complete -c diag -n "__fish_diag_using_subcommand schema" -l color -d 'When to u
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand schema" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand schema" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand completions" -l format -d 'Format of the report' -r -f -a "text\t'For people'
@@ -220,5 +226,6 @@ complete -c diag -n "__fish_diag_using_subcommand completions" -l color -d 'When
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand completions" -l output -d 'Write the report to FILE instead of standard output' -r -F
+complete -c diag -n "__fish_diag_using_subcommand completions" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand completions" -l no-config -d 'Ignore the configuration files'
 complete -c diag -n "__fish_diag_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -7,6 +7,7 @@
 
 use crate::cli::{Cli, Color, Command, ExplainArgs, Format, RecordArgs, ReportArgs, Sort};
 use crate::collect::capture::{Access, Capture, CaptureWriter, Meta, write_atomically, write_atomically_for};
+use crate::collect::host;
 use crate::collect::own;
 use crate::collect::resilience;
 use crate::collect::root::Root;
@@ -16,6 +17,7 @@ use crate::diagnose::thresholds::Thresholds;
 use crate::model::profile::{Profile, Samples};
 use crate::model::rates::Rates;
 use crate::model::reading::{Absence, AbsenceKind};
+use crate::model::redact::{self, Redactor, Style};
 use crate::model::report::{
     Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource,
 };
@@ -129,7 +131,14 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
             .context("cannot listen to Ctrl-C")?;
     }
     if let Some(arguments) = record {
-        root.record(CaptureWriter::new(!arguments.without_command_lines));
+        let redact = cli.report.redact;
+        let mut writer = CaptureWriter::new(!arguments.without_command_lines && !redact);
+        if redact {
+            let host = host::gather(&root);
+            let users = host.users.values().map(String::as_str);
+            writer.redact(Redactor::new(Style::Raw, host.hostname.as_deref(), users));
+        }
+        root.record(writer);
     }
     let mut profiling = Profiling::start(cli, &interrupted);
     let options = window::Options {
@@ -216,6 +225,9 @@ fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config) -> Result<u8> {
         write_atomically(capture.file, &bytes)?;
     }
     let mut report = report(diagnosis, profile.profile, &rates, &config.thresholds);
+    if options.redact {
+        report = redact::report(report, rates.host.users.values().map(String::as_str));
+    }
     let drawings = profile::drawings(options, &mut report);
     let text = match options.format {
         Format::Json => render::json::render(&report)?,

@@ -169,6 +169,15 @@ pub struct ReportArgs {
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, global = true)]
     pub color: Color,
+    /// Replace what identifies people and machines
+    ///
+    /// Host names, users, addresses, command lines, paths below home directories, ids of containers, disks and the
+    /// boot: each becomes host-1, user-2, address-3 and so on, the same one throughout a report. In a capture the raw
+    /// files are changed such that they still fit together, and command lines are left out. What stays: the names of
+    /// processes, threads and functions, which a diagnosis is about; names of units, devices, network interfaces and
+    /// mount points, but for the host and the users in them; process ids, times; root, 127.0.0.1 and ::1.
+    #[arg(long, global = true)]
+    pub redact: bool,
     /// Ignore the configuration files
     ///
     /// Every limit then has its default. The files are /etc/diag/config.toml and
@@ -332,7 +341,8 @@ pub enum Shell {
 }
 
 /// Options that say nothing of an explanation.
-const EXPLAINS_NOTHING: [&str; 7] = ["top", "sort", "pid", "fail-on", "profile-mode", "flamegraph", "stacks"];
+const EXPLAINS_NOTHING: [&str; 8] =
+    ["top", "sort", "pid", "fail-on", "profile-mode", "flamegraph", "stacks", "redact"];
 
 impl Cli {
     /// The command line in `arguments`, the program's name first.
