@@ -5,7 +5,7 @@
     reason = "app looks at the environment and writes the report; the ban holds for the pure stages"
 )]
 
-use crate::cli::{Cli, Color, Command, ExplainArgs, Format, RecordArgs, ReportArgs, Sort};
+use crate::cli::{Cli, Color, Command, ExplainArgs, Format, RecordArgs, ReportArgs, Sort, TuningArgs};
 use crate::collect::capture::{Access, Capture, CaptureWriter, Meta, write_atomically, write_atomically_for};
 use crate::collect::host;
 use crate::collect::own;
@@ -23,6 +23,7 @@ use crate::model::report::{
 };
 use crate::model::snapshot::{Recording, Source};
 use crate::model::task::{CgroupPaths, Pid};
+use crate::model::tuning::Annex;
 use crate::render::text::{SortKey, TextOptions};
 use crate::{delta, diagnose, exit, generate, pager, render};
 use anyhow::{Context as _, Result, anyhow};
@@ -53,23 +54,54 @@ pub fn run(cli: &Cli) -> Result<u8> {
     let ignored = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), ignored)
         .context("cannot ignore SIGXFSZ")?;
+    refuse_a_page_on_the_screen(&cli.report)?;
     match &cli.command {
         None => {
             let config = config(&cli.report)?;
-            answer(&cli.report, watch(cli, None)?, config)
+            answer(&cli.report, watch(cli, None)?, config, false)
         }
         Some(Command::Record(arguments)) => {
             let config = config(&cli.report)?;
-            answer(&cli.report, watch(cli, Some(arguments))?, config)
+            answer(&cli.report, watch(cli, Some(arguments))?, config, false)
         }
         Some(Command::Replay(arguments)) => {
             let config = config(&cli.report)?;
-            answer(&cli.report, replay(&arguments.file)?, config)
+            answer(&cli.report, replay(&arguments.file)?, config, false)
         }
+        Some(Command::Report(arguments)) => tuning(cli, arguments),
         Some(Command::Explain(arguments)) => explain(&cli.report, arguments),
         Some(Command::Config) => print(&cli.report, config::template().as_bytes()),
         Some(Command::Schema) => print(&cli.report, generate::schema().as_bytes()),
         Some(Command::Completions { shell }) => print(&cli.report, &generate::completion(*shell)),
+    }
+}
+
+/// Whoever forgot to name a file would look at a screenful of markup, after having waited for it.
+fn refuse_a_page_on_the_screen(options: &ReportArgs) -> Result<()> {
+    if options.format == Format::Html && options.output.is_none() && std::io::stdout().is_terminal() {
+        let message = "the report is a page of HTML: name its file, as in --output report.html";
+        return Err(exit::UsageError(message.to_owned()).into());
+    }
+    Ok(())
+}
+
+/// The tuning report, of now or of a capture; or of two captures what changed.
+fn tuning(cli: &Cli, arguments: &TuningArgs) -> Result<u8> {
+    let config = config(&cli.report)?;
+    match (&arguments.file, arguments.compare.as_deref()) {
+        (_, Some([before, after])) => {
+            let told =
+                |file: &Path| Ok::<_, anyhow::Error>(diagnosed(&cli.report, replay(file)?, &config)?.report);
+            let comparison = diagnose::compare::compare(told(before)?, told(after)?);
+            let text = match cli.report.format {
+                Format::Markdown => render::report_markdown::compare(&comparison),
+                _ => render::html::compare(&comparison),
+            };
+            print(&cli.report, text.as_bytes())?;
+            Ok(exit::of_verdict(&comparison.after, cli.report.fail_on))
+        }
+        (Some(file), _) => answer(&cli.report, replay(file)?, config, true),
+        (None, _) => answer(&cli.report, watch(cli, None)?, config, true),
     }
 }
 
@@ -203,35 +235,14 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 }
 
 /// Renders the diagnosis of what was seen and writes it; the exit code.
-fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config) -> Result<u8> {
-    let Seen { mut recording, profile, capture } = seen;
-    let settled = target::settle(options, &mut recording);
-    let pid = settled.pid();
-    let rates = delta::rates(&recording);
-    settled.refuse_unseen(&recording, &rates)?;
-    // Ten thousand processes are no longer needed in two raw copies.
-    drop(recording);
-    let asked = diagnose::Options {
-        sort: options.sort.map(rank_by),
-        top: options.top,
-        pid,
-        thresholds: &config.thresholds,
-    };
-    let mut diagnosis = diagnose::diagnose(&rates, &asked);
-    diagnosis.not_checked.extend(config.not_checked);
-    let profile = profile::tell(options, &rates, &mut diagnosis, pid, profile);
-    if let Some(capture) = capture {
-        let bytes = capture.writer.finish(capture.about, profile.samples.as_ref())?;
-        write_atomically(capture.file, &bytes)?;
-    }
-    let mut report = report(diagnosis, profile.profile, &rates, &config.thresholds);
-    if options.redact {
-        report = redact::report(report, rates.host.users.values().map(String::as_str));
-    }
+fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config, tuning: bool) -> Result<u8> {
+    let Told { mut report, annex, pid } = diagnosed(options, seen, &config)?;
     let drawings = profile::drawings(options, &mut report);
     let text = match options.format {
+        Format::Html => render::html::render(&report, &annex),
         Format::Json => render::json::render(&report)?,
         Format::Jsonl => render::jsonl::render(&report)?,
+        Format::Markdown if tuning => render::report_markdown::render(&report, &annex),
         Format::Markdown => render::markdown::render(&report),
         Format::Nagios => render::nagios::render(&report),
         Format::Prometheus => render::prometheus::render(&report),
@@ -246,6 +257,44 @@ fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config) -> Result<u8> {
         Format::Nagios => exit::of_plugin(&report),
         _ => exit::of_verdict(&report, options.fail_on),
     })
+}
+
+/// What there is to say of a window.
+struct Told {
+    report: Report,
+    annex: Annex,
+    pid: Option<Pid>,
+}
+
+/// Diagnoses what was seen; writes the capture, where one was asked for.
+fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config) -> Result<Told> {
+    let Seen { mut recording, profile, capture } = seen;
+    let settled = target::settle(options, &mut recording);
+    let pid = settled.pid();
+    let rates = delta::rates(&recording);
+    settled.refuse_unseen(&recording, &rates)?;
+    let series = delta::series::series(&recording);
+    // Ten thousand processes are no longer needed in two raw copies.
+    drop(recording);
+    let asked = diagnose::Options {
+        sort: options.sort.map(rank_by),
+        top: options.top,
+        pid,
+        thresholds: &config.thresholds,
+    };
+    let mut diagnosis = diagnose::diagnose(&rates, &asked);
+    diagnosis.not_checked.extend(config.not_checked.iter().cloned());
+    let profile = profile::tell(options, &rates, &mut diagnosis, pid, profile);
+    if let Some(capture) = capture {
+        let bytes = capture.writer.finish(capture.about, profile.samples.as_ref())?;
+        write_atomically(capture.file, &bytes)?;
+    }
+    let annex = diagnose::annex::annex(&rates, &diagnosis, series, &config.thresholds);
+    let mut report = report(diagnosis, profile.profile, &rates, &config.thresholds);
+    if options.redact {
+        report = redact::report(report, rates.host.users.values().map(String::as_str));
+    }
+    Ok(Told { report, annex, pid })
 }
 
 /// Explains one bottleneck, or lists them all.

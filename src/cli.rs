@@ -19,6 +19,12 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// Shortest window: below it the counters' own resolution is most of what is seen.
 pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Window of a tuning report that does not ask for another: long enough for a picture.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What a tuning report spends after the window on a profile that nobody asked for.
+pub const REPORT_PROFILE: Duration = Duration::from_secs(2);
+
 /// Time that a profile may take after the window, where it cannot be taken within it.
 pub const DEFAULT_PROFILE: &str = "2s";
 
@@ -55,6 +61,7 @@ Examples:
   diag --root /host                       from a container that has the host's / mounted there
   diag record slow.diag                   keep the raw counters of an incident ...
   diag replay slow.diag                   ... and diagnose them on another machine
+  diag report --output report.html        the tuning report: pictures, flame graph, what to do and to undo
   diag explain memory-swap                what a verdict means, how to confirm it, what to do
   diag config > /etc/diag/config.toml     every limit, to be changed there
 
@@ -199,6 +206,12 @@ pub enum Command {
     Record(RecordArgs),
     /// Diagnose a capture of another time or machine
     Replay(ReplayArgs),
+    /// Write the tuning report: one HTML file with pictures of the window, who, why, and what to do
+    ///
+    /// It watches this machine for 30 seconds with a profile, or takes a capture: `diag report FILE` is `diag replay FILE
+    /// --format html`. The file needs nothing else and asks nobody for anything. --format markdown gives a short form for a
+    /// ticket; text and json are what they are elsewhere.
+    Report(TuningArgs),
     /// Explain a bottleneck: how it is told, what looks like it, how to confirm it by hand, how to fix it
     ///
     /// Without an ID, lists all of them. On a terminal the text goes through the pager ($PAGER, or less); of the options
@@ -260,6 +273,32 @@ pub struct ReplayArgs {
     pub file: PathBuf,
 }
 
+/// Arguments of `diag report`.
+#[derive(Debug, Clone, Args)]
+pub struct TuningArgs {
+    /// Capture file to report on, instead of this machine now
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// Say what changed between two captures, and whether the fix worked
+    ///
+    /// Record one before and one after, under the same work: diag record --profile before.diag
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with = "file", value_hint = clap::ValueHint::FilePath)]
+    pub compare: Option<Vec<PathBuf>>,
+    /// Do not sample the CPUs
+    #[arg(long, conflicts_with = "profile")]
+    pub no_profile: bool,
+    /// What to look at.
+    #[command(flatten)]
+    pub window: WindowArgs,
+}
+
+impl TuningArgs {
+    /// Whether it watches a machine.
+    pub fn live(&self) -> bool {
+        self.file.is_none() && self.compare.is_none()
+    }
+}
+
 /// Arguments of `diag explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
@@ -283,6 +322,8 @@ pub enum Format {
     Nagios,
     /// Metrics for node_exporter's textfile collector, with --output DIR/diag.prom
     Prometheus,
+    /// The tuning report: one file that needs nothing else
+    Html,
 }
 
 /// What a profile looks at.
@@ -355,6 +396,7 @@ impl Cli {
         let matches = Self::command().try_get_matches_from(&arguments)?;
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))?;
         cli.answer_as_called(&arguments);
+        cli.choose_the_format(&matches);
         cli.refuse_formats_of_other_answers()?;
         cli.refuse_a_window_that_nobody_opens()?;
         cli.refuse_what_explains_nothing(&matches)?;
@@ -362,10 +404,20 @@ impl Cli {
         Ok(cli)
     }
 
+    // A tuning report is HTML unless something else was asked for.
+    fn choose_the_format(&mut self, matches: &ArgMatches) {
+        if let (Some(Command::Report(_)), Some((_, matches))) = (&self.command, matches.subcommand())
+            && matches.value_source("format") != Some(ValueSource::CommandLine)
+        {
+            self.report.format = Format::Html;
+        }
+    }
+
     /// How long to watch.
     pub fn interval(&self) -> Duration {
         let asked = self.record_window().and_then(|window| window.interval);
-        asked.or(self.window.interval).unwrap_or(DEFAULT_INTERVAL)
+        let usual = if self.tuning().is_some() { REPORT_INTERVAL } else { DEFAULT_INTERVAL };
+        asked.or(self.window.interval).unwrap_or(usual)
     }
 
     /// Where the kernel's files are.
@@ -376,7 +428,10 @@ impl Cli {
 
     /// Whether to profile, and for how long after the window.
     pub fn profile(&self) -> Option<Duration> {
-        self.record_window().and_then(|window| window.profile).or(self.window.profile)
+        let asked = self.record_window().and_then(|window| window.profile).or(self.window.profile);
+        // A tuning report says why, where it can: what is below another root is not this machine.
+        let usual = self.tuning().filter(|report| report.live() && !report.no_profile);
+        asked.or_else(|| usual.filter(|_| self.root() == Path::new("/")).map(|_| REPORT_PROFILE))
     }
 
     /// Samples a second and CPU.
@@ -385,9 +440,17 @@ impl Cli {
         asked.or(self.window.frequency).unwrap_or(DEFAULT_FREQUENCY_HERTZ)
     }
 
+    fn tuning(&self) -> Option<&TuningArgs> {
+        match &self.command {
+            Some(Command::Report(report)) => Some(report),
+            _ => None,
+        }
+    }
+
     fn record_window(&self) -> Option<&WindowArgs> {
         match &self.command {
             Some(Command::Record(record)) => Some(&record.window),
+            Some(Command::Report(report)) => Some(&report.window),
             _ => None,
         }
     }
@@ -396,18 +459,23 @@ impl Cli {
     fn refuse_a_window_that_nobody_opens(&self) -> Result<(), clap::Error> {
         let command = match &self.command {
             None | Some(Command::Record(_)) => return Ok(()),
+            Some(Command::Report(report)) if report.live() => return Ok(()),
+            Some(Command::Report(_)) => "report of a capture",
             Some(Command::Replay(_)) => "replay",
             Some(Command::Explain(_)) => "explain",
             Some(Command::Config) => "config",
             Some(Command::Schema) => "schema",
             Some(Command::Completions { .. }) => "completions",
         };
-        let option = match &self.window {
-            WindowArgs { interval: Some(_), .. } => "--interval",
-            WindowArgs { root: Some(_), .. } => "--root",
-            WindowArgs { profile: Some(_), .. } => "--profile",
-            WindowArgs { frequency: Some(_), .. } => "--frequency",
-            _ => return Ok(()),
+        let named = |window: &WindowArgs| match window {
+            WindowArgs { interval: Some(_), .. } => Some("--interval"),
+            WindowArgs { root: Some(_), .. } => Some("--root"),
+            WindowArgs { profile: Some(_), .. } => Some("--profile"),
+            WindowArgs { frequency: Some(_), .. } => Some("--frequency"),
+            _ => None,
+        };
+        let Some(option) = named(&self.window).or_else(|| self.record_window().and_then(named)) else {
+            return Ok(());
         };
         let message = format!("{option} cannot be used with '{command}', which does not watch a machine");
         Err(Self::command().error(ErrorKind::ArgumentConflict, message))
@@ -423,11 +491,28 @@ impl Cli {
             _ => "",
         };
         match &self.command {
+            Some(Command::Report(_)) if self.report.redact => refuse(
+                "--redact does not reach into the tuning report: use --format markdown of a plain run"
+                    .to_owned(),
+            ),
             _ if self.profile().is_some() && self.root() != Path::new("/") => refuse(
                 "--profile cannot be used with --root: it samples the machine that diag runs on".to_owned(),
             ),
             None | Some(Command::Record(_)) if !option.is_empty() && self.profile().is_none() => {
                 refuse(format!("{option} needs --profile"))
+            }
+            Some(Command::Report(report))
+                if report.live() && !option.is_empty() && self.profile().is_none() =>
+            {
+                refuse(format!("{option} needs a profile"))
+            }
+            Some(Command::Report(TuningArgs { compare: Some(_), .. })) if !option.is_empty() => {
+                refuse(format!("{option} cannot be used with --compare"))
+            }
+            Some(Command::Report(TuningArgs { compare: Some(_), .. }))
+                if !matches!(self.report.format, Format::Html | Format::Markdown) =>
+            {
+                refuse("--compare answers as html or markdown".to_owned())
             }
             _ => Ok(()),
         }
@@ -494,6 +579,36 @@ mod tests {
         assert_eq!(parse(&["record", "f"]).unwrap().interval(), DEFAULT_INTERVAL);
         assert_eq!(parse(&["record", "f", "--root", "/host"]).unwrap().root(), Path::new("/host"));
         assert_eq!(parse(&[]).unwrap().root(), Path::new("/"));
+    }
+
+    #[test]
+    fn a_tuning_report_looks_long_and_closely_and_answers_in_html() {
+        let report = parse(&["report"]).unwrap();
+        assert_eq!((report.interval(), report.profile()), (REPORT_INTERVAL, Some(REPORT_PROFILE)));
+        assert_eq!(report.report.format, Format::Html);
+        for arguments in [["--format", "markdown", "report"], ["report", "--format", "markdown"]] {
+            assert_eq!(parse(&arguments).unwrap().report.format, Format::Markdown);
+        }
+        assert_eq!(parse(&["report", "--interval", "9s"]).unwrap().interval(), Duration::from_secs(9));
+        assert_eq!(parse(&["--interval", "9s", "report"]).unwrap().interval(), Duration::from_secs(9));
+        assert_eq!(parse(&["report", "--no-profile"]).unwrap().profile(), None);
+        assert_eq!(parse(&["report", "--root", "/host"]).unwrap().profile(), None);
+        assert_eq!(parse(&["report", "f"]).unwrap().profile(), None);
+    }
+
+    #[test]
+    fn a_tuning_report_of_a_capture_has_no_window() {
+        assert!(usage_error(&["report", "f", "--interval", "9s"]).contains("does not watch"));
+        assert!(usage_error(&["--interval", "9s", "report", "f"]).contains("does not watch"));
+        assert!(usage_error(&["report", "--compare", "a", "b", "--profile"]).contains("does not watch"));
+        assert!(
+            usage_error(&["report", "--compare", "a", "b", "--format", "json"]).contains("html or markdown")
+        );
+        usage_error(&["report", "--compare", "a"]);
+        usage_error(&["report", "c", "--compare", "a", "b"]);
+        usage_error(&["report", "--no-profile", "--flamegraph", "f"]);
+        usage_error(&["explain", "none", "--format", "html"]);
+        parse(&["report", "--compare", "a", "b"]).unwrap();
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Cli {
             Some(Command::Explain(_) | Command::Config | Command::Schema | Command::Completions { .. }) => {
                 false
             }
-            None | Some(Command::Record(_) | Command::Replay(_)) => true,
+            None | Some(Command::Record(_) | Command::Replay(_) | Command::Report(_)) => true,
         }
     }
 
@@ -57,6 +57,7 @@ impl Cli {
     pub(super) fn refuse_formats_of_other_answers(&self) -> Result<(), clap::Error> {
         let format = match self.report.format {
             Format::Text | Format::Json => return Ok(()),
+            Format::Html => "html",
             Format::Jsonl => "jsonl",
             Format::Markdown => "markdown",
             Format::Nagios => "nagios",

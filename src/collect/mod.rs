@@ -38,6 +38,7 @@ pub mod processes;
 pub mod resilience;
 pub mod root;
 pub mod sampler;
+pub mod settings;
 pub mod sockets;
 pub mod stat;
 pub mod swaps;

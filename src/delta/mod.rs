@@ -9,6 +9,7 @@ pub mod limits;
 pub mod load;
 pub mod memory;
 pub mod process;
+pub mod series;
 pub mod target;
 mod thread_account;
 

@@ -5,7 +5,9 @@
 //! bottleneck; [`causes`] says which finding explains which; [`verdict`] chooses. [`explain`] is no part of it: it says
 //! what each rule is about, without a box to look at.
 
+pub mod annex;
 pub mod causes;
+pub mod compare;
 pub mod confidence;
 pub mod disk_load;
 pub mod earlier;
@@ -25,9 +27,11 @@ pub mod step3_user_or_system;
 pub mod step4_rank;
 pub mod target;
 pub mod thresholds;
+pub mod tuning;
 pub mod verdict;
 pub mod waits;
 pub mod why;
+pub mod workers;
 
 use crate::diagnose::causes::Judged;
 use crate::diagnose::facts::Facts;

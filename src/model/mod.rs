@@ -3,6 +3,7 @@
 
 pub mod cgroup;
 pub mod close_look;
+pub mod comparison;
 pub mod explanation;
 pub mod finding;
 pub mod host;
@@ -14,10 +15,12 @@ pub mod reading;
 pub mod redact;
 pub mod report;
 pub mod resource;
+pub mod series;
 pub mod snapshot;
 pub mod syscall;
 pub mod target;
 pub mod task;
 pub mod task_rates;
+pub mod tuning;
 pub mod units;
 pub mod wait;

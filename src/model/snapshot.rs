@@ -8,6 +8,7 @@ use crate::model::network::{NamespaceCounters, NetCounters, PeerWait, Sockets};
 use crate::model::reading::{Absence, Reading};
 use crate::model::target::TargetReadings;
 use crate::model::task::{Pid, ProcessDetails, ProcessReading, ThreadObservation};
+use crate::model::tuning::KernelSettings;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct LimitReadings {
     pub sockets: Option<Sockets>,
     /// Whose answers active processes wait for; asked for in a calm window only.
     pub peers: Vec<PeerWait>,
+    /// Settings of the kernel.
+    pub settings: KernelSettings,
     /// The kernel log.
     pub kernel_log: Reading<Vec<KernelMessage>>,
 }
@@ -71,6 +74,7 @@ impl Default for LimitReadings {
             mounts: Err(Absence::missing("/proc/self/mountinfo")),
             sockets: None,
             peers: Vec::new(),
+            settings: KernelSettings::default(),
             kernel_log: Err(Absence::missing("/dev/kmsg")),
         }
     }

@@ -7,11 +7,13 @@ pub mod escape;
 pub mod explain;
 pub mod flamegraph;
 pub mod folded;
+pub mod html;
 pub mod json;
 pub mod jsonl;
 pub mod markdown;
 pub mod nagios;
 pub mod prometheus;
+pub mod report_markdown;
 pub mod text;
 
 mod text_evidence;

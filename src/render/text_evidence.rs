@@ -116,7 +116,7 @@ fn style(page: &Page, evidence: &Evidence) -> Style {
 }
 
 /// `cpu_busy_ratio` as people say it: `cpu busy`. The unit is beside the value already.
-fn label(metric: &str) -> String {
+pub(super) fn label(metric: &str) -> String {
     const UNITS: [&str; 7] =
         ["_bytes_per_second", "_per_second", "_ratio", "_bytes", "_seconds", "_count", "_ticks"];
     let name = UNITS.iter().find_map(|unit| metric.strip_suffix(unit)).unwrap_or(metric);

@@ -3,7 +3,7 @@
 
 use crate::collect::processes::Scratch;
 use crate::collect::root::Root;
-use crate::collect::{cgroups, kernel_log, mounts, peers, sockets, tables};
+use crate::collect::{cgroups, kernel_log, mounts, peers, settings, sockets, tables};
 use crate::model::snapshot::{CpuTicks, FullSnapshot, LimitReadings, SystemSnapshot};
 use crate::model::task::{Pid, State};
 use std::collections::HashMap;
@@ -43,6 +43,7 @@ pub(super) fn limits(
         } else {
             Vec::new()
         },
+        settings: settings::read(root, &mut scratch.bytes),
         kernel_log: kernel_log::read(root, &mut scratch.bytes),
     }
 }

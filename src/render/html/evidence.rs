@@ -1,0 +1,100 @@
+//! Numbers beside their limits, and all findings.
+
+use super::verdict::symbol;
+use super::words::{cut, name, sentence};
+use crate::model::finding::{Evidence, Finding, Role, Severity, Suspect};
+use crate::model::report::Report;
+use crate::model::units::percent;
+use crate::render::text_evidence::{label, quantity};
+use maud::{Markup, html};
+
+/// Findings that are shown; a report with more has a fault of its own.
+const FINDINGS_MAX: usize = 40;
+
+/// Whether a value is at a limit or beyond it; of what runs out, the critical limit is the lower one.
+pub(super) fn beyond(evidence: &Evidence) -> Option<Severity> {
+    let value = evidence.value?;
+    let falling = matches!((evidence.warning, evidence.critical), (Some(w), Some(c)) if c < w);
+    let past = |limit: f64| if falling { value <= limit } else { value >= limit };
+    match (evidence.warning, evidence.critical) {
+        (_, Some(critical)) if past(critical) => Some(Severity::Critical),
+        (Some(warning), _) if past(warning) => Some(Severity::Warning),
+        _ => None,
+    }
+}
+
+/// `memory wait 61 %`, in words.
+pub(super) fn said(evidence: &Evidence) -> String {
+    let value = evidence.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &evidence.unit));
+    format!("{} {value}", label(&evidence.metric))
+}
+
+/// What the number is when all is well: `below 10 %`.
+pub(super) fn goal(evidence: &Evidence) -> Option<String> {
+    let limit = quantity(evidence.warning?, &evidence.unit);
+    let falling = matches!((evidence.warning, evidence.critical), (Some(w), Some(c)) if c < w);
+    Some(format!("{} {limit}", if falling { "above" } else { "below" }))
+}
+
+/// Everything that was found and is worth a warning, and what is known besides.
+pub(super) fn section(report: &Report) -> Markup {
+    let findings = report.findings.iter().filter(|finding| finding.id != "none").take(FINDINGS_MAX);
+    let findings: Vec<&Finding> = findings.collect();
+    html! {
+        @if findings.is_empty() { p { "Nothing was found." } }
+        @for finding in findings { (one(finding)) }
+    }
+}
+
+fn one(finding: &Finding) -> Markup {
+    html! {
+        div class={ "card long " (finding.severity.word()) } {
+            h3 {
+                span.tone { span aria-hidden="true" { (symbol(finding.severity)) " " } (finding.severity.word()) }
+                " " (cut(&finding.id, 60))
+                @if let Some(cause) = &finding.explained_by { span.muted.small { " explained by " (cut(cause, 60)) } }
+            }
+            p { (sentence(&finding.summary)) }
+            @if !finding.evidence.is_empty() { (table(&finding.id, &finding.evidence)) }
+            @for against in &finding.against { p.muted { "Against it: " (sentence(against)) } }
+            @for (word, role) in [("Taken by ", Role::Offender), ("Waiting: ", Role::Victim)] {
+                @let of: Vec<&Suspect> = finding.suspects.iter().filter(|suspect| suspect.role == role).collect();
+                @if !of.is_empty() {
+                    p.small { (word) @for (place, suspect) in of.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        (name(&suspect.comm))
+                        @if suspect.members_count > 1 { " ×" (suspect.members_count) }
+                        @else if let Some(pid) = suspect.pid { " (pid " (pid) ")" }
+                        @if let Some(share) = suspect.share_ratio { " " (percent(share)) }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn table(id: &str, evidence: &[Evidence]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label={ "Evidence of " (cut(id, 60)) } {
+            table {
+                thead { tr {
+                    th scope="col" { "Number" } th.n scope="col" { "Value" } th.n scope="col" { "Warning" }
+                    th.n scope="col" { "Critical" } th scope="col" { "From" }
+                } }
+                tbody { @for item in evidence {
+                    @let limit = |limit: Option<f64>| limit.map_or_else(|| "–".to_owned(), |limit| quantity(limit, &item.unit));
+                    tr {
+                        th scope="row" { (name(&label(&item.metric))) }
+                        td class=(if beyond(item).is_some() { "n over" } else { "n" }) {
+                            (item.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &item.unit)))
+                            @if let Some(severity) = beyond(item) { " " span title=(severity.word()) { (symbol(severity)) } }
+                        }
+                        td.n { (limit(item.warning)) }
+                        td.n { (limit(item.critical)) }
+                        td.muted { (name(&item.source)) @if item.threshold_changed { " (limit set in a file)" } }
+                    }
+                } }
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The triage as a picture: which way it went, and how much of the time each way took. Positions across are in percent,
+//! so that the words keep their size on a narrow screen.
+
+use super::words::{cut, name, sentence};
+use crate::model::finding::StepId;
+use crate::model::report::Report;
+use crate::model::units::{human_count, percent};
+use crate::render::text_evidence::quantity;
+use maud::{Markup, html};
+
+/// One line of a node: what it is, its value in words, and how long its bar is.
+struct Meter {
+    label: &'static str,
+    value: String,
+    ratio: Option<f64>,
+}
+
+/// The picture, and the same in words.
+pub(super) fn section(report: &Report) -> Markup {
+    html! {
+        (picture(report))
+        ol.steps {
+            @for step in &report.steps {
+                li { strong { (sentence(&step.question)) } " " (name(&step.answer)) ". " span.muted { (sentence(&step.summary)) } }
+            }
+        }
+    }
+}
+
+fn number(report: &Report, metric: &str) -> Option<f64> {
+    let evidence = report.steps.iter().flat_map(|step| &step.evidence);
+    evidence
+        .filter(|item| item.metric == metric)
+        .find_map(|item| item.value)
+        .filter(|value| value.is_finite())
+}
+
+fn said(value: Option<f64>, unit: &str) -> String {
+    value.map_or_else(|| "not known".to_owned(), |value| quantity(value, unit))
+}
+
+fn ratio(report: &Report, label: &'static str, metric: &str) -> Meter {
+    let value = number(report, metric);
+    Meter { label, value: said(value, "ratio"), ratio: value }
+}
+
+fn meters(report: &Report) -> [Vec<Meter>; 2] {
+    let rate =
+        |label, metric| Meter { label, value: said(number(report, metric), "per_second"), ratio: None };
+    [
+        vec![
+            ratio(report, "user", "cpu_user_ratio"),
+            ratio(report, "system", "cpu_system_ratio"),
+            ratio(report, "interrupts", "cpu_interrupts_ratio"),
+            ratio(report, "stolen", "cpu_steal_ratio"),
+        ],
+        vec![
+            rate("pages from swap", "swap_in_pages_per_second"),
+            rate("pages to swap", "swap_out_pages_per_second"),
+            ratio(report, "disk busy", "disk_utilization_ratio"),
+            Meter {
+                label: "time of a request",
+                value: said(number(report, "disk_await_seconds"), "seconds"),
+                ratio: None,
+            },
+        ],
+    ]
+}
+
+/// Whether a branch was taken: the CPU's, that of I/O.
+fn taken(report: &Report) -> [bool; 2] {
+    let answer =
+        report.steps.iter().find(|step| step.step == StepId::CpuOrIo).map_or("", |step| &step.answer);
+    let has = |word: &str| answer.split(' ').any(|part| part.eq_ignore_ascii_case(word));
+    [has("cpu"), has("io") || has("I/O")]
+}
+
+const METER_HEIGHT: usize = 22;
+const NODE_HEIGHT: usize = 50;
+const BRANCHES_Y: usize = NODE_HEIGHT + 44;
+const METERS_Y: usize = BRANCHES_Y + NODE_HEIGHT + 8;
+const WHO_Y: usize = METERS_Y + 4 * METER_HEIGHT + 44;
+const HEIGHT: usize = WHO_Y + NODE_HEIGHT + 4;
+
+fn picture(report: &Report) -> Markup {
+    let load = &report.load;
+    let psi = |resource: &str| number(report, &format!("psi_{resource}_some_ratio"));
+    let (cpu, io, memory) = (psi("cpu"), psi("io"), psi("memory"));
+    let waits = [cpu, io.into_iter().chain(memory).reduce(f64::max)];
+    let taken = taken(report);
+    let lists = meters(report);
+    let first = format!(
+        "{} run or want to, {} blocked",
+        human_count(load.running_mean),
+        human_count(load.uninterruptible_mean)
+    );
+    let heads = [
+        (
+            format!("CPU: busy {}", said(number(report, "cpu_busy_ratio"), "ratio")),
+            format!("somebody waits {}", said(cpu, "ratio")),
+        ),
+        (
+            format!("I/O: somebody waits {}", said(io, "ratio")),
+            format!("for memory {}", said(memory, "ratio")),
+        ),
+    ];
+    let who = report.verdict.culprit.as_ref().map_or_else(
+        || "nobody to blame".to_owned(),
+        |culprit| {
+            let share = culprit.share_ratio.map(|share| format!(", {}", percent(share))).unwrap_or_default();
+            format!("{}{share}", cut(&culprit.comm, 28))
+        },
+    );
+    let described = format!(
+        "The way of the triage. Load: {first} on {} CPUs. {}, {}{}. {}, {}{}. Who: {who}. Verdict: {}.",
+        report.host.cpus_online,
+        heads[0].0,
+        heads[0].1,
+        if taken[0] { " (this way)" } else { "" },
+        heads[1].0,
+        heads[1].1,
+        if taken[1] { " (this way)" } else { "" },
+        report.verdict.bottleneck
+    );
+    html! {
+        svg.path role="img" aria-label=(cut(&described, 700)) width="100%" height=(HEIGHT) {
+            @for (side, x) in ["25%", "75%"].iter().enumerate() {
+                // As wide as the share of the time that somebody waited there.
+                @let width = super::words::at(2.0 + 8.0 * waits[side].unwrap_or(0.0).clamp(0.0, 1.0));
+                @let class = if taken[side] { "branch taken" } else { "branch" };
+                line class=(class) stroke-width=(width) x1="50%" y1=(NODE_HEIGHT) x2=(x) y2=(BRANCHES_Y) {}
+                line class=(class) x1=(x) y1=(METERS_Y + 4 * METER_HEIGHT) x2="50%" y2=(WHO_Y) {}
+            }
+            (node("15%", "70%", 0, true, "Load", &format!("{first}, {} CPUs", report.host.cpus_online)))
+            @for (side, x) in ["0", "51%"].iter().enumerate() {
+                (node(x, "49%", BRANCHES_Y, taken[side], &heads[side].0, &heads[side].1))
+                (list(x, &lists[side], taken[side]))
+            }
+            (node("15%", "70%", WHO_Y, report.verdict.culprit.is_some(), &report.verdict.bottleneck, &who))
+        }
+    }
+}
+
+fn node(x: &str, width: &str, y: usize, taken: bool, first: &str, second: &str) -> Markup {
+    html! {
+        svg x=(x) y=(y) width=(width) height=(NODE_HEIGHT) {
+            rect class=(if taken { "node taken" } else { "node" }) x="1" y="1" rx="5" width="100%" height=(NODE_HEIGHT - 2) {}
+            text.t1 x="50%" y="20" text-anchor="middle" { (cut(first, 40)) }
+            text.m x="50%" y="38" text-anchor="middle" { (cut(second, 60)) }
+        }
+    }
+}
+
+fn list(x: &str, meters: &[Meter], taken: bool) -> Markup {
+    let most = meters.iter().filter_map(|meter| meter.ratio).fold(0.0, f64::max);
+    html! {
+        svg x=(x) y=(METERS_Y) width="49%" height=(meters.len() * METER_HEIGHT) class=(if taken { "taken" } else { "" }) {
+            @for (place, meter) in meters.iter().enumerate() {
+                @let y = place * METER_HEIGHT;
+                rect.track x="0" y=(y + 2) width="100%" height=(METER_HEIGHT - 4) rx="2" {}
+                @if let Some(ratio) = meter.ratio {
+                    rect class=(if ratio >= most { "meter top" } else { "meter" }) x="0" y=(y + 2)
+                        width={ (super::words::at(100.0 * ratio.clamp(0.0, 1.0))) "%" } height=(METER_HEIGHT - 4) rx="2" {}
+                }
+                text x="5" y=(y + 15) { (meter.label) }
+                text x="98%" y=(y + 15) text-anchor="end" { (meter.value) }
+            }
+        }
+    }
+}
