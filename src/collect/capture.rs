@@ -23,7 +23,7 @@ use std::time::Duration;
 use stored::{Format, StoredMeta};
 use unpack::Files;
 
-pub use atomic::{Access, write_atomically, write_atomically_for};
+pub use atomic::{Access, write_atomically, write_atomically_for, write_readable};
 pub use frame::{Frame, FrameKind};
 pub use writer::CaptureWriter;
 

@@ -17,6 +17,7 @@
 pub mod block_devices;
 pub mod capture;
 pub mod cgroups;
+pub mod clocks;
 pub mod close_look;
 pub mod details;
 pub mod diskstats;
@@ -35,6 +36,7 @@ pub mod own;
 pub mod peers;
 pub mod pressure;
 pub mod processes;
+pub mod psi_trigger;
 pub mod resilience;
 pub mod root;
 pub mod sampler;

@@ -18,6 +18,7 @@ use live::Live;
 use reader_thread::ReaderThread;
 use rustix::fs::OFlags;
 use std::cell::RefCell;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,6 +184,15 @@ impl Root {
         };
         self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
         outcome.map(|text| id(text.trim_ascii()))
+    }
+
+    /// Writes `text` to a file that is then polled: a trigger of the kernel lasts as long as the file is open. The one
+    /// thing that is ever written below a root, and it changes nothing but what this process is told.
+    pub fn set_trigger(&self, path: &str, text: &[u8]) -> Reading<OwnedFd> {
+        match &self.place {
+            Place::Live(live) if !live.copied => live.set_trigger(path, text),
+            _ => Err(Absence::missing(path)),
+        }
     }
 
     /// Where a symbolic link points to; what is not UTF-8 in it is replaced.

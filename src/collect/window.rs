@@ -21,6 +21,7 @@ use crate::model::host::Host;
 use crate::model::reading::Absence;
 use crate::model::snapshot::{FullSnapshot, LoadAverage, Recording, Source, SystemSnapshot};
 use crate::model::task::{Pid, ProcessDetails};
+pub use pace::SAMPLING_RATIO;
 use pace::{CpuClock, Pace};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,8 @@ pub struct Options<'a> {
     pub target: Option<Wanted<'a>>,
     /// Whether to look closer at threads that wait: those of the target, else of the processes that do most.
     pub profile: bool,
+    /// Share of one CPU that looking at thread states may take: [`SAMPLING_RATIO`], or less for a run without end.
+    pub sampling_ratio: f64,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
 }
@@ -60,15 +63,33 @@ pub fn live(
     options: Options<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Recording, Absence> {
+    follow(root, options, None, progress).map(|(recording, _)| recording)
+}
+
+/// As [`live`], from where another window ended: the scan at its end is then the one at the start of this one, and no
+/// time lies between the two. Also when this one ended.
+pub fn follow(
+    root: &Root,
+    options: Options<'_>,
+    begun: Option<Begun>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Recording, Instant), Absence> {
     let mut scratch = Scratch::default();
     if let Ok(load) = crate::collect::loadavg::read(root, &mut scratch.bytes) {
         progress(Progress::Load(load));
     }
     let mut host = host::gather(root);
-    let Begun { started_at, clock, before } = begin(root, &host, &mut scratch)?;
+    let Begun { started_at, clock, before } = match begun {
+        Some(begun) => {
+            run_ahead_of(&begun.before.processes);
+            begun
+        }
+        None => begin(root, &host, &mut scratch)?,
+    };
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
-    let Options { interval, target, profile, interrupted } = options;
+    let Options { interval, target, profile, sampling_ratio, interrupted } = options;
     let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
+    between.pace.afford(sampling_ratio);
     between.watch(root, (interval, interrupted), clock, progress, &mut scratch);
     let interrupted = clock.elapsed() < interval;
     let Between { mut sampler, mut follower, slices, .. } = between;
@@ -91,7 +112,7 @@ pub fn live(
     let block_devices = block_devices::read(root, &mut scratch.bytes);
     let limits = follow_up::limits(root, &before, &mut after, &mut scratch);
     keep_seen_users(&mut host, &details);
-    Ok(Recording {
+    let recording = Recording {
         source: Source::Live,
         host,
         started_at,
@@ -107,7 +128,8 @@ pub fn live(
         watched,
         refused,
         interrupted,
-    })
+    };
+    Ok((recording, clock + at))
 }
 
 fn followings(follower: Option<Follower<'_>>) -> Followings {
@@ -116,10 +138,24 @@ fn followings(follower: Option<Follower<'_>>) -> Followings {
 }
 
 /// A window that has begun.
-struct Begun {
+#[derive(Debug)]
+pub struct Begun {
     started_at: jiff::Timestamp,
     clock: Instant,
     before: FullSnapshot,
+}
+
+impl Begun {
+    /// Where another one ended, whose last snapshot was `after`.
+    pub fn at_the_end(mut after: FullSnapshot, ended_at: jiff::Timestamp, ended: Instant) -> Self {
+        after.system.at = Duration::ZERO;
+        Self { started_at: ended_at, clock: ended, before: after }
+    }
+
+    /// How long ago that was.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
 }
 
 /// Takes the first snapshot, and gets ahead of the crowd that it shows.

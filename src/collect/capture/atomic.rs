@@ -22,6 +22,16 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CaptureError> {
 
 /// The same, readable by whom `access` says, whatever the umask.
 pub fn write_atomically_for(access: Access, path: &Path, bytes: &[u8]) -> Result<(), CaptureError> {
+    write(path, bytes, access, true)
+}
+
+/// The same for what is written over and over and read by others: readable by all, and without waiting for the disk. It
+/// need not last through a power cut, and a run that watches a slow disk must not queue for it.
+pub fn write_readable(path: &Path, bytes: &[u8]) -> Result<(), CaptureError> {
+    write(path, bytes, Access::Everybody, false)
+}
+
+fn write(path: &Path, bytes: &[u8], access: Access, sync: bool) -> Result<(), CaptureError> {
     let fail = |error| CaptureError::Unwritable(path.to_owned(), error);
     // Renaming over `/dev/null` or a terminal would replace it, as root even successfully.
     if fs::metadata(path).is_ok_and(|target| !target.is_file()) {
@@ -31,18 +41,28 @@ pub fn write_atomically_for(access: Access, path: &Path, bytes: &[u8]) -> Result
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary).map_err(fail)?;
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = match options.open(&temporary) {
+        // Left by a run of this id that was killed meanwhile; in a container that is every run.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(&temporary).and_then(|()| options.open(&temporary)).map_err(fail)?
+        }
+        opened => opened.map_err(fail)?,
+    };
     let written = file.write_all(bytes).and_then(|()| {
         if access == Access::Everybody {
             file.set_permissions(fs::Permissions::from_mode(0o644))?;
         }
-        file.sync_all()
+        if sync { file.sync_all() } else { Ok(()) }
     });
     written.and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
         fail(error)
     })?;
+    if !sync {
+        return Ok(());
+    }
     // The file is whole either way; this makes its name last through a power cut.
     let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())

@@ -177,6 +177,18 @@ impl Live {
         Ok(count)
     }
 
+    /// Writes `text` to the file, and gives it back open.
+    pub(super) fn set_trigger(&self, path: &str, text: &[u8]) -> Reading<OwnedFd> {
+        let flags = OFlags::RDWR | OFlags::NONBLOCK;
+        let file = self.open(path, flags).map_err(|errno| self.absence(path, errno))?;
+        // Below a foreign root it may be anybody's file.
+        if !rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == rustix::fs::PROC_SUPER_MAGIC) {
+            return Err(self.absence(path, Errno::OPNOTSUPP));
+        }
+        rustix::io::write(&file, text).map_err(|errno| self.absence(path, errno))?;
+        Ok(file)
+    }
+
     pub(super) fn link(&self, path: &str) -> Reading<String> {
         let absence = |errno| self.absence(path, errno);
         let link = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(absence)?;

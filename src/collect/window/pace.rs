@@ -13,7 +13,7 @@ const SAMPLE_EVERY_MAX: Duration = Duration::from_secs(1);
 
 /// Share of one CPU that the samples may use. The limit for all of the window is one percent: the rest of it is
 /// for waking up and for the slices.
-const SAMPLING_BUDGET_RATIO: f64 = 0.007;
+pub const SAMPLING_RATIO: f64 = 0.007;
 
 /// Time between slices.
 const SLICE_EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +31,7 @@ pub(super) struct Pace {
     every: Duration,
     look_seconds: f64,
     step: u32,
+    budget_ratio: f64,
 }
 
 impl Pace {
@@ -41,7 +42,13 @@ impl Pace {
             every: SAMPLE_EVERY,
             look_seconds: LOOK_SECONDS,
             step: 0,
+            budget_ratio: SAMPLING_RATIO,
         }
+    }
+
+    /// Goes by another budget.
+    pub(super) fn afford(&mut self, ratio: f64) {
+        self.budget_ratio = ratio.clamp(1e-4, SAMPLING_RATIO);
     }
 
     pub(super) fn next_wake(&self, now: Duration) -> Duration {
@@ -64,12 +71,12 @@ impl Pace {
 
     /// How many of the threads of the target one sample may look at: half of the budget is theirs.
     pub(super) fn followed(&self, threads: usize) -> usize {
-        let budget = self.every.as_secs_f64() * SAMPLING_BUDGET_RATIO / 2.0;
+        let budget = self.every.as_secs_f64() * self.budget_ratio / 2.0;
         ((budget / (2.0 * self.look_seconds)) as usize).max(TURNS_MIN).min(threads)
     }
 
     pub(super) fn plan(&self, sampler: &Sampler, followed: usize) -> Plan {
-        let budget = self.every.as_secs_f64() * SAMPLING_BUDGET_RATIO;
+        let budget = self.every.as_secs_f64() * self.budget_ratio;
         // A hot thread costs its state and its wait channel, and so does one that is followed.
         let left = budget - 2.0 * (sampler.hot_count() + followed) as f64 * self.look_seconds;
         let turns = (left / self.look_seconds).max(0.0) as usize;
@@ -87,7 +94,7 @@ impl Pace {
             // Half old, half new: one slow look must not silence the rest of the window.
             self.look_seconds = (self.look_seconds + (seconds / looks as f64).clamp(1e-6, 1e-3)) / 2.0;
         }
-        let affordable = Duration::from_secs_f64((seconds / SAMPLING_BUDGET_RATIO).clamp(0.0, 60.0));
+        let affordable = Duration::from_secs_f64((seconds / self.budget_ratio).clamp(0.0, 60.0));
         self.every = affordable.clamp(SAMPLE_EVERY, SAMPLE_EVERY_MAX);
         self.step = self.step.wrapping_add(1);
         // Multiples of the golden ratio spread evenly: no beat with a 100 ms quota or a 1 s timer.
