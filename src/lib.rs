@@ -12,6 +12,7 @@
 //!
 //! Only [`app`] knows every stage; the stages know [`model`] and never each other.
 
+pub mod alarm;
 pub mod app;
 pub mod cli;
 pub mod collect;

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages that compute and do nothing else.
-const PURE: [&str; 4] = ["delta", "diagnose", "render", "model"];
+const PURE: [&str; 5] = ["delta", "diagnose", "alarm", "render", "model"];
 
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -221,6 +221,7 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
         "collect" => &["collect", "model"],
         "delta" => &["delta", "model"],
         "diagnose" => &["diagnose", "model"],
+        "alarm" => &["alarm", "model"],
         "profile" => &["profile", "model"],
         "render" => &["render", "model"],
         "cli" => &["cli"],

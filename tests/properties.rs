@@ -614,6 +614,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
             seconds: rates.seconds,
             interrupted: rates.interrupted,
             samples_count: rates.samples_count,
+            age_seconds: None,
         },
         verdict: diagnosis.verdict,
         steps: diagnosis.steps,

@@ -24,3 +24,4 @@ pub mod task_rates;
 pub mod tuning;
 pub mod units;
 pub mod wait;
+pub mod watch;

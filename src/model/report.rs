@@ -131,6 +131,8 @@ pub struct Window {
     pub interrupted: bool,
     /// Samples of the thread states that were taken.
     pub samples_count: u32,
+    /// How long ago it ended, where the answer is one that was kept (`diag status`); null where it is given at once.
+    pub age_seconds: Option<f64>,
 }
 
 /// Since when.

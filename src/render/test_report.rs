@@ -32,6 +32,7 @@ pub(crate) fn busy() -> Report {
             seconds: 5.003,
             interrupted: false,
             samples_count: 50,
+            age_seconds: None,
         },
         verdict: Verdict {
             bottleneck: "memory-swap".to_owned(),
