@@ -75,6 +75,52 @@ pub(super) fn parse_unit(text: &str) -> Result<String, String> {
     }
 }
 
+/// `3/5`: three of the last five windows.
+pub(super) fn parse_raise(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || "must be N/M, N of the last M windows, with M up to 60, for example --raise 3/5".to_owned();
+    let (raise, of) = text.split_once('/').unwrap_or((text, text));
+    match (raise.parse(), of.parse()) {
+        (Ok(raise), Ok(of)) if 1 <= raise && raise <= of && of <= 60 => Ok((raise, of)),
+        _ => Err(wrong()),
+    }
+}
+
+pub(super) fn parse_clear(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(clear) if (1..=1000).contains(&clear) => Ok(clear),
+        _ => Err("must be a number of windows from 1 to 1000, for example --clear 5".to_owned()),
+    }
+}
+
+pub(super) fn parse_count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("must be a number of windows from 1 up, for example --count 6".to_owned()),
+    }
+}
+
+/// The address of a server that is posted to.
+pub(super) fn parse_url(text: &str) -> Result<String, String> {
+    const HTTP: &str = "http://";
+    let scheme = text.get(..HTTP.len()).unwrap_or("");
+    if text.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")) {
+        return Err("diag speaks plain HTTP only; give it the http:// address of a local proxy".to_owned());
+    }
+    let rest = text.get(HTTP.len()..).unwrap_or("");
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !scheme.eq_ignore_ascii_case(HTTP) || rest.is_empty() || rest.starts_with('/') || !plain {
+        return Err("not an address; write it as http://127.0.0.1:9093".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+pub(super) fn parse_percent(text: &str) -> Result<u8, String> {
+    match text.strip_suffix('%').unwrap_or(text).parse() {
+        Ok(percent) if (1..=100).contains(&percent) => Ok(percent),
+        _ => Err("must be a percentage from 1 to 100, for example --floor 10".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +143,26 @@ mod tests {
         }
         for text in ["0", "500ms", "0.999", "3601", "61m", "1e9", "-5", "99999999999999999999h"] {
             assert!(parse_interval(text).unwrap_err().contains("from 1s to 1h"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_raises_an_alarm_reads_as_a_fraction() {
+        for (text, raise) in [("3/5", (3, 5)), ("1/1", (1, 1)), ("2", (2, 2)), ("60/60", (60, 60))] {
+            assert_eq!(parse_raise(text), Ok(raise), "{text}");
+        }
+        for text in ["", "/", "0/5", "6/5", "3/61", "-1/3", "a/b", "3/", "4294967296/5", "1/2/3"] {
+            assert!(parse_raise(text).unwrap_err().contains("--raise 3/5"), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_plain_http() {
+        assert_eq!(parse_url("http://127.0.0.1:9093/"), Ok("http://127.0.0.1:9093".to_owned()));
+        assert_eq!(parse_url("HTTP://h/p?q=1"), Ok("HTTP://h/p?q=1".to_owned()));
+        assert!(parse_url("HTTPS://h").unwrap_err().contains("local proxy"));
+        for text in ["", "http://", "http:///x", "h:80", "ftp://h", "http://a b", "http://a\n", "http://é", "é"] {
+            assert!(parse_url(text).unwrap_err().contains("not an address"), "{text}");
         }
     }
 }

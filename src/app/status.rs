@@ -1,0 +1,40 @@
+//! `diag status`: what `diag watch` kept, in any format, at once.
+
+use super::watch::state;
+use super::{print, say};
+use crate::alarm::status::{Now, answer, missing};
+use crate::cli::{Format, ReportArgs, StatusArgs};
+use crate::collect::clocks;
+use crate::exit;
+use crate::render::haproxy::{self, HaproxyOptions};
+use anyhow::Result;
+
+/// Answers from the state file; the exit code.
+pub(super) fn run(options: &ReportArgs, arguments: &StatusArgs) -> Result<u8> {
+    let now = now();
+    let report = match state::read(arguments.state.as_deref()) {
+        Ok(state) => answer(state, &now),
+        Err(why) => missing(&now, env!("CARGO_PKG_VERSION"), why),
+    };
+    let code = if arguments.quiet {
+        exit::of_verdict(&report, options.fail_on)
+    } else if options.format == Format::Haproxy {
+        let how = HaproxyOptions { floor_percent: arguments.floor, drain: arguments.drain };
+        print(options, haproxy::render(&report, how).as_bytes())?;
+        exit::of_verdict(&report, options.fail_on)
+    } else {
+        say(options, &report, None)?
+    };
+    let known = report.verdict.bottleneck != "unknown";
+    Ok(if known || !arguments.unknown_ok { code } else { exit::RAN })
+}
+
+/// The moment, by the clock that nobody can set.
+pub(super) fn now() -> Now {
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    Now {
+        boottime_seconds: clocks::boottime().as_secs_f64(),
+        boot_id: boot_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()),
+        at: clocks::wall().to_string(),
+    }
+}

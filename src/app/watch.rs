@@ -1,0 +1,430 @@
+//! `diag watch`: one verdict a window, for as long as it is left running.
+//!
+//! The windows follow one another without a hole: the scan at the end of one is the scan at the start of the next. All
+//! that may be slow (standard output, commands, servers, captures on a disk) has a thread of its own and a queue that
+//! does not grow, so that nothing but the window itself sets the pace.
+
+mod captures;
+mod exec;
+mod mailbox;
+mod outlets;
+mod post;
+pub(super) mod state;
+mod stdout;
+#[cfg(test)]
+mod tests;
+
+use crate::alarm::alerts::Firing;
+use crate::alarm::clocks::{Clocks, Passed};
+use crate::alarm::hysteresis::{Change, Hysteresis, Policy};
+use crate::alarm::status::holds;
+use crate::cli::{Cli, MIN_INTERVAL, WatchArgs};
+use crate::collect::capture::{CaptureWriter, Meta};
+use crate::collect::psi_trigger::PressureTriggers;
+use crate::collect::root::Root;
+use crate::collect::window::{self, Begun};
+use crate::collect::{clocks, resilience};
+use crate::config::Config;
+use crate::model::finding::Severity;
+use crate::model::reading::Absence;
+use crate::model::report::Report;
+use crate::model::snapshot::Recording;
+use crate::model::watch::{
+    Alarm, ChangeKind, ClockLine, EndLine, EndReason, FindingName, GapLine, GapReason, Line, Resource, State,
+    TransitionLine, TriggerLine, VerdictLine, WATCH_VERSION,
+};
+use crate::render::escape;
+use crate::{delta, diagnose, exit};
+use anyhow::{Result, anyhow};
+use outlets::Outlets;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Share of one CPU for looking at thread states: what goes on for days has to cost less than one look at a sick box.
+const SAMPLING_RATIO: f64 = 0.001;
+
+/// A window begins where the last one ended, unless that was so long ago.
+const HOLE_MAX: Duration = Duration::from_secs(1);
+
+/// Longest wait for a trigger before the flag of a signal is looked at.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Watches until a signal comes, or as many windows as were asked for are over; the exit code.
+pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
+    let config = super::config(&cli.report)?;
+    let root = Root::live(cli.root()).map_err(|absence| super::no_root(cli.root(), &absence))?;
+    let file = state::to_write(arguments.state.as_deref())?;
+    let kept = file.as_deref().and_then(|file| state::read(Some(file)).ok());
+    let alarm = kept.filter(|state| holds(state, &super::status::now())).map_or(Alarm::none(), |s| s.alarm);
+    let triggers = arguments.trigger.then(|| PressureTriggers::set(&root)).transpose().map_err(no_triggers)?;
+    let interrupted = super::listen()?;
+    let host = crate::collect::host::gather(&root).hostname;
+    // Before the run takes its priority: none of these threads, and no command that they start, is to have it.
+    let outlets = Outlets::start(arguments, cli.interval(), host.clone(), &alarm)?;
+    resilience::prepare();
+    let (raise, of) = arguments.raise;
+    let policy = Policy { raise, of, clear: arguments.clear };
+    let mut watch = Watch {
+        hysteresis: Hysteresis::resumed(policy, alarm.level, alarm.bottleneck.clone()),
+        firing: None,
+        alarm,
+        seq: 0,
+        begun: None,
+        kept: None,
+        said_no_state: false,
+        windows_count: 0,
+        cli,
+        arguments,
+        config,
+        root,
+        interrupted,
+        file,
+        triggers,
+        host,
+        outlets,
+    };
+    let ended = watch.go_on();
+    watch.outlets.finish();
+    ended.map(|()| exit::RAN)
+}
+
+fn no_triggers(absence: Absence) -> anyhow::Error {
+    anyhow!(
+        "--trigger needs pressure stall information: {absence}; boot with psi=1, or watch without --trigger"
+    )
+}
+
+/// One line on standard error; from the threads as well.
+fn warn(message: &str) {
+    // Where standard error is gone, the run goes on all the same.
+    let _ = writeln!(std::io::stderr(), "diag: {}", escape::terminal(message));
+}
+
+/// A run that goes on.
+struct Watch<'a> {
+    cli: &'a Cli,
+    arguments: &'a WatchArgs,
+    config: Config,
+    root: Root,
+    interrupted: Arc<AtomicBool>,
+    file: Option<PathBuf>,
+    triggers: Option<PressureTriggers>,
+    host: Option<String>,
+    outlets: Outlets,
+    hysteresis: Hysteresis,
+    alarm: Alarm,
+    /// The alarm as others are told of it.
+    firing: Option<Firing>,
+    seq: u64,
+    /// Where the last window ended.
+    begun: Option<(Begun, Clocks)>,
+    /// What the state file has.
+    kept: Option<State>,
+    said_no_state: bool,
+    windows_count: u64,
+}
+
+/// A window that was diagnosed.
+struct Seen {
+    report: Report,
+    clocks: Clocks,
+    capture: Option<(CaptureWriter, Meta)>,
+}
+
+impl Watch<'_> {
+    fn go_on(&mut self) -> Result<()> {
+        let mut quiet = false;
+        loop {
+            let fired = if quiet { self.until_slow() } else { None };
+            if self.is_interrupted() {
+                return self.end(EndReason::Signal);
+            }
+            self.window(fired)?;
+            self.windows_count = self.windows_count.saturating_add(1);
+            if self.is_interrupted() {
+                return self.end(EndReason::Signal);
+            }
+            if self.arguments.count.is_some_and(|count| self.windows_count >= count) {
+                return self.end(EndReason::Count);
+            }
+            if self.outlets.nobody_listens() {
+                return Ok(());
+            }
+            quiet = self.may_wait();
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is nothing to look at until a trigger fires: the box is well, and none has fired meanwhile.
+    fn may_wait(&mut self) -> bool {
+        let well = |state: &State| state.report.verdict.severity == Severity::Ok;
+        let Some(triggers) = &mut self.triggers else { return false };
+        triggers.wait(&self.root, Duration::ZERO).is_none()
+            && self.alarm.level == Severity::Ok
+            && self.kept.as_ref().is_some_and(well)
+    }
+
+    /// Waits until a trigger fires; none where a signal came first.
+    fn until_slow(&mut self) -> Option<Resource> {
+        let mut refreshed = Instant::now();
+        while !self.is_interrupted() {
+            let fired = self.triggers.as_mut()?.wait(&self.root, WAIT);
+            if fired.is_some() {
+                return fired;
+            }
+            if refreshed.elapsed() >= self.cli.interval() {
+                refreshed = Instant::now();
+                // No trigger is an answer too: the box is still well.
+                if let Some(state) = &mut self.kept {
+                    state.holds_boottime_seconds = clocks::boottime().as_secs_f64();
+                }
+                self.write_state();
+            }
+        }
+        None
+    }
+
+    /// One window, with all that follows from it.
+    fn window(&mut self, fired: Option<Resource>) -> Result<()> {
+        let records = fired.is_some() && self.arguments.trigger_dir.is_some();
+        let last = self.begun.take().filter(|(begun, _)| !records && begun.elapsed() < HOLE_MAX);
+        let (begun, then) = last.map_or_else(|| (None, look_at_clocks()), |(begun, then)| (Some(begun), then));
+        if records {
+            self.root.record(CaptureWriter::new(!self.arguments.without_command_lines));
+        }
+        let seen = catch_unwind(AssertUnwindSafe(|| self.diagnose(begun)));
+        let passed = Passed::between(&then, &look_at_clocks());
+        self.say_clock_jump(&passed);
+        let seen = match seen {
+            // The panic has said itself on standard error. The next window may be better.
+            Err(_) => return self.gap(GapReason::InternalError, &passed, None),
+            Ok(Err(absence)) if self.windows_count == 0 => {
+                return Err(super::no_root(self.cli.root(), &absence));
+            }
+            Ok(Err(absence)) => return self.gap(GapReason::Unreadable, &passed, Some(absence.to_string())),
+            Ok(Ok(_)) if passed.suspended_seconds > 0.0 => {
+                self.begun = None;
+                let slept = format!("the machine slept for {:.0} seconds of it", passed.suspended_seconds);
+                return self.gap(GapReason::Suspend, &passed, Some(slept));
+            }
+            Ok(Ok(seen)) => seen,
+        };
+        if let Some(resource) = fired {
+            let capture = seen.capture.and_then(|(writer, about)| self.outlets.keep(resource, writer, about));
+            let line = TriggerLine { seq: self.next(), at: now(), host: self.host.clone(), resource, capture };
+            self.outlets.print(&Line::Trigger(line))?;
+        }
+        self.tell(seen.report, &seen.clocks)
+    }
+
+    /// Takes a window and diagnoses it.
+    fn diagnose(&mut self, begun: Option<Begun>) -> Result<Seen, Absence> {
+        let options = window::Options {
+            interval: self.cli.interval(),
+            target: None,
+            profile: false,
+            sampling_ratio: SAMPLING_RATIO,
+            interrupted: &self.interrupted,
+        };
+        let taken = window::follow(&self.root, options, begun, &mut |_| {});
+        let clocks = look_at_clocks();
+        let writer = self.root.finish_recording();
+        let (recording, ended) = taken?;
+        let capture = writer.map(|writer| (writer, about(&recording)));
+        let rates = delta::rates(&recording);
+        self.begun = Some((Begun::at_the_end(recording.after, recording.ended_at, ended), clocks));
+        let asked = diagnose::Options {
+            sort: self.cli.report.sort.map(super::rank_by),
+            top: self.cli.report.top,
+            pid: None,
+            thresholds: &self.config.thresholds,
+        };
+        let mut diagnosis = diagnose::diagnose(&rates, &asked);
+        diagnosis.not_checked.extend(self.config.not_checked.iter().cloned());
+        let report = super::report(diagnosis, None, &rates, &self.config.thresholds);
+        Ok(Seen { report, clocks, capture })
+    }
+
+    /// Tells everybody of a verdict.
+    fn tell(&mut self, mut report: Report, ended: &Clocks) -> Result<()> {
+        if self.arguments.without_command_lines {
+            report = state::without_command_lines(report);
+        }
+        // Half a window says little, and less than a second of it nothing.
+        let counts = !report.window.interrupted && report.verdict.bottleneck != "unknown";
+        if report.window.interrupted && report.window.seconds < MIN_INTERVAL.as_secs_f64() {
+            return Ok(());
+        }
+        let verdict = &report.verdict;
+        let change = counts.then(|| self.hysteresis.observe(verdict.severity, &verdict.bottleneck)).flatten();
+        if let Some(change) = &change {
+            self.take_over(change, &report.window.ended_at);
+        }
+        self.update_firing(&report);
+        let seq = self.next();
+        if !self.arguments.on_change {
+            self.outlets.print(&Line::Verdict(Box::new(self.verdict_line(seq, &report))))?;
+        }
+        if let Some(change) = change {
+            let line = self.transition_line(change, &report);
+            self.outlets.print(&Line::Transition(Box::new(line.clone())))?;
+            self.outlets.transition(line);
+        }
+        self.outlets.alarm(self.firing.clone());
+        self.keep(seq, report, ended);
+        Ok(())
+    }
+
+    fn take_over(&mut self, change: &Change, at: &str) {
+        let since = match change.kind {
+            ChangeKind::Raised | ChangeKind::Changed => Some(at.to_owned()),
+            ChangeKind::Escalated | ChangeKind::Eased if change.previous != change.bottleneck => {
+                Some(at.to_owned())
+            }
+            ChangeKind::Escalated | ChangeKind::Eased => self.alarm.since.take(),
+            ChangeKind::Cleared => None,
+        };
+        self.alarm = Alarm { level: change.to, bottleneck: change.bottleneck.clone(), since };
+    }
+
+    /// The alarm with the words of the last verdict that was about it.
+    fn update_firing(&mut self, report: &Report) {
+        let Alarm { level, bottleneck: Some(bottleneck), since } = &self.alarm else {
+            self.firing = None;
+            return;
+        };
+        let before = self.firing.take().filter(|firing| firing.bottleneck == *bottleneck);
+        let verdict = &report.verdict;
+        let (summary, culprit) = match before {
+            Some(before) if verdict.bottleneck != *bottleneck => (before.summary, before.culprit),
+            _ => (verdict.summary.clone(), verdict.culprit.as_ref().map(|culprit| culprit.comm.clone())),
+        };
+        self.firing = Some(Firing {
+            bottleneck: bottleneck.clone(),
+            level: *level,
+            since: since.clone().unwrap_or_else(|| report.window.ended_at.clone()),
+            summary,
+            culprit,
+        });
+    }
+
+    fn verdict_line(&self, seq: u64, report: &Report) -> VerdictLine {
+        let names =
+            report.findings.iter().map(|found| FindingName { id: found.id.clone(), severity: found.severity });
+        VerdictLine {
+            seq,
+            host: report.host.hostname.clone(),
+            started_at: report.window.started_at.clone(),
+            ended_at: report.window.ended_at.clone(),
+            seconds: report.window.seconds,
+            interrupted: report.window.interrupted,
+            verdict: report.verdict.clone(),
+            findings: names.collect(),
+            alarm: self.alarm.clone(),
+            cpu_seconds: report.diag.cpu_seconds,
+            max_rss_bytes: report.diag.max_rss_bytes,
+        }
+    }
+
+    fn transition_line(&mut self, change: Change, report: &Report) -> TransitionLine {
+        TransitionLine {
+            seq: self.next(),
+            at: report.window.ended_at.clone(),
+            host: report.host.hostname.clone(),
+            kind: change.kind,
+            from: change.from,
+            to: change.to,
+            bottleneck: change.bottleneck,
+            previous_bottleneck: change.previous,
+            verdict: report.verdict.clone(),
+        }
+    }
+
+    /// Keeps the verdict for `diag status`.
+    fn keep(&mut self, seq: u64, report: Report, ended: &Clocks) {
+        let ended = ended.boottime.as_secs_f64();
+        self.kept = Some(State {
+            state_version: WATCH_VERSION,
+            seq,
+            interval_seconds: self.cli.interval().as_secs_f64(),
+            boot_id: super::status::now().boot_id,
+            ended_boottime_seconds: ended,
+            holds_boottime_seconds: ended,
+            alarm: self.alarm.clone(),
+            report: state::without_command_lines(report),
+        });
+        self.write_state();
+    }
+
+    fn write_state(&mut self) {
+        let (Some(file), Some(state)) = (&self.file, &self.kept) else { return };
+        let written = state::write(file, state);
+        if let (Err(error), false) = (&written, self.said_no_state) {
+            warn(&format!("{error:#}; trying again after each window"));
+        }
+        self.said_no_state = written.is_err();
+    }
+
+    fn gap(&mut self, reason: GapReason, passed: &Passed, detail: Option<String>) -> Result<()> {
+        drop(self.root.finish_recording());
+        let (seq, host) = (self.next(), self.host.clone());
+        let line = GapLine { seq, at: now(), host, reason, seconds: passed.seconds, detail };
+        self.outlets.print(&Line::Gap(line))?;
+        // What fails at once must not fail a thousand times a second.
+        let rest = self.cli.interval().saturating_sub(Duration::from_secs_f64(passed.seconds.min(3600.0)));
+        let until = Instant::now() + rest;
+        while Instant::now() < until && !self.is_interrupted() {
+            std::thread::sleep(Duration::from_millis(100).min(until.saturating_duration_since(Instant::now())));
+        }
+        Ok(())
+    }
+
+    fn say_clock_jump(&mut self, passed: &Passed) {
+        if passed.jumped_seconds != 0.0 {
+            let line = ClockLine {
+                seq: self.next(),
+                at: now(),
+                host: self.host.clone(),
+                seconds: passed.jumped_seconds,
+            };
+            // A line that cannot be made is one that cannot be printed either.
+            let _ = self.outlets.print(&Line::ClockJump(line));
+        }
+    }
+
+    fn end(&mut self, reason: EndReason) -> Result<()> {
+        let line = EndLine { seq: self.next(), at: now(), host: self.host.clone(), reason };
+        self.outlets.print(&Line::End(line))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.seq = self.seq.saturating_add(1);
+        self.seq
+    }
+}
+
+fn about(recording: &Recording) -> Meta {
+    Meta {
+        host: recording.host.clone(),
+        started_at: recording.started_at,
+        ended_at: recording.ended_at,
+        note: None,
+        interrupted: recording.interrupted,
+        target: None,
+    }
+}
+
+fn now() -> String {
+    clocks::wall().to_string()
+}
+
+fn look_at_clocks() -> Clocks {
+    Clocks { monotonic: clocks::monotonic(), boottime: clocks::boottime(), wall: clocks::wall() }
+}
