@@ -24,6 +24,7 @@ use crate::model::report::{
 use crate::model::snapshot::{Recording, Source};
 use crate::model::task::{CgroupPaths, Pid};
 use crate::model::tuning::Annex;
+use crate::render::haproxy::HaproxyOptions;
 use crate::render::text::{SortKey, TextOptions};
 use crate::{delta, diagnose, exit, generate, pager, render};
 use anyhow::{Context as _, Result, anyhow};
@@ -36,7 +37,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 mod profile;
+mod status;
 mod target;
+mod watch;
 
 /// Width of the text where nothing says how wide the screen is.
 const DEFAULT_WIDTH: usize = 100;
@@ -69,6 +72,8 @@ pub fn run(cli: &Cli) -> Result<u8> {
             answer(&cli.report, replay(&arguments.file)?, config, false)
         }
         Some(Command::Report(arguments)) => tuning(cli, arguments),
+        Some(Command::Watch(arguments)) => watch::run(cli, arguments),
+        Some(Command::Status(arguments)) => status::run(&cli.report, arguments),
         Some(Command::Explain(arguments)) => explain(&cli.report, arguments),
         Some(Command::Config) => print(&cli.report, config::template().as_bytes()),
         Some(Command::Schema) => print(&cli.report, generate::schema().as_bytes()),
@@ -155,13 +160,7 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
     let belongs = |paths: &CgroupPaths| delta::cgroup::belongs(paths, &unit);
     let wanted = asked.clone().map(|asked| target::wanted(&root, asked, &belongs)).transpose()?;
     resilience::prepare();
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // A second signal ends the run at once: the first one asks for the report.
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
-            .context("cannot listen to Ctrl-C")?;
-    }
+    let interrupted = listen()?;
     if let Some(arguments) = record {
         let redact = cli.report.redact;
         let mut writer = CaptureWriter::new(!arguments.without_command_lines && !redact);
@@ -177,6 +176,7 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
         interval: cli.interval(),
         target: wanted,
         profile: profiling.is_some(),
+        sampling_ratio: window::SAMPLING_RATIO,
         interrupted: &interrupted,
     };
     let screen = Screen::new(cli.interval());
@@ -201,6 +201,18 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
         profile: profiling.map_or(Taking::Nothing, |live| Taking::Live(Box::new(live))),
         capture,
     })
+}
+
+/// A flag that Ctrl-C and SIGTERM set.
+fn listen() -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // A second signal ends the run at once: the first one asks for the report.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
+            .context("cannot listen to Ctrl-C")?;
+    }
+    Ok(interrupted)
 }
 
 fn replay(file: &Path) -> Result<Seen<'static>> {
@@ -238,25 +250,23 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config, tuning: bool) -> Result<u8> {
     let Told { mut report, annex, pid } = diagnosed(options, seen, &config)?;
     let drawings = profile::drawings(options, &mut report);
-    let text = match options.format {
-        Format::Html => render::html::render(&report, &annex),
-        Format::Json => render::json::render(&report)?,
-        Format::Jsonl => render::jsonl::render(&report)?,
-        Format::Markdown if tuning => render::report_markdown::render(&report, &annex),
-        Format::Markdown => render::markdown::render(&report),
-        Format::Nagios => render::nagios::render(&report),
-        Format::Prometheus => render::prometheus::render(&report),
-        Format::Text => render::text::render(&report, &text_options(options, pid, &report.verdict)),
+    let page = match options.format {
+        Format::Html => Some(render::html::render(&report, &annex)),
+        Format::Markdown if tuning => Some(render::report_markdown::render(&report, &annex)),
+        _ => None,
     };
-    print(options, text.as_bytes())?;
+    let code = match page {
+        Some(text) => {
+            print(options, text.as_bytes())?;
+            exit::of_verdict(&report, options.fail_on)
+        }
+        None => say(options, &report, pid)?,
+    };
     // After the answer: a disk that is full must not cost it.
     for (file, text) in drawings {
         write_atomically(file, text.as_bytes())?;
     }
-    Ok(match options.format {
-        Format::Nagios => exit::of_plugin(&report),
-        _ => exit::of_verdict(&report, options.fail_on),
-    })
+    Ok(code)
 }
 
 /// What there is to say of a window.
@@ -295,6 +305,29 @@ fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config) -> Result<To
         report = redact::report(report, rates.host.users.values().map(String::as_str));
     }
     Ok(Told { report, annex, pid })
+}
+
+/// Renders the report and writes it; the exit code.
+fn say(options: &ReportArgs, report: &Report, pid: Option<Pid>) -> Result<u8> {
+    let text = match options.format {
+        // What only the tuning report has is not kept.
+        Format::Html => {
+            let message = "a page of HTML is what 'diag report' answers; try --format markdown";
+            return Err(exit::UsageError(message.to_owned()).into());
+        }
+        Format::Haproxy => render::haproxy::render(report, HaproxyOptions::default()),
+        Format::Json => render::json::render(report)?,
+        Format::Jsonl => render::jsonl::render(report)?,
+        Format::Markdown => render::markdown::render(report),
+        Format::Nagios => render::nagios::render(report),
+        Format::Prometheus => render::prometheus::render(report),
+        Format::Text => render::text::render(report, &text_options(options, pid, &report.verdict)),
+    };
+    print(options, text.as_bytes())?;
+    Ok(match options.format {
+        Format::Nagios => exit::of_plugin(report),
+        _ => exit::of_verdict(report, options.fail_on),
+    })
 }
 
 /// Explains one bottleneck, or lists them all.
@@ -366,6 +399,7 @@ fn report(diagnosis: Diagnosis, profile: Option<Profile>, rates: &Rates, thresho
             seconds: rates.seconds,
             interrupted: rates.interrupted,
             samples_count: rates.samples_count,
+            age_seconds: None,
         },
         verdict: diagnosis.verdict,
         steps: diagnosis.steps,

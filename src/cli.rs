@@ -2,6 +2,7 @@
 
 mod plugin;
 mod values;
+mod watch;
 
 pub use plugin::is_plugin;
 
@@ -11,10 +12,14 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+pub use watch::{StatusArgs, WatchArgs};
 use values::{parse_frequency, parse_interval, parse_pid, parse_profile, parse_top, parse_unit};
 
 /// Window of a run that does not ask for another.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Window of a run without end: longer, since its cost counts for ever.
+pub const DEFAULT_WATCH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Shortest window: below it the counters' own resolution is most of what is seen.
 pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,6 +69,8 @@ Examples:
   diag report --output report.html        the tuning report: pictures, flame graph, what to do and to undo
   diag explain memory-swap                what a verdict means, how to confirm it, what to do
   diag config > /etc/diag/config.toml     every limit, to be changed there
+  diag watch --exec ./page-me             a verdict every ten seconds; runs ./page-me when the alarm changes
+  diag status                             the last of them, at once
 
 Exit codes:
   0   ran, whatever it found; also when the reader of a pipe went away
@@ -212,6 +219,16 @@ pub enum Command {
     /// --format html`. The file needs nothing else and asks nobody for anything. --format markdown gives a short form for a
     /// ticket; text and json are what they are elsewhere.
     Report(TuningArgs),
+    /// Diagnose this machine over and over, one verdict a window, and raise an alarm that does not flap
+    ///
+    /// Prints JSON Lines: each has a type (verdict, transition, gap, clock-jump, trigger or end) and a number, seq. The
+    /// last verdict is kept in a state file, which `diag status` answers from. Of the options above, --top, --sort and
+    /// --no-config apply.
+    Watch(WatchArgs),
+    /// The last verdict that `diag watch` kept, within milliseconds, and how old it is
+    ///
+    /// In any --format. A verdict that is older than three windows is `unknown`, and so is one that is not there.
+    Status(StatusArgs),
     /// Explain a bottleneck: how it is told, what looks like it, how to confirm it by hand, how to fix it
     ///
     /// Without an ID, lists all of them. On a terminal the text goes through the pager ($PAGER, or less); of the options
@@ -324,6 +341,8 @@ pub enum Format {
     Prometheus,
     /// The tuning report: one file that needs nothing else
     Html,
+    /// For the agent-check of HAProxy: one line with a weight; meant for `diag status`
+    Haproxy,
 }
 
 /// What a profile looks at.
@@ -385,6 +404,13 @@ pub enum Shell {
 const EXPLAINS_NOTHING: [&str; 8] =
     ["top", "sort", "pid", "fail-on", "profile-mode", "flamegraph", "stacks", "redact"];
 
+/// Options that a run without end has no use for: it prints lines of its own.
+const WATCHES_NOTHING: [&str; 9] =
+    ["format", "output", "pid", "unit", "fail-on", "profile-mode", "flamegraph", "stacks", "color"];
+
+/// Options of a diagnosis, which a kept verdict is past.
+const KEPT_WITHOUT: [&str; 6] = ["sort", "pid", "unit", "profile-mode", "flamegraph", "stacks"];
+
 impl Cli {
     /// The command line in `arguments`, the program's name first.
     ///
@@ -415,14 +441,20 @@ impl Cli {
 
     /// How long to watch.
     pub fn interval(&self) -> Duration {
-        let asked = self.record_window().and_then(|window| window.interval);
-        let usual = if self.tuning().is_some() { REPORT_INTERVAL } else { DEFAULT_INTERVAL };
+        let (asked, usual) = match &self.command {
+            Some(Command::Watch(watch)) => (watch.interval, DEFAULT_WATCH_INTERVAL),
+            Some(Command::Report(report)) => (report.window.interval, REPORT_INTERVAL),
+            _ => (self.record_window().and_then(|window| window.interval), DEFAULT_INTERVAL),
+        };
         asked.or(self.window.interval).unwrap_or(usual)
     }
 
     /// Where the kernel's files are.
     pub fn root(&self) -> &Path {
-        let asked = self.record_window().and_then(|window| window.root.as_deref());
+        let asked = match &self.command {
+            Some(Command::Watch(watch)) => watch.root.as_deref(),
+            _ => self.record_window().and_then(|window| window.root.as_deref()),
+        };
         asked.or(self.window.root.as_deref()).unwrap_or(Path::new("/"))
     }
 
@@ -461,6 +493,9 @@ impl Cli {
             None | Some(Command::Record(_)) => return Ok(()),
             Some(Command::Report(report)) if report.live() => return Ok(()),
             Some(Command::Report(_)) => "report of a capture",
+            Some(Command::Watch(_)) if self.profile().is_none() => return Ok(()),
+            Some(Command::Watch(_)) => "watch",
+            Some(Command::Status(_)) => "status",
             Some(Command::Replay(_)) => "replay",
             Some(Command::Explain(_)) => "explain",
             Some(Command::Config) => "config",
@@ -468,6 +503,7 @@ impl Cli {
             Some(Command::Completions { .. }) => "completions",
         };
         let named = |window: &WindowArgs| match window {
+            _ if command == "watch" => Some("--profile"),
             WindowArgs { interval: Some(_), .. } => Some("--interval"),
             WindowArgs { root: Some(_), .. } => Some("--root"),
             WindowArgs { profile: Some(_), .. } => Some("--profile"),
@@ -518,16 +554,20 @@ impl Cli {
         }
     }
 
-    // An explanation has no processes and no verdict.
+    // An explanation has no processes and no verdict; the others have a form of their own.
     fn refuse_what_explains_nothing(&self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        let (Some(Command::Explain(_)), Some((_, matches))) = (&self.command, matches.subcommand()) else {
+        let (name, refused, why) = match &self.command {
+            Some(Command::Explain(_)) => ("explain", &EXPLAINS_NOTHING[..], "which does not diagnose"),
+            Some(Command::Watch(_)) => ("watch", &WATCHES_NOTHING[..], "which prints lines of its own"),
+            Some(Command::Status(_)) => ("status", &KEPT_WITHOUT[..], "which answers what was kept"),
+            _ => return Ok(()),
+        };
+        let Some((_, matches)) = matches.subcommand() else { return Ok(()) };
+        let typed = |id: &&&str| matches.value_source(&id.replace('-', "_")) == Some(ValueSource::CommandLine);
+        let Some(option) = refused.iter().find(typed) else {
             return Ok(());
         };
-        let typed = |id: &&str| matches.value_source(&id.replace('-', "_")) == Some(ValueSource::CommandLine);
-        let Some(option) = EXPLAINS_NOTHING.into_iter().find(|id| typed(id)) else {
-            return Ok(());
-        };
-        let message = format!("--{option} cannot be used with 'explain', which does not diagnose");
+        let message = format!("--{option} cannot be used with '{name}', {why}");
         Err(Self::command().error(ErrorKind::ArgumentConflict, message))
     }
 }

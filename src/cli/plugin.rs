@@ -46,10 +46,10 @@ impl Cli {
     /// Whether the command answers with a report.
     fn has_report(&self) -> bool {
         match self.command {
-            Some(Command::Explain(_) | Command::Config | Command::Schema | Command::Completions { .. }) => {
+            Some(Command::Watch(_) | Command::Explain(_) | Command::Config | Command::Schema | Command::Completions { .. }) => {
                 false
             }
-            None | Some(Command::Record(_) | Command::Replay(_) | Command::Report(_)) => true,
+            None | Some(Command::Record(_) | Command::Replay(_) | Command::Report(_) | Command::Status(_)) => true,
         }
     }
 
@@ -57,6 +57,7 @@ impl Cli {
     pub(super) fn refuse_formats_of_other_answers(&self) -> Result<(), clap::Error> {
         let format = match self.report.format {
             Format::Text | Format::Json => return Ok(()),
+            Format::Haproxy => "haproxy",
             Format::Html => "html",
             Format::Jsonl => "jsonl",
             Format::Markdown => "markdown",
