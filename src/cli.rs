@@ -12,8 +12,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-pub use watch::{StatusArgs, WatchArgs};
 use values::{parse_frequency, parse_interval, parse_pid, parse_profile, parse_top, parse_unit};
+pub use watch::{StatusArgs, WatchArgs};
 
 /// Window of a run that does not ask for another.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -563,7 +563,8 @@ impl Cli {
             _ => return Ok(()),
         };
         let Some((_, matches)) = matches.subcommand() else { return Ok(()) };
-        let typed = |id: &&&str| matches.value_source(&id.replace('-', "_")) == Some(ValueSource::CommandLine);
+        let typed =
+            |id: &&&str| matches.value_source(&id.replace('-', "_")) == Some(ValueSource::CommandLine);
         let Some(option) = refused.iter().find(typed) else {
             return Ok(());
         };

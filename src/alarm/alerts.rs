@@ -177,8 +177,10 @@ mod tests {
         let other = firing("memory-swap", Severity::Critical);
         assert!(alerts.due(Some(&other), 1.0));
         let request = alerts.request(Some(&other), at());
-        let ends: Vec<(&str, &str)> =
-            request.iter().map(|alert| (alert.labels["bottleneck"].as_str(), alert.ends_at.as_str())).collect();
+        let ends: Vec<(&str, &str)> = request
+            .iter()
+            .map(|alert| (alert.labels["bottleneck"].as_str(), alert.ends_at.as_str()))
+            .collect();
         assert_eq!(ends, [("memory-swap", "2026-01-02T03:09:00Z"), ("cpu-user", "2026-01-02T03:05:00Z")]);
     }
 

@@ -33,7 +33,7 @@ use crate::model::watch::{
     Alarm, ChangeKind, ClockLine, EndLine, EndReason, FindingName, GapLine, GapReason, Line, Resource, State,
     TransitionLine, TriggerLine, VerdictLine, WATCH_VERSION,
 };
-use crate::render::escape;
+use crate::render::{escape, lines};
 use crate::{delta, diagnose, exit};
 use anyhow::{Result, anyhow};
 use outlets::Outlets;
@@ -60,7 +60,8 @@ pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
     let file = state::to_write(arguments.state.as_deref())?;
     let kept = file.as_deref().and_then(|file| state::read(Some(file)).ok());
     let alarm = kept.filter(|state| holds(state, &super::status::now())).map_or(Alarm::none(), |s| s.alarm);
-    let triggers = arguments.trigger.then(|| PressureTriggers::set(&root)).transpose().map_err(no_triggers)?;
+    let triggers =
+        arguments.trigger.then(|| PressureTriggers::set(&root)).transpose().map_err(no_triggers)?;
     let interrupted = super::listen()?;
     let host = crate::collect::host::gather(&root).hostname;
     // Before the run takes its priority: none of these threads, and no command that they start, is to have it.
@@ -102,6 +103,11 @@ fn no_triggers(absence: Absence) -> anyhow::Error {
 fn warn(message: &str) {
     // Where standard error is gone, the run goes on all the same.
     let _ = writeln!(std::io::stderr(), "diag: {}", escape::terminal(message));
+}
+
+/// The line that a command and a webhook are told.
+fn told(transition: &TransitionLine) -> Result<String> {
+    lines::line(&Line::Transition(Box::new(transition.clone())))
 }
 
 /// A run that goes on.
@@ -195,7 +201,8 @@ impl Watch<'_> {
     fn window(&mut self, fired: Option<Resource>) -> Result<()> {
         let records = fired.is_some() && self.arguments.trigger_dir.is_some();
         let last = self.begun.take().filter(|(begun, _)| !records && begun.elapsed() < HOLE_MAX);
-        let (begun, then) = last.map_or_else(|| (None, look_at_clocks()), |(begun, then)| (Some(begun), then));
+        let (begun, then) =
+            last.map_or_else(|| (None, look_at_clocks()), |(begun, then)| (Some(begun), then));
         if records {
             self.root.record(CaptureWriter::new(!self.arguments.without_command_lines));
         }
@@ -218,7 +225,8 @@ impl Watch<'_> {
         };
         if let Some(resource) = fired {
             let capture = seen.capture.and_then(|(writer, about)| self.outlets.keep(resource, writer, about));
-            let line = TriggerLine { seq: self.next(), at: now(), host: self.host.clone(), resource, capture };
+            let line =
+                TriggerLine { seq: self.next(), at: now(), host: self.host.clone(), resource, capture };
             self.outlets.print(&Line::Trigger(line))?;
         }
         self.tell(seen.report, &seen.clocks)
@@ -316,8 +324,10 @@ impl Watch<'_> {
     }
 
     fn verdict_line(&self, seq: u64, report: &Report) -> VerdictLine {
-        let names =
-            report.findings.iter().map(|found| FindingName { id: found.id.clone(), severity: found.severity });
+        let names = report
+            .findings
+            .iter()
+            .map(|found| FindingName { id: found.id.clone(), severity: found.severity });
         VerdictLine {
             seq,
             host: report.host.hostname.clone(),
@@ -381,7 +391,9 @@ impl Watch<'_> {
         let rest = self.cli.interval().saturating_sub(Duration::from_secs_f64(passed.seconds.min(3600.0)));
         let until = Instant::now() + rest;
         while Instant::now() < until && !self.is_interrupted() {
-            std::thread::sleep(Duration::from_millis(100).min(until.saturating_duration_since(Instant::now())));
+            std::thread::sleep(
+                Duration::from_millis(100).min(until.saturating_duration_since(Instant::now())),
+            );
         }
         Ok(())
     }

@@ -77,7 +77,8 @@ pub(super) fn parse_unit(text: &str) -> Result<String, String> {
 
 /// `3/5`: three of the last five windows.
 pub(super) fn parse_raise(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || "must be N/M, N of the last M windows, with M up to 60, for example --raise 3/5".to_owned();
+    let wrong =
+        || "must be N/M, N of the last M windows, with M up to 60, for example --raise 3/5".to_owned();
     let (raise, of) = text.split_once('/').unwrap_or((text, text));
     match (raise.parse(), of.parse()) {
         (Ok(raise), Ok(of)) if 1 <= raise && raise <= of && of <= 60 => Ok((raise, of)),
@@ -161,7 +162,9 @@ mod tests {
         assert_eq!(parse_url("http://127.0.0.1:9093/"), Ok("http://127.0.0.1:9093".to_owned()));
         assert_eq!(parse_url("HTTP://h/p?q=1"), Ok("HTTP://h/p?q=1".to_owned()));
         assert!(parse_url("HTTPS://h").unwrap_err().contains("local proxy"));
-        for text in ["", "http://", "http:///x", "h:80", "ftp://h", "http://a b", "http://a\n", "http://é", "é"] {
+        for text in
+            ["", "http://", "http:///x", "h:80", "ftp://h", "http://a b", "http://a\n", "http://é", "é"]
+        {
             assert!(parse_url(text).unwrap_err().contains("not an address"), "{text}");
         }
     }

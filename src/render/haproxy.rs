@@ -64,9 +64,8 @@ mod tests {
     #[test]
     fn the_weight_is_what_is_left_and_never_below_the_floor() {
         let mut report = test_report::busy();
-        let line = |report: &Report, floor_percent| {
-            render(report, HaproxyOptions { floor_percent, drain: false })
-        };
+        let line =
+            |report: &Report, floor_percent| render(report, HaproxyOptions { floor_percent, drain: false });
         for (impact, floor, expected) in
             [(0.6, 10, "40%"), (0.1, 10, "50%"), (1.0, 10, "10%"), (7.0, 30, "30%"), (f64::NAN, 10, "50%")]
         {

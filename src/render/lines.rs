@@ -27,8 +27,7 @@ mod tests {
         for report in [test_report::busy(), test_report::hostile(), test_report::unknown()] {
             let text = line(&report).unwrap();
             assert_eq!(text.matches('\n').count(), 1);
-            let pretty: serde_json::Value =
-                serde_json::from_str(&json::render(&report).unwrap()).unwrap();
+            let pretty: serde_json::Value = serde_json::from_str(&json::render(&report).unwrap()).unwrap();
             assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), pretty);
             test_report::assert_harmless(&text);
         }

@@ -73,8 +73,7 @@ impl Outlets {
             {
                 alerts.resume(bottleneck, since);
             }
-            outlets
-                .thread("diag-alerts", move || post::serve_alertmanager(&url, alerts, &mailbox))?;
+            outlets.thread("diag-alerts", move || post::serve_alertmanager(&url, alerts, &mailbox))?;
         }
         if let Some(folder) = &arguments.trigger_dir {
             captures::prepare(folder)?;

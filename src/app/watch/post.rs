@@ -2,7 +2,7 @@
 //! out of date. Each has a thread of its own: a server that hangs delays nothing but its own news.
 
 use super::mailbox::{Mailbox, Taken};
-use super::warn;
+use super::{told, warn};
 use crate::alarm::alerts::{Alerts, Firing};
 use crate::collect::clocks;
 use crate::model::watch::TransitionLine;
@@ -91,7 +91,7 @@ pub(super) fn serve_webhook(url: String, mailbox: &Arc<Mailbox<TransitionLine>>)
             // What did not arrive until now was tried at least once.
             Taken::Closed => return,
         }
-        let Some(Ok(body)) = open.as_ref().map(lines::line) else { continue };
+        let Some(Ok(body)) = open.as_ref().map(told) else { continue };
         match client.post(&body) {
             Err(Failure { again: true, .. }) => pause = longer(pause),
             _ => (open, pause) = (None, Duration::ZERO),

@@ -2,18 +2,20 @@
 //! longer than a deadline; what does not come back is left behind.
 
 use crate::model::reading::{Absence, AbsenceKind, Reading};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Reads that are left hanging in one run before no more are tried.
-const ABANDONED_MAX: u32 = 3;
+/// Reads that may hang at the same time before no more are tried; those that came back late no longer count.
+const ABANDONED_MAX: usize = 3;
 
 /// Starts with the first read that needs it, and anew after one that did not come back.
 #[derive(Default)]
 pub(super) struct ReaderThread {
     helper: RefCell<Option<Helper>>,
-    abandoned_count: Cell<u32>,
+    /// One for each thread that was left behind; it ends, and drops its end, when its read comes back.
+    abandoned: RefCell<Vec<Weak<()>>>,
 }
 
 /// One read.
@@ -23,7 +25,9 @@ impl ReaderThread {
     /// Runs `job`, which reads `path`, and waits for it as long as `deadline` says.
     pub(super) fn run(&self, path: &str, deadline: Duration, job: Job) -> Reading<Vec<u8>> {
         let timed_out = || Absence::new(format!("/{path}"), AbsenceKind::TimedOut);
-        if self.abandoned_count.get() >= ABANDONED_MAX {
+        let mut abandoned = self.abandoned.borrow_mut();
+        abandoned.retain(|thread| thread.strong_count() > 0);
+        if abandoned.len() >= ABANDONED_MAX {
             return Err(timed_out());
         }
         let mut helper = self.helper.borrow_mut();
@@ -37,12 +41,12 @@ impl ReaderThread {
             Err(_) => Err(RecvTimeoutError::Disconnected),
         };
         answer.unwrap_or_else(|error| {
-            *helper = None;
+            let left = helper.take().map(|helper| helper.alive);
             if error == RecvTimeoutError::Disconnected {
                 let kind = AbsenceKind::Failed("the reading thread has ended".to_owned());
                 return Err(Absence::new(format!("/{path}"), kind));
             }
-            self.abandoned_count.set(self.abandoned_count.get() + 1);
+            abandoned.extend(left);
             Err(timed_out())
         })
     }
@@ -52,15 +56,21 @@ impl ReaderThread {
 struct Helper {
     jobs: Sender<Job>,
     answers: Receiver<Reading<Vec<u8>>>,
+    alive: Weak<()>,
 }
 
 impl Helper {
     fn start() -> Option<Self> {
         let (jobs, inbox) = channel::<Job>();
         let (outbox, answers) = channel();
-        let work = move || while inbox.recv().is_ok_and(|job| outbox.send(job()).is_ok()) {};
+        let held = Arc::new(());
+        let alive = Arc::downgrade(&held);
+        let work = move || {
+            let _held = held;
+            while inbox.recv().is_ok_and(|job| outbox.send(job()).is_ok()) {}
+        };
         let builder = std::thread::Builder::new().name("diag-reader".to_owned()).stack_size(128 << 10);
-        builder.spawn(work).ok().map(|_| Self { jobs, answers })
+        builder.spawn(work).ok().map(|_| Self { jobs, answers, alive })
     }
 }
 
@@ -68,6 +78,26 @@ impl Helper {
 mod tests {
     use super::super::tests::{kind, tree};
     use super::*;
+
+    #[test]
+    fn reads_that_come_back_late_are_tried_again() {
+        let (_directory, root) = tree();
+        for _ in 0..ABANDONED_MAX {
+            let late: Job = Box::new(|| {
+                std::thread::sleep(Duration::from_millis(50));
+                Ok(Vec::new())
+            });
+            assert_eq!(
+                kind(root.reader.run("proc/7/cmdline", Duration::from_millis(1), late)),
+                AbsenceKind::TimedOut
+            );
+        }
+        let began = std::time::Instant::now();
+        while root.read_with_deadline("proc/stat", Duration::from_secs(9)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(30));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 
     #[test]
     fn hanging_reads_are_left_behind_and_then_not_tried() {

@@ -1,0 +1,240 @@
+//! `diag watch` and `diag status` as they are typed.
+
+#![allow(clippy::disallowed_methods, reason = "these tests look at files that the program writes")]
+
+mod support;
+
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{DIAG, PATIENCE, assert_harmless, good, one_line, raw, run, stderr, stdout};
+
+/// The lines of a run that must have gone well.
+fn lines(text: &str) -> Vec<Value> {
+    assert_harmless(text);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn types(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["type"].as_str().unwrap()).collect()
+}
+
+fn state_in(folder: &Path) -> String {
+    folder.join("state.json").to_str().unwrap().to_owned()
+}
+
+/// Waits for the child, which must end by itself.
+fn ended(mut child: Child) -> Option<i32> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_verdict_a_window_and_a_state_that_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = state_in(folder.path());
+    let output = run(["watch", "--interval", "2s", "--count", "2", "--state", &state]);
+    let text = good(&output);
+    let lines = lines(&text);
+    let told: Vec<&str> = types(&lines).into_iter().filter(|kind| *kind != "transition").collect();
+    assert_eq!(told, ["verdict", "verdict", "end"], "{text}");
+    let numbers: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+    assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]) && numbers[0] == 1, "{numbers:?}");
+    let verdicts: Vec<&Value> = lines.iter().filter(|line| line["type"] == "verdict").collect();
+    assert_eq!(verdicts[0]["ended_at"], verdicts[1]["started_at"], "no time is lost between two windows");
+
+    let report = support::report(&run(["status", "--state", &state, "--format", "json"]));
+    assert_eq!(report["verdict"]["bottleneck"], verdicts[1]["verdict"]["bottleneck"]);
+    assert!(report["window"]["age_seconds"].as_f64().is_some_and(|age| age >= 0.0));
+    assert!(report["processes"].as_array().unwrap().iter().all(|row| row["cmdline"].is_null()));
+    let text = good(&run(["status", "--state", &state]));
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("s ago)"), "{text}");
+    let line = good(&run(["status", "--state", &state, "--format", "haproxy"]));
+    assert!(line.starts_with("up ") && line.contains("% #diag: ") && line.lines().count() == 1, "{line}");
+    assert_eq!(good(&run(["status", "--state", &state, "--quiet"])), "");
+}
+
+#[test]
+fn a_state_that_is_old_or_absent_says_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = state_in(folder.path());
+    let missing = run(["status", "--state", &state, "--fail-on", "critical"]);
+    assert_eq!(missing.status.code(), Some(11), "{}", stderr(&missing));
+    assert!(stdout(&missing).contains("cannot tell"));
+    for fine in [&["--unknown-ok"][..], &["--unknown-ok", "--quiet"]] {
+        let words = ["status", "--state", &state, "--fail-on", "critical"];
+        assert_eq!(run(words.iter().chain(fine)).status.code(), Some(0));
+    }
+    good(&run(["watch", "--interval", "1s", "--count", "1", "--state", &state]));
+    let text = std::fs::read_to_string(&state).unwrap();
+    let mut old: Value = serde_json::from_str(&text).unwrap();
+    for time in ["ended_boottime_seconds", "holds_boottime_seconds"] {
+        old[time] = (old[time].as_f64().unwrap() - 3600.0).into();
+    }
+    std::fs::write(&state, old.to_string()).unwrap();
+    // Without the steps of a diagnosis: there was none.
+    let report: Value =
+        serde_json::from_str(&good(&run(["status", "--state", &state, "--format", "json"]))).unwrap();
+    assert_eq!(report["verdict"]["bottleneck"], "unknown");
+    assert!(report["window"]["age_seconds"].as_f64().unwrap() > 3500.0);
+    for end in [0, 1, text.len() / 2, text.len() - 2] {
+        std::fs::write(&state, &text[..end]).unwrap();
+        assert_eq!(run(["status", "--state", &state, "--fail-on", "critical"]).status.code(), Some(11));
+    }
+}
+
+#[test]
+fn a_signal_ends_it_soon_and_well() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["-TERM", "-INT"] {
+        let mut command = raw(DIAG);
+        command.args(["watch", "--interval", "1s", "--state", &state_in(folder.path())]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        signal(&child, name);
+        let rest: Vec<String> = reader.lines().map(Result::unwrap).collect();
+        assert_eq!(ended(child), Some(0));
+        let last: Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+        assert_eq!((last["type"].as_str(), last["reason"].as_str()), (Some("end"), Some("signal")));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_only_where_nobody_else_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |more: &[&str]| {
+        let mut command = raw(DIAG);
+        command.args(["watch", "--interval", "1s"]).args(more).env("XDG_RUNTIME_DIR", folder.path());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        child
+    };
+    assert_eq!(ended(start(&[])), Some(0));
+    let state = state_in(folder.path());
+    let child = start(&["--state", &state, "--count", "3"]);
+    assert_eq!(ended(child), Some(0));
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(&state).unwrap()).unwrap();
+    assert!(kept["seq"].as_u64().unwrap() >= 3, "it went on without its reader: {}", kept["seq"]);
+}
+
+#[test]
+fn a_reader_that_is_stuck_holds_up_no_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = state_in(folder.path());
+    let mut command = raw(DIAG);
+    command.args(["watch", "--interval", "1s", "--count", "2", "--state", &state]);
+    // Room for less than one line.
+    let (reader, writer) = std::io::pipe().unwrap();
+    let full = vec![b'x'; 65536];
+    std::io::Write::write_all(&mut writer.try_clone().unwrap(), &full).unwrap();
+    let child = command.stdout(writer).spawn().unwrap();
+    assert_eq!(ended(child), Some(0));
+    assert!(Path::new(&state).exists());
+    drop(reader);
+}
+
+#[test]
+fn an_alarm_is_told_to_a_command_without_its_priority() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = state_in(folder.path());
+    good(&run(["watch", "--interval", "1s", "--count", "1", "--state", &state]));
+    // An earlier run that has raised the alarm, and limits that nothing is over: it is cleared.
+    let mut kept: Value = serde_json::from_str(&std::fs::read_to_string(&state).unwrap()).unwrap();
+    kept["alarm"] = serde_json::json!({"level": "critical", "bottleneck": "memory-swap",
+        "since": "2026-01-02T03:04:05Z"});
+    std::fs::write(&state, kept.to_string()).unwrap();
+    let told = folder.path().join("told");
+    let command = format!("cat >{0}; grep -h ^policy /proc/self/sched >>{0} || true", told.display());
+    let output = run([
+        "watch",
+        "--interval",
+        "1s",
+        "--count",
+        "2",
+        "--clear",
+        "1",
+        "--on-change",
+        "--state",
+        &state,
+        "--exec",
+        &command,
+    ]);
+    let lines = lines(&good(&output));
+    let Some(change) = lines.iter().find(|line| line["type"] == "transition") else {
+        println!("skipped: this machine is too busy to be called well");
+        return;
+    };
+    assert!(lines.iter().all(|line| line["type"] != "verdict"));
+    assert_eq!(change["previous_bottleneck"], "memory-swap");
+    let text = std::fs::read_to_string(&told).unwrap();
+    let (json, policy) = text.split_once('\n').unwrap();
+    let json: Value = serde_json::from_str(json).unwrap();
+    assert_eq!(json["type"], "transition");
+    assert_eq!(json["from"], "critical");
+    // SCHED_OTHER; where the kernel does not tell, nothing is there.
+    assert!(
+        policy.trim().is_empty() || policy.trim().ends_with(": 0") || policy.trim().ends_with(" 0"),
+        "{policy}"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_said_at_once() {
+    for words in [
+        &["watch", "--format", "json"][..],
+        &["watch", "--raise", "6/5"],
+        &["watch", "--webhook", "https://127.0.0.1"],
+        &["watch", "--trigger-dir", "/tmp"],
+        &["watch", "--profile"],
+        &["status", "--interval", "1s"],
+        &["status", "--floor", "0"],
+        &["status", "--pid", "1"],
+    ] {
+        assert_eq!(run(words).status.code(), Some(2), "{words:?}");
+    }
+    one_line(&run(["watch", "--state", "/nowhere/state.json"]), 1);
+    one_line(&run(["watch", "--root", "/nowhere"]), 1);
+    one_line(&run(["watch", "--trigger", "--trigger-dir", "/nowhere"]), 1);
+}
+
+#[test]
+fn a_trigger_waits_and_ends_when_told() {
+    if !Path::new("/proc/pressure/cpu").exists() {
+        println!("skipped: this kernel counts no stalls");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let captures = folder.path().to_str().unwrap();
+    let state = state_in(folder.path());
+    let mut command = raw(DIAG);
+    command.args(["watch", "--trigger", "--interval", "1s", "--trigger-dir", captures, "--state", &state]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    reader.read_line(&mut first).unwrap();
+    assert!(first.contains("\"verdict\""), "there is a verdict before the first wait: {first}");
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, "-TERM");
+    let rest: Vec<String> = reader.lines().map(Result::unwrap).collect();
+    assert!(rest.last().unwrap().contains("\"signal\""), "{rest:?}");
+    assert_eq!(ended(child), Some(0));
+}
