@@ -17,7 +17,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use support::{AS_NOBODY, assert_harmless, assert_sound, can_become_nobody, diag, good, raw, report, run, stderr};
+use support::{
+    AS_NOBODY, assert_harmless, assert_sound, can_become_nobody, diag, good, raw, report, run, stderr,
+};
 
 /// Whether all CPUs may be sampled here; says so where not.
 fn allowed() -> bool {
@@ -147,15 +149,27 @@ fn what_is_refused_is_told_and_the_triage_goes_on() {
     let (_public, program) = support::public_copy();
     // The first process is somebody else's.
     let output = as_nobody(&program)
-        .args(["--profile=200ms", "--interval", "1s", "--format", "json", "--pid", "1", "--profile-mode", "on-cpu"])
+        .args([
+            "--profile=200ms",
+            "--interval",
+            "1s",
+            "--format",
+            "json",
+            "--pid",
+            "1",
+            "--profile-mode",
+            "on-cpu",
+        ])
         .output()
         .unwrap();
     let report = report(&output);
     assert_sound(&report);
     assert!(report["verdict"]["bottleneck"].is_string());
-    let code = report["not_checked"].as_array().unwrap().iter().find(|line| {
-        line["what"].as_str().unwrap().contains("which code takes the time")
-    });
+    let code = report["not_checked"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["what"].as_str().unwrap().contains("which code takes the time"));
     let code = code.unwrap_or_else(|| panic!("{}", report["not_checked"]));
     assert!(!code["unlock"].as_str().unwrap().is_empty(), "{code}");
 }

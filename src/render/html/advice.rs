@@ -37,6 +37,7 @@ pub(super) fn section(report: &Report, annex: &Annex) -> Markup {
         @if findings.is_empty() { p { "Nothing: no finding asks for anything." } }
         @for finding in &findings {
             h3 { "Against " (cut(&finding.id, 60)) }
+            (measured(finding))
             ol.actions {
                 @for advice in finding.advice.iter().take(ACTIONS_MAX) { li.card { (action(finding, advice)) } }
             }
@@ -49,22 +50,30 @@ fn bad(finding: &Finding) -> Vec<&Evidence> {
     finding.evidence.iter().filter(|item| beyond(item).is_some()).take(3).collect()
 }
 
-fn action(finding: &Finding, advice: &Advice) -> Markup {
+/// What the actions below rest on, and how to see that one of them helped.
+fn measured(finding: &Finding) -> Markup {
     let bad = bad(finding);
     let now: Vec<String> = bad.iter().map(|item| said(item)).collect();
+    html! {
+        dl {
+            dt { "Evidence" } dd { @if now.is_empty() { (sentence(&finding.summary)) } @else { (cut(&now.join(", "), 300)) } }
+            dt { "It worked when" } dd { (worked(&bad)) }
+        }
+    }
+}
+
+fn action(finding: &Finding, advice: &Advice) -> Markup {
     html! {
         h4 { (sentence(&advice.action)) }
         p { span.tag { (advice.remedy.words()) } }
         @if let Some(text) = &advice.command { (command(text)) }
         dl {
-            dt { "Evidence" } dd { @if now.is_empty() { (sentence(&finding.summary)) } @else { (cut(&now.join(", "), 300)) } }
             dt { "To expect" } dd { (expected(finding, advice.remedy)) }
             dt { "Risk" } dd { @if let Some(risk) = &advice.risk { (sentence(risk)) } @else { "none known" } }
             dt { "Undo" } dd {
                 @if let Some(undo) = &advice.undo { (command(undo)) } @else if advice.command.is_some() { "it changes nothing that lasts" }
                 @else { "take the change back" }
             }
-            dt { "It worked when" } dd { (worked(&bad)) }
         }
     }
 }
@@ -94,7 +103,7 @@ fn worked(bad: &[&Evidence]) -> String {
         })
         .collect();
     let goals = if goals.is_empty() { "this finding is gone".to_owned() } else { goals.join(" and ") };
-    format!("{}: record again and see diag report --compare", cut(&goals, 300))
+    format!("{}; record before and after, and let diag report --compare say so", cut(&goals, 300))
 }
 
 /// How to look without this program.
@@ -102,7 +111,7 @@ fn confirm(finding: &Finding, annex: &Annex) -> Markup {
     let told = annex.explanations.iter().find(|told| told.id == finding.id);
     html! {
         @if let Some(told) = told.filter(|told| !told.confirm.is_empty()) {
-            details open="" {
+            details open {
                 summary { "See " (cut(&finding.id, 60)) " by hand, before and after" }
                 @for look in &told.confirm {
                     (command(&look.command))

@@ -92,7 +92,8 @@ impl Chart<'_> {
                         peak = peak.max(*value);
                     }
                 }
-                (seconds > 0.0).then(|| {
+                // What never was takes no part in a stack.
+                (seconds > 0.0 && (peak > 0.0 || !self.stacked)).then(|| {
                     let mean = (self.say)(sum / seconds);
                     let peak = (self.say)(peak);
                     let told = if mean == peak { mean } else { format!("{mean}, at most {peak}") };
@@ -207,6 +208,11 @@ fn outline(times: &[(f64, f64)], values: &[Option<f64>], start: f64, end: f64, t
         drawing = true;
     }
     path
+}
+
+/// The next power of two, for bytes.
+pub(super) fn binary(value: f64) -> f64 {
+    if value > 1.0 && value.is_finite() { 2_f64.powf(value.log2().ceil()) } else { 1.0 }
 }
 
 /// The next number that people read easily.

@@ -60,7 +60,7 @@ pub(super) fn numbers(comparison: &Comparison) -> Markup {
         value.map_or_else(|| "–".to_owned(), |value| quantity(value, &number.unit))
     };
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Numbers before and after" {
+        section.scroll tabindex="0" aria-label="Table: numbers before and after" {
             table {
                 thead { tr { th scope="col" { "Number" } th.n scope="col" { "Before" } th.n scope="col" { "After" } th.n scope="col" { "Change" } th.n scope="col" { "Warning at" } } }
                 tbody { @for number in comparison.numbers.iter().take(NUMBERS_MAX) {

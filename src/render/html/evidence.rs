@@ -42,11 +42,11 @@ pub(super) fn section(report: &Report) -> Markup {
     let findings: Vec<&Finding> = findings.collect();
     html! {
         @if findings.is_empty() { p { "Nothing was found." } }
-        @for finding in findings { (one(finding)) }
+        @for (place, finding) in findings.into_iter().enumerate() { (one(place, finding)) }
     }
 }
 
-fn one(finding: &Finding) -> Markup {
+fn one(place: usize, finding: &Finding) -> Markup {
     html! {
         div class={ "card long " (finding.severity.word()) } {
             h3 {
@@ -55,7 +55,7 @@ fn one(finding: &Finding) -> Markup {
                 @if let Some(cause) = &finding.explained_by { span.muted.small { " explained by " (cut(cause, 60)) } }
             }
             p { (sentence(&finding.summary)) }
-            @if !finding.evidence.is_empty() { (table(&finding.id, &finding.evidence)) }
+            @if !finding.evidence.is_empty() { (table(place, &finding.id, &finding.evidence)) }
             @for against in &finding.against { p.muted { "Against it: " (sentence(against)) } }
             @for (word, role) in [("Taken by ", Role::Offender), ("Waiting: ", Role::Victim)] {
                 @let of: Vec<&Suspect> = finding.suspects.iter().filter(|suspect| suspect.role == role).collect();
@@ -73,9 +73,9 @@ fn one(finding: &Finding) -> Markup {
     }
 }
 
-fn table(id: &str, evidence: &[Evidence]) -> Markup {
+fn table(place: usize, id: &str, evidence: &[Evidence]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label={ "Evidence of " (cut(id, 60)) } {
+        section.scroll tabindex="0" aria-label={ "Table: evidence " (place + 1) ", " (cut(id, 60)) } {
             table {
                 thead { tr {
                     th scope="col" { "Number" } th.n scope="col" { "Value" } th.n scope="col" { "Warning" }

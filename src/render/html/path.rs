@@ -13,6 +13,8 @@ struct Meter {
     label: &'static str,
     value: String,
     ratio: Option<f64>,
+    /// Whether the step's answer is this one.
+    answer: bool,
 }
 
 /// The picture, and the same in words.
@@ -41,12 +43,20 @@ fn said(value: Option<f64>, unit: &str) -> String {
 
 fn ratio(report: &Report, label: &'static str, metric: &str) -> Meter {
     let value = number(report, metric);
-    Meter { label, value: said(value, "ratio"), ratio: value }
+    let is = |step: &crate::model::finding::Step| {
+        step.answer == label
+            || (step.answer == "steal" && label == "stolen")
+            || (step.answer == "disk" && label == "disk busy")
+    };
+    Meter { label, value: said(value, "ratio"), ratio: value, answer: report.steps.iter().any(is) }
 }
 
 fn meters(report: &Report) -> [Vec<Meter>; 2] {
-    let rate =
-        |label, metric| Meter { label, value: said(number(report, metric), "per_second"), ratio: None };
+    let swaps = report.steps.iter().any(|step| step.step == StepId::SwapOrDisk && step.answer == "swap");
+    let rate = |label, metric| {
+        let value = number(report, metric);
+        Meter { label, value: said(value, "per_second"), ratio: None, answer: swaps && value > Some(0.0) }
+    };
     [
         vec![
             ratio(report, "user", "cpu_user_ratio"),
@@ -62,6 +72,7 @@ fn meters(report: &Report) -> [Vec<Meter>; 2] {
                 label: "time of a request",
                 value: said(number(report, "disk_await_seconds"), "seconds"),
                 ratio: None,
+                answer: false,
             },
         ],
     ]
@@ -97,12 +108,9 @@ fn picture(report: &Report) -> Markup {
     let heads = [
         (
             format!("CPU: busy {}", said(number(report, "cpu_busy_ratio"), "ratio")),
-            format!("somebody waits {}", said(cpu, "ratio")),
+            format!("waited for {}", said(cpu, "ratio")),
         ),
-        (
-            format!("I/O: somebody waits {}", said(io, "ratio")),
-            format!("for memory {}", said(memory, "ratio")),
-        ),
+        (format!("I/O: waited {}", said(io, "ratio")), format!("for memory {}", said(memory, "ratio"))),
     ];
     let who = report.verdict.culprit.as_ref().map_or_else(
         || "nobody to blame".to_owned(),
@@ -129,7 +137,7 @@ fn picture(report: &Report) -> Markup {
                 @let width = super::words::at(2.0 + 8.0 * waits[side].unwrap_or(0.0).clamp(0.0, 1.0));
                 @let class = if taken[side] { "branch taken" } else { "branch" };
                 line class=(class) stroke-width=(width) x1="50%" y1=(NODE_HEIGHT) x2=(x) y2=(BRANCHES_Y) {}
-                line class=(class) x1=(x) y1=(METERS_Y + 4 * METER_HEIGHT) x2="50%" y2=(WHO_Y) {}
+                line class=(class) stroke-width=(width) x1=(x) y1=(METERS_Y + 4 * METER_HEIGHT) x2="50%" y2=(WHO_Y) {}
             }
             (node("15%", "70%", 0, true, "Load", &format!("{first}, {} CPUs", report.host.cpus_online)))
             @for (side, x) in ["0", "51%"].iter().enumerate() {
@@ -144,7 +152,7 @@ fn picture(report: &Report) -> Markup {
 fn node(x: &str, width: &str, y: usize, taken: bool, first: &str, second: &str) -> Markup {
     html! {
         svg x=(x) y=(y) width=(width) height=(NODE_HEIGHT) {
-            rect class=(if taken { "node taken" } else { "node" }) x="1" y="1" rx="5" width="100%" height=(NODE_HEIGHT - 2) {}
+            rect class=(if taken { "node taken" } else { "node" }) x="0.5%" y="1" rx="5" width="99%" height=(NODE_HEIGHT - 2) {}
             text.t1 x="50%" y="20" text-anchor="middle" { (cut(first, 40)) }
             text.m x="50%" y="38" text-anchor="middle" { (cut(second, 60)) }
         }
@@ -152,18 +160,17 @@ fn node(x: &str, width: &str, y: usize, taken: bool, first: &str, second: &str) 
 }
 
 fn list(x: &str, meters: &[Meter], taken: bool) -> Markup {
-    let most = meters.iter().filter_map(|meter| meter.ratio).fold(0.0, f64::max);
     html! {
         svg x=(x) y=(METERS_Y) width="49%" height=(meters.len() * METER_HEIGHT) class=(if taken { "taken" } else { "" }) {
             @for (place, meter) in meters.iter().enumerate() {
                 @let y = place * METER_HEIGHT;
                 rect.track x="0" y=(y + 2) width="100%" height=(METER_HEIGHT - 4) rx="2" {}
                 @if let Some(ratio) = meter.ratio {
-                    rect class=(if ratio >= most { "meter top" } else { "meter" }) x="0" y=(y + 2)
+                    rect class=(if meter.answer { "meter top" } else { "meter" }) x="0" y=(y + 2)
                         width={ (super::words::at(100.0 * ratio.clamp(0.0, 1.0))) "%" } height=(METER_HEIGHT - 4) rx="2" {}
                 }
-                text x="5" y=(y + 15) { (meter.label) }
-                text x="98%" y=(y + 15) text-anchor="end" { (meter.value) }
+                text class=(if meter.answer { "t1" } else { "t2" }) x="5" y=(y + 15) { @if meter.answer { "▸ " } (meter.label) }
+                text class=(if meter.answer { "t1" } else { "t2" }) x="98%" y=(y + 15) text-anchor="end" { (meter.value) }
             }
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn not_checked(report: &Report) -> Markup {
     html! {
         @if items.is_empty() { p { "Everything was checked." } }
         @else {
-            div.scroll tabindex="0" role="region" aria-label="Not checked" {
+            section.scroll tabindex="0" aria-label="Table: not checked" {
                 table {
                     thead { tr { th scope="col" { "What" } th scope="col" { "Why not" } th scope="col" { "What unlocks it" } } }
                     tbody { @for item in items.iter().take(LINES_MAX) { tr {
@@ -48,7 +48,7 @@ pub(super) fn facts(report: &Report, annex: &Annex) -> Markup {
         .map(|bytes| format!(", {} of memory", human_bytes(bytes as f64)))
         .unwrap_or_default();
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Facts of the box" {
+        section.scroll tabindex="0" aria-label="Table: facts of the box" {
             table {
                 tbody {
                     tr { th scope="row" { "Host" } td { (name(report.host.hostname.as_deref().unwrap_or("–"))) } }

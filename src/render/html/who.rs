@@ -28,7 +28,7 @@ fn table(rows: &[ProcessRow]) -> Markup {
         value.map_or_else(|| "–".to_owned(), |value| format!("{}/s", human_bytes(value)))
     };
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Processes" {
+        section.scroll tabindex="0" aria-label="Table: processes" {
             table.wide {
                 caption { "The first processes by what is short. A dash is what could not be read." }
                 thead { tr {

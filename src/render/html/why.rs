@@ -53,7 +53,7 @@ fn profiled(profile: &Profile) -> Markup {
 
 fn frames(frames: &[Frame]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Hottest functions" {
+        section.scroll tabindex="0" aria-label="Table: hottest functions" {
             table {
                 caption { "Hottest functions, share of the samples" }
                 thead { tr { th scope="col" { "Function" } th scope="col" { "In" } th.n scope="col" { "Itself" } th.n scope="col" { "With all below" } } }
@@ -72,7 +72,7 @@ fn frames(frames: &[Frame]) -> Markup {
 fn syscalls(calls: &[Syscall]) -> Markup {
     let dash = || "–".to_owned();
     html! {
-        div.scroll tabindex="0" role="region" aria-label="System calls" {
+        section.scroll tabindex="0" aria-label="Table: system calls" {
             table {
                 caption { "System calls" }
                 thead { tr { th scope="col" { "Call" } th.n scope="col" { "Calls" } th.n scope="col" { "Failed" } th.n scope="col" { "CPU time" } th scope="col" { "Mostly about" } } }
@@ -91,7 +91,7 @@ fn syscalls(calls: &[Syscall]) -> Markup {
 
 fn waits(waits: &[ProfileWait]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Waits" {
+        section.scroll tabindex="0" aria-label="Table: waits" {
             table {
                 caption { "Where its threads spent their time" }
                 thead { tr { th scope="col" { "State" } th.n scope="col" { "Share" } th.n scope="col" { "Time" } th scope="col" { "In" } th scope="col" { "About" } } }

@@ -124,7 +124,7 @@ fn makeup(report: &Report) -> Option<Markup> {
     }
     let bar = |group: &&LoadGroup| {
         let does = match (group.state.as_str(), group.wait_reason.as_deref()) {
-            ("D", Some(reason)) => format!("blocked: {reason}"),
+            ("D", Some(reason)) => format!("blocked: {}", reason.replace('-', " ")),
             ("D", None) => "blocked".to_owned(),
             _ => "runs or wants to".to_owned(),
         };
@@ -160,11 +160,12 @@ fn swap(slices: &[Slice], times: &[(f64, f64)]) -> Option<Markup> {
         row("from swap", slices, |slice| slice.swap_in_bytes_per_second),
         row("to swap", slices, |slice| slice.swap_out_bytes_per_second),
     ];
-    let moved = rows.iter().flat_map(|row| &row.values).flatten().any(|value| *value > 0.0);
     let say = |value: f64| format!("{}/s", human_bytes(value));
-    let chart =
-        Chart { title: "Swapping", unit: "bytes a second", times, rows, top: None, say, stacked: false };
-    moved.then(|| chart.figure()).flatten()
+    let most =
+        rows.iter().flat_map(|row| &row.values).flatten().fold(0.0_f64, |most, value| most.max(*value));
+    let top = Some(super::chart::binary(most));
+    let chart = Chart { title: "Swapping", unit: "bytes a second", times, rows, top, say, stacked: false };
+    (most > 0.0).then(|| chart.figure()).flatten()
 }
 
 /// The busiest devices: how long a request takes, and how many are on their way.
