@@ -299,11 +299,8 @@ fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config) -> Result<To
         let bytes = capture.writer.finish(capture.about, profile.samples.as_ref())?;
         write_atomically(capture.file, &bytes)?;
     }
-    let annex = diagnose::annex::annex(&rates, &diagnosis, series, &config.thresholds);
-    let mut report = report(diagnosis, profile.profile, &rates, &config.thresholds);
-    if options.redact {
-        report = redact::report(report, rates.host.users.values().map(String::as_str));
-    }
+    let annex = diagnose::annex::annex(&rates, &diagnosis, series, &asked);
+    let report = report(diagnosis, profile.profile, &rates, &config.thresholds);
     Ok(Told { report, annex, pid })
 }
 

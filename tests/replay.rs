@@ -278,3 +278,39 @@ fn the_check_of_captures_can_fail() {
         assert_eq!(count(), wrong, "{expected}: {:?}", check_all(top.path()));
     }
 }
+
+#[test]
+fn every_capture_makes_a_report_of_bounded_size() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+    for folder in
+        fs::read_dir(captures).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
+        let file = folder.join("window.diag");
+        let page = good(&diag(["report"]).arg(&file).output().unwrap());
+        assert!(page.starts_with("<!DOCTYPE html>") && page.len() < 400_000, "{}", folder.display());
+        assert!(page.contains("CPU time by mode"), "{} has no pictures", folder.display());
+        assert!(!page.contains("NaN") && !page.contains(">inf"), "{}", folder.display());
+        // The same, but for what the run cost.
+        let again = good(&diag(["replay", "--format", "html"]).arg(&file).output().unwrap());
+        let cost = |page: &str| page.split("Cost of this run").next().unwrap().to_owned();
+        assert!(cost(&page) == cost(&again), "{}", folder.display());
+        let ticket = good(&diag(["report", "--format", "markdown"]).arg(&file).output().unwrap());
+        assert!(ticket.starts_with("## ") && ticket.len() < 4096, "{}: {}", folder.display(), ticket.len());
+    }
+}
+
+#[test]
+fn two_captures_say_whether_the_fix_worked() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+    let compare = |before: &str, after: &str, format: &str| {
+        let [before, after] = [before, after].map(|id| captures.join(id).join("window.diag"));
+        let mut command = diag(["report", "--format", format, "--compare"]);
+        good(&command.arg(before).arg(after).output().unwrap())
+    };
+    assert!(
+        compare("memory-swap", "none", "markdown")
+            .contains("The bottleneck memory-swap is gone; now there is none.")
+    );
+    assert!(compare("cpu-user", "cpu-user", "html").contains("Not fixed: cpu-user is still there"));
+    assert!(compare("none", "cpu-user", "html").contains("Worse: nothing was short before"));
+}

@@ -1,7 +1,7 @@
 //! What the tuning report shows beside the diagnosis, gathered from the same rates.
 
 use crate::diagnose::facts::Facts;
-use crate::diagnose::{explain, tuning, workers};
+use crate::diagnose::{Options, explain, tuning, workers};
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
 use crate::model::series::Series;
@@ -13,13 +13,8 @@ use crate::model::units::{human_bytes, human_seconds, percent};
 const FACTS_EACH_MAX: usize = 12;
 
 /// Gathers it.
-pub fn annex(
-    rates: &Rates,
-    diagnosis: &Diagnosis,
-    series: Series,
-    thresholds: &crate::diagnose::thresholds::Thresholds,
-) -> Annex {
-    let facts = Facts::new(rates, thresholds);
+pub fn annex(rates: &Rates, diagnosis: &Diagnosis, series: Series, options: &Options<'_>) -> Annex {
+    let facts = Facts::new(rates, options.thresholds);
     let mut ids: Vec<&str> = vec![&diagnosis.verdict.bottleneck];
     ids.extend(diagnosis.findings.iter().map(|finding| finding.id.as_str()));
     let mut explanations = Vec::new();

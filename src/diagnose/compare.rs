@@ -150,3 +150,68 @@ fn numbers(before: &Report, after: &Report) -> Vec<Number> {
     }
     numbers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::test_report;
+
+    fn said(before: &Report, after: &Report) -> (Outcome, String) {
+        let comparison = compare(before.clone(), after.clone());
+        (comparison.outcome, comparison.sentence)
+    }
+
+    #[test]
+    fn a_bottleneck_that_is_gone_is_fixed() {
+        let (busy, healthy) = (test_report::busy(), test_report::healthy());
+        let (outcome, sentence) = said(&busy, &healthy);
+        assert_eq!(outcome, Outcome::Fixed);
+        assert_eq!(sentence, "The bottleneck memory-swap is gone; now there is none.");
+        assert_eq!(said(&healthy, &busy).0, Outcome::Worse);
+        assert_eq!(said(&healthy, &healthy).0, Outcome::Healthy);
+        assert_eq!(said(&busy, &test_report::unknown()).0, Outcome::Unknown);
+        let comparison = compare(busy, healthy);
+        assert_eq!(comparison.gone, ["memory-swap", "disk-saturated"]);
+    }
+
+    #[test]
+    fn what_is_still_there_is_not_fixed() {
+        let busy = test_report::busy();
+        assert_eq!(said(&busy, &busy).0, Outcome::NotFixed);
+        let mut less = busy.clone();
+        less.findings[0].impact_ratio = 0.2;
+        let (outcome, sentence) = said(&busy, &less);
+        assert_eq!(outcome, Outcome::Better);
+        assert_eq!(
+            sentence,
+            "Better, not fixed: memory-swap still costs 20 % of the time, before it was 61 %."
+        );
+        assert_eq!(said(&less, &busy).0, Outcome::Worse);
+    }
+
+    #[test]
+    fn another_bottleneck_takes_its_place() {
+        let busy = test_report::busy();
+        let mut moved = busy.clone();
+        moved.verdict.bottleneck = "cpu-user".to_owned();
+        moved.findings.remove(0);
+        assert_eq!(said(&busy, &moved).0, Outcome::Moved);
+        // Something else is worse now, and the old one has not gone either.
+        let mut both = busy.clone();
+        both.verdict.bottleneck = "cpu-user".to_owned();
+        assert_eq!(said(&busy, &both).0, Outcome::NotFixed);
+    }
+
+    #[test]
+    fn windows_that_are_hard_to_compare_say_so() {
+        let busy = test_report::busy();
+        let mut other = busy.clone();
+        other.host.hostname = Some("web-2".to_owned());
+        other.window.seconds = 60.0;
+        other.window.started_at = "2025-01-01T00:00:00Z".to_owned();
+        other.load.running_mean = 0.1;
+        other.load.uninterruptible_mean = 0.0;
+        assert_eq!(compare(busy.clone(), other).caveats.len(), 4);
+        assert!(compare(busy.clone(), busy).caveats.is_empty());
+    }
+}

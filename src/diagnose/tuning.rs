@@ -318,3 +318,32 @@ fn commands(name: &str, old: &str, new: &str) -> (String, String) {
     let old = if old.contains(' ') { format!("\"{old}\"") } else { old.to_owned() };
     (format!("sysctl -w {target}={new}"), format!("sysctl -w {name}={old}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_can_be_taken_back() {
+        let (set, undo) = commands("vm.dirty_ratio", "20", "536870912");
+        assert_eq!(
+            (set.as_str(), undo.as_str()),
+            ("sysctl -w vm.dirty_bytes=536870912", "sysctl -w vm.dirty_ratio=20")
+        );
+        let (_, undo) = commands("net.ipv4.ip_local_port_range", "1024 2000", "x");
+        assert_eq!(undo, "sysctl -w net.ipv4.ip_local_port_range=\"1024 2000\"");
+        let (set, undo) = commands("transparent_hugepage/defrag", "always", "madvise");
+        assert_eq!(set, "echo madvise > /sys/kernel/mm/transparent_hugepage/defrag");
+        assert!(undo.starts_with("echo always"));
+    }
+
+    #[test]
+    fn every_setting_hangs_on_a_finding_that_exists() {
+        for advice in ADVICE {
+            assert!(!advice.findings.is_empty(), "{}", advice.name);
+            for id in advice.findings {
+                assert!(crate::diagnose::explain::by_id(id).is_some(), "{}: {id}", advice.name);
+            }
+        }
+    }
+}
