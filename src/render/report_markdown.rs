@@ -186,11 +186,8 @@ fn words(text: &str, most: usize) -> String {
             break;
         }
         // CommonMark: a backslash before ASCII punctuation takes its meaning away.
-        if matches!(
-            character,
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&' | '!' | '@' | ':'
-        ) && !(character == ':' && !visible.contains("//"))
-        {
+        let link = character == ':' && visible.contains("//");
+        if link || "\\`*_[]<>|#~&!@".contains(character) {
             out.push('\\');
         }
         out.push(character);

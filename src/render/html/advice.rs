@@ -69,7 +69,7 @@ fn action(finding: &Finding, advice: &Advice) -> Markup {
         @if let Some(text) = &advice.command { (command(text)) }
         dl {
             dt { "To expect" } dd { (expected(finding, advice.remedy)) }
-            dt { "Risk" } dd { @if let Some(risk) = &advice.risk { (sentence(risk)) } @else { "none known" } }
+            dt { "Risk" } dd { @if let Some(risk) = &advice.risk { (sentence(risk)) } @else { "none stated" } }
             dt { "Undo" } dd {
                 @if let Some(undo) = &advice.undo { (command(undo)) } @else if advice.command.is_some() { "it changes nothing that lasts" }
                 @else { "take the change back" }

@@ -65,8 +65,8 @@ fn meters(report: &Report) -> [Vec<Meter>; 2] {
             ratio(report, "stolen", "cpu_steal_ratio"),
         ],
         vec![
-            rate("pages from swap", "swap_in_pages_per_second"),
-            rate("pages to swap", "swap_out_pages_per_second"),
+            rate("from swap", "swap_in_pages_per_second"),
+            rate("to swap", "swap_out_pages_per_second"),
             ratio(report, "disk busy", "disk_utilization_ratio"),
             Meter {
                 label: "time of a request",
@@ -100,11 +100,8 @@ fn picture(report: &Report) -> Markup {
     let waits = [cpu, io.into_iter().chain(memory).reduce(f64::max)];
     let taken = taken(report);
     let lists = meters(report);
-    let first = format!(
-        "{} run or want to, {} blocked",
-        human_count(load.running_mean),
-        human_count(load.uninterruptible_mean)
-    );
+    let first =
+        format!("{} run, {} blocked", human_count(load.running_mean), human_count(load.uninterruptible_mean));
     let heads = [
         (
             format!("CPU: busy {}", said(number(report, "cpu_busy_ratio"), "ratio")),
