@@ -300,7 +300,10 @@ fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config) -> Result<To
         write_atomically(capture.file, &bytes)?;
     }
     let annex = diagnose::annex::annex(&rates, &diagnosis, series, &asked);
-    let report = report(diagnosis, profile.profile, &rates, &config.thresholds);
+    let mut report = report(diagnosis, profile.profile, &rates, &config.thresholds);
+    if options.redact {
+        report = redact::report(report, rates.host.users.values().map(String::as_str));
+    }
     Ok(Told { report, annex, pid })
 }
 

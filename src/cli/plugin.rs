@@ -46,10 +46,15 @@ impl Cli {
     /// Whether the command answers with a report.
     fn has_report(&self) -> bool {
         match self.command {
-            Some(Command::Watch(_) | Command::Explain(_) | Command::Config | Command::Schema | Command::Completions { .. }) => {
-                false
-            }
-            None | Some(Command::Record(_) | Command::Replay(_) | Command::Report(_) | Command::Status(_)) => true,
+            Some(
+                Command::Watch(_)
+                | Command::Explain(_)
+                | Command::Config
+                | Command::Schema
+                | Command::Completions { .. },
+            ) => false,
+            None
+            | Some(Command::Record(_) | Command::Replay(_) | Command::Report(_) | Command::Status(_)) => true,
         }
     }
 

@@ -43,7 +43,7 @@ pub fn render(report: &Report) -> String {
     answer.push('\n');
     for line in lines(report) {
         let line = cut(&text(&line), LINE_MAX);
-        if answer.len() + line.len() + 1 <= ALL_MAX {
+        if answer.len() + line.len() < ALL_MAX {
             answer.push_str(&line);
             answer.push('\n');
         }
