@@ -1,7 +1,10 @@
 //! `diag watch` and `diag status` as they are typed.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, as in the tests themselves")]
-#![allow(clippy::disallowed_methods, reason = "these tests look at files that the program writes")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests look at files that the program writes; helpers of tests, as in the tests themselves"
+)]
 
 mod support;
 

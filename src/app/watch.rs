@@ -6,6 +6,7 @@
 
 mod captures;
 mod exec;
+mod http;
 mod mailbox;
 mod outlets;
 mod post;

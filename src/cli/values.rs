@@ -109,6 +109,12 @@ pub(super) fn parse_url(text: &str) -> Result<String, String> {
     }
     let rest = text.get(HTTP.len()..).unwrap_or("");
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if rest.split('/').next().is_some_and(|host| host.contains('@')) {
+        return Err(
+            "a name and password cannot be sent; give it the address of a local proxy that adds them"
+                .to_owned(),
+        );
+    }
     if !scheme.eq_ignore_ascii_case(HTTP) || rest.is_empty() || rest.starts_with('/') || !plain {
         return Err("not an address; write it as http://127.0.0.1:9093".to_owned());
     }

@@ -2,7 +2,7 @@
 //! out of date. Each has a thread of its own: a server that hangs delays nothing but its own news.
 
 use super::mailbox::{Mailbox, Taken};
-use super::{told, warn};
+use super::{http, told, warn};
 use crate::alarm::alerts::{Alerts, Firing};
 use crate::collect::clocks;
 use crate::model::watch::TransitionLine;
@@ -10,7 +10,7 @@ use crate::render::lines;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest that one request may take, its name looked up and its answer read.
+/// Longest that one request may take, once the name is looked up.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// First and longest pause after a failure.
@@ -26,29 +26,18 @@ pub(super) struct Failure {
 
 /// Posts to one server, and says once when it stops working and once when it works again.
 pub(super) struct Client {
-    agent: ureq::Agent,
     url: String,
     failing: bool,
 }
 
 impl Client {
     pub(super) fn new(url: String) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(DEADLINE))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .max_idle_connections(0)
-            .user_agent(concat!("diag/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
-        Self { agent, url, failing: false }
+        Self { url, failing: false }
     }
 
     /// Posts `body` once.
     pub(super) fn post(&mut self, body: &str) -> Result<(), Failure> {
-        let answer = self.agent.post(&self.url).content_type("application/json").send(body);
-        let outcome = match answer.map(|answer| answer.status().as_u16()) {
+        let outcome = match http::post(&self.url, body, DEADLINE) {
             Ok(200..=299) => Ok(()),
             // What the server does not understand today it will not tomorrow, except when it says so.
             Ok(status) => Err(Failure {
