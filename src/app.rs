@@ -177,6 +177,7 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
         target: wanted,
         profile: profiling.is_some(),
         sampling_ratio: window::SAMPLING_RATIO,
+        proportional: true,
         interrupted: &interrupted,
     };
     let screen = Screen::new(cli.interval());

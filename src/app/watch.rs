@@ -240,6 +240,7 @@ impl Watch<'_> {
             target: None,
             profile: false,
             sampling_ratio: SAMPLING_RATIO,
+            proportional: false,
             interrupted: &self.interrupted,
         };
         let taken = window::follow(&self.root, options, begun, &mut |_| {});

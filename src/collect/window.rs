@@ -44,6 +44,9 @@ pub struct Options<'a> {
     pub profile: bool,
     /// Share of one CPU that looking at thread states may take: [`SAMPLING_RATIO`], or less for a run without end.
     pub sampling_ratio: f64,
+    /// Whether the largest processes are asked for their shares of shared pages where memory is not short as well: the
+    /// dearest read of all, for a ranking.
+    pub proportional: bool,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
 }
@@ -87,7 +90,7 @@ pub fn follow(
         None => begin(root, &host, &mut scratch)?,
     };
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
-    let Options { interval, target, profile, sampling_ratio, interrupted } = options;
+    let Options { interval, target, profile, sampling_ratio, proportional, interrupted } = options;
     let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
     between.pace.afford(sampling_ratio);
     between.watch(root, (interval, interrupted), clock, progress, &mut scratch);
@@ -106,8 +109,11 @@ pub fn follow(
     let ended_at = jiff::Timestamp::now();
     let samples = sampler.into_samples();
     let swapping = swapped(&before.system, &after.system);
-    let selection =
+    let mut selection =
         details::select(&before.processes, &after.processes, &samples, host.page_bytes, swapping, wanted_pid);
+    if !(proportional || swapping || stalled_for_memory(&before.system, &after.system)) {
+        selection.largest.clear();
+    }
     let details = details::read(root, &selection, &mut scratch);
     let block_devices = block_devices::read(root, &mut scratch.bytes);
     let limits = follow_up::limits(root, &before, &mut after, &mut scratch);
@@ -352,6 +358,15 @@ fn full(root: &Root, host: &Host, at: Duration, scratch: &mut Scratch) -> Result
 fn swapped(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
     let (Ok(before), Ok(after)) = (&before.vm, &after.vm) else { return false };
     ["pswpin", "pswpout"].iter().any(|name| after.get(name) > before.get(name))
+}
+
+/// Whether threads waited for memory for a hundredth of the time between two snapshots, or nobody can say.
+fn stalled_for_memory(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
+    let total =
+        |snapshot: &SystemSnapshot| Some(snapshot.memory_pressure.as_ref().ok()?.some.total_microseconds);
+    let (Some(then), Some(now)) = (total(before), total(after)) else { return true };
+    let stalled = Duration::from_micros(now.saturating_sub(then));
+    stalled * 100 >= after.at.saturating_sub(before.at)
 }
 
 /// A capture must not carry the whole user list of a box away.
