@@ -127,7 +127,7 @@ fn a_reader_that_goes_away_ends_it_only_where_nobody_else_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let start = |more: &[&str]| {
         let mut command = raw(DIAG);
-        command.args(["watch", "--interval", "1s"]).args(more).env("XDG_RUNTIME_DIR", folder.path());
+        command.args(["watch", "--interval", "1s"]).args(more).env("RUNTIME_DIRECTORY", folder.path());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         child

@@ -12,14 +12,15 @@ mod outlets;
 mod post;
 pub(super) mod state;
 mod stdout;
+mod tell;
 #[cfg(test)]
 mod tests;
 
 use crate::alarm::alerts::Firing;
 use crate::alarm::clocks::{Clocks, Passed};
-use crate::alarm::hysteresis::{Change, Hysteresis, Policy};
+use crate::alarm::hysteresis::{Hysteresis, Policy};
 use crate::alarm::status::holds;
-use crate::cli::{Cli, MIN_INTERVAL, WatchArgs};
+use crate::cli::{Cli, WatchArgs};
 use crate::collect::capture::{CaptureWriter, Meta};
 use crate::collect::psi_trigger::PressureTriggers;
 use crate::collect::root::Root;
@@ -31,8 +32,8 @@ use crate::model::reading::Absence;
 use crate::model::report::Report;
 use crate::model::snapshot::Recording;
 use crate::model::watch::{
-    Alarm, ChangeKind, ClockLine, EndLine, EndReason, FindingName, GapLine, GapReason, Line, Resource, State,
-    TransitionLine, TriggerLine, VerdictLine, WATCH_VERSION,
+    Alarm, ClockLine, EndLine, EndReason, GapLine, GapReason, Line, Resource, State, TransitionLine,
+    TriggerLine,
 };
 use crate::render::{escape, lines};
 use crate::{delta, diagnose, exit};
@@ -260,128 +261,6 @@ impl Watch<'_> {
         diagnosis.not_checked.extend(self.config.not_checked.iter().cloned());
         let report = super::report(diagnosis, None, &rates, &self.config.thresholds);
         Ok(Seen { report, clocks, capture })
-    }
-
-    /// Tells everybody of a verdict.
-    fn tell(&mut self, mut report: Report, ended: &Clocks) -> Result<()> {
-        if self.arguments.without_command_lines {
-            report = state::without_command_lines(report);
-        }
-        // Half a window says little, and less than a second of it nothing.
-        let counts = !report.window.interrupted && report.verdict.bottleneck != "unknown";
-        if report.window.interrupted && report.window.seconds < MIN_INTERVAL.as_secs_f64() {
-            return Ok(());
-        }
-        let verdict = &report.verdict;
-        let change = counts.then(|| self.hysteresis.observe(verdict.severity, &verdict.bottleneck)).flatten();
-        if let Some(change) = &change {
-            self.take_over(change, &report.window.ended_at);
-        }
-        self.update_firing(&report);
-        let seq = self.next();
-        if !self.arguments.on_change {
-            self.outlets.print(&Line::Verdict(Box::new(self.verdict_line(seq, &report))))?;
-        }
-        if let Some(change) = change {
-            let line = self.transition_line(change, &report);
-            self.outlets.print(&Line::Transition(Box::new(line.clone())))?;
-            self.outlets.transition(line);
-        }
-        self.outlets.alarm(self.firing.clone());
-        self.keep(seq, report, ended);
-        Ok(())
-    }
-
-    fn take_over(&mut self, change: &Change, at: &str) {
-        let since = match change.kind {
-            ChangeKind::Raised | ChangeKind::Changed => Some(at.to_owned()),
-            ChangeKind::Escalated | ChangeKind::Eased if change.previous != change.bottleneck => {
-                Some(at.to_owned())
-            }
-            ChangeKind::Escalated | ChangeKind::Eased => self.alarm.since.take(),
-            ChangeKind::Cleared => None,
-        };
-        self.alarm = Alarm { level: change.to, bottleneck: change.bottleneck.clone(), since };
-    }
-
-    /// The alarm with the words of the last verdict that was about it.
-    fn update_firing(&mut self, report: &Report) {
-        let Alarm { level, bottleneck: Some(bottleneck), since } = &self.alarm else {
-            self.firing = None;
-            return;
-        };
-        let before = self.firing.take().filter(|firing| firing.bottleneck == *bottleneck);
-        let verdict = &report.verdict;
-        let (summary, culprit) = match before {
-            Some(before) if verdict.bottleneck != *bottleneck => (before.summary, before.culprit),
-            _ => (verdict.summary.clone(), verdict.culprit.as_ref().map(|culprit| culprit.comm.clone())),
-        };
-        self.firing = Some(Firing {
-            bottleneck: bottleneck.clone(),
-            level: *level,
-            since: since.clone().unwrap_or_else(|| report.window.ended_at.clone()),
-            summary,
-            culprit,
-        });
-    }
-
-    fn verdict_line(&self, seq: u64, report: &Report) -> VerdictLine {
-        let names = report
-            .findings
-            .iter()
-            .map(|found| FindingName { id: found.id.clone(), severity: found.severity });
-        VerdictLine {
-            seq,
-            host: report.host.hostname.clone(),
-            started_at: report.window.started_at.clone(),
-            ended_at: report.window.ended_at.clone(),
-            seconds: report.window.seconds,
-            interrupted: report.window.interrupted,
-            verdict: report.verdict.clone(),
-            findings: names.collect(),
-            alarm: self.alarm.clone(),
-            cpu_seconds: report.diag.cpu_seconds,
-            max_rss_bytes: report.diag.max_rss_bytes,
-        }
-    }
-
-    fn transition_line(&mut self, change: Change, report: &Report) -> TransitionLine {
-        TransitionLine {
-            seq: self.next(),
-            at: report.window.ended_at.clone(),
-            host: report.host.hostname.clone(),
-            kind: change.kind,
-            from: change.from,
-            to: change.to,
-            bottleneck: change.bottleneck,
-            previous_bottleneck: change.previous,
-            verdict: report.verdict.clone(),
-        }
-    }
-
-    /// Keeps the verdict for `diag status`.
-    fn keep(&mut self, seq: u64, report: Report, ended: &Clocks) {
-        let ended = ended.boottime.as_secs_f64();
-        self.kept = Some(State {
-            state_version: WATCH_VERSION,
-            seq,
-            interval_seconds: self.cli.interval().as_secs_f64(),
-            boot_id: super::status::now().boot_id,
-            ended_boottime_seconds: ended,
-            holds_boottime_seconds: ended,
-            alarm: self.alarm.clone(),
-            report: state::without_command_lines(report),
-        });
-        self.write_state();
-    }
-
-    fn write_state(&mut self) {
-        let (Some(file), Some(state)) = (&self.file, &self.kept) else { return };
-        let written = state::write(file, state);
-        if let (Err(error), false) = (&written, self.said_no_state) {
-            warn(&format!("{error:#}; trying again after each window"));
-        }
-        self.said_no_state = written.is_err();
     }
 
     fn gap(&mut self, reason: GapReason, passed: &Passed, detail: Option<String>) -> Result<()> {

@@ -41,6 +41,8 @@ pub struct WatchArgs {
     #[arg(long, value_name = "URL", value_parser = parse_url, value_hint = clap::ValueHint::Url)]
     pub alertmanager: Option<String>,
     /// Keep the last verdict in FILE [default: /run/diag/state.json as root, else $XDG_RUNTIME_DIR/diag/state.json]
+    ///
+    /// In a service of systemd with a RuntimeDirectory=, it is state.json in that one.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub state: Option<PathBuf>,
     /// End after N windows

@@ -30,6 +30,11 @@ pub(super) fn to_write(asked: Option<&Path>) -> Result<Option<PathBuf>> {
 }
 
 fn usual() -> Option<PathBuf> {
+    // What systemd has made for a service.
+    let given = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    if let Some(folder) = given.filter(|folder| folder.is_absolute()) {
+        return Some(folder.join("state.json"));
+    }
     if rustix::process::geteuid().is_root() { Some(PathBuf::from(OF_ROOT)) } else { of_user() }
 }
 
