@@ -217,7 +217,9 @@ fn what_makes_no_sense_is_said_at_once() {
     }
     one_line(&run(["watch", "--state", "/nowhere/state.json"]), 1);
     one_line(&run(["watch", "--root", "/nowhere"]), 1);
-    one_line(&run(["watch", "--trigger", "--trigger-dir", "/nowhere"]), 1);
+    let folder = tempfile::tempdir().unwrap();
+    let state = state_in(folder.path());
+    one_line(&run(["watch", "--trigger", "--trigger-dir", "/nowhere", "--state", &state]), 1);
 }
 
 #[test]
