@@ -5,47 +5,38 @@
     reason = "app looks at the environment and writes the report; the ban holds for the pure stages"
 )]
 
-use crate::cli::{Cli, Color, Command, ExplainArgs, Format, RecordArgs, ReportArgs, Sort, TuningArgs};
+use crate::cli::{Cli, Command, ExplainArgs, Format, RecordArgs, ReportArgs, TuningArgs};
 use crate::collect::capture::{Access, Capture, CaptureWriter, Meta, write_atomically, write_atomically_for};
 use crate::collect::host;
 use crate::collect::own;
 use crate::collect::resilience;
 use crate::collect::root::Root;
-use crate::collect::window::{self, Progress};
+use crate::collect::window;
 use crate::config::{self, Config};
 use crate::diagnose::thresholds::Thresholds;
 use crate::model::profile::{Profile, Samples};
 use crate::model::rates::Rates;
 use crate::model::reading::{Absence, AbsenceKind};
 use crate::model::redact::{self, Redactor, Style};
-use crate::model::report::{
-    Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource,
-};
+use crate::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
 use crate::model::snapshot::{Recording, Source};
 use crate::model::task::{CgroupPaths, Pid};
 use crate::model::tuning::Annex;
 use crate::render::haproxy::HaproxyOptions;
-use crate::render::text::{SortKey, TextOptions};
 use crate::{delta, diagnose, exit, generate, pager, render};
 use anyhow::{Context as _, Result, anyhow};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use profile::Profiling;
+use screen::{Screen, color, rank_by, text_options, width};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 mod profile;
+mod screen;
 mod status;
 mod target;
 mod watch;
-
-/// Width of the text where nothing says how wide the screen is.
-const DEFAULT_WIDTH: usize = 100;
-
-/// Narrower than this no table can be laid out.
-const MIN_WIDTH: usize = 40;
 
 /// Runs what the command line asks for; the exit code.
 ///
@@ -427,90 +418,4 @@ fn print(options: &ReportArgs, bytes: &[u8]) -> Result<u8> {
         }
     }
     Ok(exit::RAN)
-}
-
-fn rank_by(sort: Sort) -> diagnose::Sort {
-    match sort {
-        Sort::Cpu => diagnose::Sort::Cpu,
-        Sort::Memory => diagnose::Sort::Memory,
-        Sort::Io => diagnose::Sort::Io,
-        Sort::Wait => diagnose::Sort::Wait,
-    }
-}
-
-fn text_options(options: &ReportArgs, pid: Option<Pid>, verdict: &Verdict) -> TextOptions {
-    let sort = options.sort.map_or_else(|| diagnose::step4_rank::sort_for(&verdict.bottleneck), rank_by);
-    TextOptions {
-        width: width(options),
-        color: color(options),
-        top: options.top,
-        sort: match sort {
-            diagnose::Sort::Cpu => SortKey::Cpu,
-            diagnose::Sort::Memory => SortKey::Memory,
-            diagnose::Sort::Io => SortKey::Io,
-            diagnose::Sort::Wait => SortKey::Wait,
-        },
-        pid,
-    }
-}
-
-/// Columns of the screen: COLUMNS when it is a number, else what the terminal says.
-fn width(options: &ReportArgs) -> usize {
-    let asked = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse::<usize>().ok());
-    let terminal = || {
-        let size =
-            options.output.is_none().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok())??;
-        (size.ws_col > 0).then_some(usize::from(size.ws_col))
-    };
-    asked.filter(|columns| *columns > 0).or_else(terminal).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
-}
-
-/// Whether to use colour: --color first, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR and the terminal itself.
-fn color(options: &ReportArgs) -> bool {
-    match options.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto if options.output.is_some() => false,
-        Color::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
-    }
-}
-
-/// The progress on a terminal: the load average at once, then how much of the window is over. On standard error,
-/// and only where that and the answer go to a screen.
-struct Screen {
-    bar: ProgressBar,
-}
-
-impl Screen {
-    fn new(interval: Duration) -> Self {
-        let seen = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
-        let bar = ProgressBar::with_draw_target(
-            Some(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX)),
-            if seen { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() },
-        );
-        if let Ok(style) = ProgressStyle::with_template("{msg}\nwatching {bar:30} {prefix}") {
-            bar.set_style(style);
-        }
-        Self { bar }
-    }
-
-    fn show(&self, progress: Progress) {
-        match progress {
-            Progress::Load(load) => {
-                self.bar.set_message(format!(
-                    "1  load average {:.2} {:.2} {:.2}, {} of {} threads runnable",
-                    load.one, load.five, load.fifteen, load.runnable_count, load.threads_count
-                ));
-                self.bar.tick();
-            }
-            Progress::Elapsed(elapsed) => {
-                self.bar.set_prefix(format!("{:.0} s", elapsed.as_secs_f64()));
-                self.bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-            }
-        }
-    }
-
-    fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
 }

@@ -1,14 +1,18 @@
 //! The command line: what can be typed, and the help that says so. Nothing here runs anything.
 
+mod choices;
+mod commands;
 mod plugin;
+mod refuse;
 mod values;
 mod watch;
 
+pub use choices::{Color, Format, Level, ProfileMode, Shell, Sort};
+pub use commands::{ExplainArgs, RecordArgs, ReplayArgs, TuningArgs};
 pub use plugin::is_plugin;
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -266,151 +270,6 @@ pub enum Command {
     },
 }
 
-/// Arguments of `diag record`.
-#[derive(Debug, Clone, Args)]
-pub struct RecordArgs {
-    /// Capture file to write
-    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub file: PathBuf,
-    /// Leave command lines out of the capture
-    ///
-    /// They may hold passwords. Names of processes and users are kept.
-    #[arg(long)]
-    pub without_command_lines: bool,
-    /// What to look at.
-    #[command(flatten)]
-    pub window: WindowArgs,
-}
-
-/// Arguments of `diag replay`.
-#[derive(Debug, Clone, Args)]
-pub struct ReplayArgs {
-    /// Capture file to read
-    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub file: PathBuf,
-}
-
-/// Arguments of `diag report`.
-#[derive(Debug, Clone, Args)]
-pub struct TuningArgs {
-    /// Capture file to report on, instead of this machine now
-    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub file: Option<PathBuf>,
-    /// Say what changed between two captures, and whether the fix worked
-    ///
-    /// Record one before and one after, under the same work: diag record --profile before.diag
-    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with = "file", value_hint = clap::ValueHint::FilePath)]
-    pub compare: Option<Vec<PathBuf>>,
-    /// Do not sample the CPUs
-    #[arg(long, conflicts_with = "profile")]
-    pub no_profile: bool,
-    /// What to look at.
-    #[command(flatten)]
-    pub window: WindowArgs,
-}
-
-impl TuningArgs {
-    /// Whether it watches a machine.
-    pub fn live(&self) -> bool {
-        self.file.is_none() && self.compare.is_none()
-    }
-}
-
-/// Arguments of `diag explain`.
-#[derive(Debug, Clone, Args)]
-pub struct ExplainArgs {
-    /// Id of a bottleneck, as a verdict names it
-    #[arg(value_name = "ID")]
-    pub id: Option<String>,
-}
-
-/// Formats of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// For programs: one object, see `diag schema`
-    Json,
-    /// The same on one line
-    Jsonl,
-    /// For a ticket, in less than 4 kB
-    Markdown,
-    /// As a plugin of Nagios or Icinga, with its exit codes; also when called as check_diag
-    Nagios,
-    /// Metrics for node_exporter's textfile collector, with --output DIR/diag.prom
-    Prometheus,
-    /// The tuning report: one file that needs nothing else
-    Html,
-    /// For the agent-check of HAProxy: one line with a weight; meant for `diag status`
-    Haproxy,
-}
-
-/// What a profile looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProfileMode {
-    /// The code that takes the CPU time
-    OnCpu,
-    /// The system calls
-    Syscalls,
-    /// What the threads wait for
-    Waits,
-}
-
-/// Orders of the process list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Sort {
-    /// CPU time
-    Cpu,
-    /// Memory, shared pages divided by their users
-    Memory,
-    /// Bytes from and to devices
-    Io,
-    /// Time spent waiting for a CPU or a device
-    Wait,
-}
-
-/// Levels that a monitor can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Level {
-    /// Somebody waits, or soon will
-    Warning,
-    /// The box is slow because of it
-    Critical,
-}
-
-/// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// In any case
-    Always,
-    /// In no case
-    Never,
-}
-
-/// Shells with a completion script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    /// Saved as ~/.local/share/bash-completion/completions/diag
-    Bash,
-    /// Saved as _diag in a directory of $fpath
-    Zsh,
-    /// Saved as ~/.config/fish/completions/diag.fish
-    Fish,
-}
-
-/// Options that say nothing of an explanation.
-const EXPLAINS_NOTHING: [&str; 8] =
-    ["top", "sort", "pid", "fail-on", "profile-mode", "flamegraph", "stacks", "redact"];
-
-/// Options that a run without end has no use for: it prints lines of its own.
-const WATCHES_NOTHING: [&str; 9] =
-    ["format", "output", "pid", "unit", "fail-on", "profile-mode", "flamegraph", "stacks", "color"];
-
-/// Options of a diagnosis, which a kept verdict is past.
-const KEPT_WITHOUT: [&str; 6] = ["sort", "pid", "unit", "profile-mode", "flamegraph", "stacks"];
-
 impl Cli {
     /// The command line in `arguments`, the program's name first.
     ///
@@ -485,91 +344,6 @@ impl Cli {
             Some(Command::Report(report)) => Some(&report.window),
             _ => None,
         }
-    }
-
-    // An option that is silently ignored lets its user believe in numbers that were never taken.
-    fn refuse_a_window_that_nobody_opens(&self) -> Result<(), clap::Error> {
-        let command = match &self.command {
-            None | Some(Command::Record(_)) => return Ok(()),
-            Some(Command::Report(report)) if report.live() => return Ok(()),
-            Some(Command::Report(_)) => "report of a capture",
-            Some(Command::Watch(_)) if self.profile().is_none() => return Ok(()),
-            Some(Command::Watch(_)) => "watch",
-            Some(Command::Status(_)) => "status",
-            Some(Command::Replay(_)) => "replay",
-            Some(Command::Explain(_)) => "explain",
-            Some(Command::Config) => "config",
-            Some(Command::Schema) => "schema",
-            Some(Command::Completions { .. }) => "completions",
-        };
-        let named = |window: &WindowArgs| match window {
-            _ if command == "watch" => Some("--profile"),
-            WindowArgs { interval: Some(_), .. } => Some("--interval"),
-            WindowArgs { root: Some(_), .. } => Some("--root"),
-            WindowArgs { profile: Some(_), .. } => Some("--profile"),
-            WindowArgs { frequency: Some(_), .. } => Some("--frequency"),
-            _ => None,
-        };
-        let Some(option) = named(&self.window).or_else(|| self.record_window().and_then(named)) else {
-            return Ok(());
-        };
-        let message = format!("{option} cannot be used with '{command}', which does not watch a machine");
-        Err(Self::command().error(ErrorKind::ArgumentConflict, message))
-    }
-
-    // What is written out must have been taken; a capture may hold it.
-    fn refuse_what_shows_no_profile(&self) -> Result<(), clap::Error> {
-        let refuse = |message: String| Err(Self::command().error(ErrorKind::ArgumentConflict, message));
-        let option = match &self.report {
-            ReportArgs { flamegraph: Some(_), .. } => "--flamegraph",
-            ReportArgs { stacks: Some(_), .. } => "--stacks",
-            ReportArgs { profile_mode: Some(_), .. } => "--profile-mode",
-            _ => "",
-        };
-        match &self.command {
-            Some(Command::Report(_)) if self.report.redact => refuse(
-                "--redact does not reach into the tuning report: use --format markdown of a plain run"
-                    .to_owned(),
-            ),
-            _ if self.profile().is_some() && self.root() != Path::new("/") => refuse(
-                "--profile cannot be used with --root: it samples the machine that diag runs on".to_owned(),
-            ),
-            None | Some(Command::Record(_)) if !option.is_empty() && self.profile().is_none() => {
-                refuse(format!("{option} needs --profile"))
-            }
-            Some(Command::Report(report))
-                if report.live() && !option.is_empty() && self.profile().is_none() =>
-            {
-                refuse(format!("{option} needs a profile"))
-            }
-            Some(Command::Report(TuningArgs { compare: Some(_), .. })) if !option.is_empty() => {
-                refuse(format!("{option} cannot be used with --compare"))
-            }
-            Some(Command::Report(TuningArgs { compare: Some(_), .. }))
-                if !matches!(self.report.format, Format::Html | Format::Markdown) =>
-            {
-                refuse("--compare answers as html or markdown".to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    // An explanation has no processes and no verdict; the others have a form of their own.
-    fn refuse_what_explains_nothing(&self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        let (name, refused, why) = match &self.command {
-            Some(Command::Explain(_)) => ("explain", &EXPLAINS_NOTHING[..], "which does not diagnose"),
-            Some(Command::Watch(_)) => ("watch", &WATCHES_NOTHING[..], "which prints lines of its own"),
-            Some(Command::Status(_)) => ("status", &KEPT_WITHOUT[..], "which answers what was kept"),
-            _ => return Ok(()),
-        };
-        let Some((_, matches)) = matches.subcommand() else { return Ok(()) };
-        let typed =
-            |id: &&&str| matches.value_source(&id.replace('-', "_")) == Some(ValueSource::CommandLine);
-        let Some(option) = refused.iter().find(typed) else {
-            return Ok(());
-        };
-        let message = format!("--{option} cannot be used with '{name}', {why}");
-        Err(Self::command().error(ErrorKind::ArgumentConflict, message))
     }
 }
 
