@@ -35,7 +35,7 @@ use crate::model::watch::{
     Alarm, ClockLine, EndLine, EndReason, GapLine, GapReason, Line, Resource, State, TransitionLine,
     TriggerLine,
 };
-use crate::render::{escape, lines};
+use crate::render::{escape, json};
 use crate::{delta, diagnose, exit};
 use anyhow::{Result, anyhow};
 use outlets::Outlets;
@@ -109,7 +109,7 @@ fn warn(message: &str) {
 
 /// The line that a command and a webhook are told.
 fn told(transition: &TransitionLine) -> Result<String> {
-    lines::line(&Line::Transition(Box::new(transition.clone())))
+    json::line(&Line::Transition(Box::new(transition.clone())))
 }
 
 /// A run that goes on.

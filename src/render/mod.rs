@@ -11,7 +11,6 @@ pub mod haproxy;
 pub mod html;
 pub mod json;
 pub mod jsonl;
-pub mod lines;
 pub mod markdown;
 pub mod nagios;
 pub mod prometheus;

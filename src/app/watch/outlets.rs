@@ -9,7 +9,7 @@ use crate::cli::WatchArgs;
 use crate::collect::capture::{CaptureWriter, Meta};
 use crate::model::finding::Severity;
 use crate::model::watch::{Alarm, Line, Resource, TransitionLine};
-use crate::render::lines;
+use crate::render::json;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl Outlets {
 
     /// Prints a line.
     pub(super) fn print(&self, line: &Line) -> Result<()> {
-        self.stdout.send(lines::line(line)?);
+        self.stdout.send(json::line(line)?);
         Ok(())
     }
 

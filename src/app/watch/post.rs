@@ -6,7 +6,7 @@ use super::{http, told, warn};
 use crate::alarm::alerts::{Alerts, Firing};
 use crate::collect::clocks;
 use crate::model::watch::TransitionLine;
-use crate::render::lines;
+use crate::render::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ pub(super) fn serve_alertmanager(url: &str, mut alerts: Alerts, mailbox: &Arc<Ma
         if !alerts.due(firing, now.as_secs_f64()) || (now < not_before && !closing) {
             continue;
         }
-        let Ok(body) = lines::line(&alerts.request(firing, clocks::wall())) else { continue };
+        let Ok(body) = json::line(&alerts.request(firing, clocks::wall())) else { continue };
         match client.post(&body) {
             Ok(()) => {
                 alerts.delivered(firing, now.as_secs_f64());

@@ -3,7 +3,7 @@
 use crate::collect::capture::write_readable;
 use crate::model::report::Report;
 use crate::model::watch::{State, WATCH_VERSION};
-use crate::render::lines;
+use crate::render::json;
 use anyhow::{Context as _, Result, anyhow};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ fn of_user() -> Option<PathBuf> {
 
 /// Writes `state`, readable by all: pollers run as other users.
 pub(super) fn write(file: &Path, state: &State) -> Result<()> {
-    write_readable(file, lines::line(state)?.as_bytes()).map_err(|error| anyhow!(error))
+    write_readable(file, json::line(state)?.as_bytes()).map_err(|error| anyhow!(error))
 }
 
 /// The state in `asked`, else in the usual places; or why there is none, as a sentence.
@@ -114,16 +114,16 @@ mod tests {
         write(&file, &state()).unwrap();
         assert_eq!(read(Some(&file)).unwrap(), state());
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
-        assert!(!std::fs::read_to_string(&file).unwrap().contains("\"cmdline\": \""));
+        assert!(!std::fs::read_to_string(&file).unwrap().contains("\"cmdline\":\""));
     }
 
     #[test]
     fn other_text_is_no_state_and_no_panic() {
-        let text = lines::line(&state()).unwrap();
+        let text = json::line(&state()).unwrap();
         for end in (0..text.len() - 2).step_by(97) {
             assert!(parse(&text.as_bytes()[..end]).is_err());
         }
-        assert!(parse(text.replace("\"state_version\": 1", "\"state_version\": 2").as_bytes()).is_err());
+        assert!(parse(text.replace("\"state_version\":1", "\"state_version\":2").as_bytes()).is_err());
         for text in ["", "{}", "[]", "null", "{\"state_version\":1}", "\u{0}"] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
