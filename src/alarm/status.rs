@@ -121,8 +121,9 @@ fn unknown(report: &mut Report, why: String, unlock: &str) {
         culprit: None,
         remedy: None,
     };
+    let reason = why.trim_end_matches('.').to_owned();
     report.not_checked =
-        vec![NotChecked { what: "the box".to_owned(), reason: why, unlock: Some(unlock.to_owned()) }];
+        vec![NotChecked { what: "the box".to_owned(), reason, unlock: Some(unlock.to_owned()) }];
 }
 
 fn no_load() -> Load {

@@ -135,6 +135,13 @@ pub struct Window {
     pub age_seconds: Option<f64>,
 }
 
+impl Window {
+    /// Whether nothing was looked at at all: the numbers beside it are then none, and not zero.
+    pub fn is_missing(&self) -> bool {
+        self.seconds <= 0.0
+    }
+}
+
 /// Since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

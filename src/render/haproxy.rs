@@ -38,7 +38,8 @@ pub fn render(report: &Report, options: HaproxyOptions) -> String {
         return format!("up drain #diag: critical {id}\n");
     }
     let weight = weight(report).max(options.floor_percent.clamp(1, 100));
-    format!("up{ready} {weight}% #diag: {} {id}\n", verdict.severity.word())
+    let severity = if id == "unknown" { String::new() } else { format!("{} ", verdict.severity.word()) };
+    format!("up{ready} {weight}% #diag: {severity}{id}\n")
 }
 
 /// What is left of the time once the share that is lost to the bottleneck is taken off. What is not known, stale
@@ -75,7 +76,7 @@ mod tests {
         report.findings[0].impact_ratio = 1.0;
         assert!(line(&report, 0).starts_with("up 1% "), "a weight of 0 would take the server out");
         assert_eq!(line(&test_report::healthy(), 10), "up 100% #diag: ok none\n");
-        assert_eq!(line(&test_report::unknown(), 10), "up 100% #diag: ok unknown\n");
+        assert_eq!(line(&test_report::unknown(), 10), "up 100% #diag: unknown\n");
     }
 
     #[test]
@@ -83,7 +84,7 @@ mod tests {
         let options = HaproxyOptions { drain: true, ..HaproxyOptions::default() };
         assert_eq!(render(&test_report::busy(), options), "up drain #diag: critical memory-swap\n");
         assert_eq!(render(&test_report::healthy(), options), "up ready 100% #diag: ok none\n");
-        assert_eq!(render(&test_report::unknown(), options), "up ready 100% #diag: ok unknown\n");
+        assert_eq!(render(&test_report::unknown(), options), "up ready 100% #diag: unknown\n");
     }
 
     #[test]

@@ -194,6 +194,9 @@ fn not_checked(ticket: &mut Ticket, items: &[NotChecked]) {
 }
 
 fn footer(report: &Report) -> String {
+    if report.window.is_missing() {
+        return String::new();
+    }
     let host = &report.host;
     let name = host.hostname.as_ref().map(|name| format!("{}, ", code(name))).unwrap_or_default();
     let kernel = host.kernel.as_ref().map(|kernel| format!("Linux {}, ", code(kernel))).unwrap_or_default();

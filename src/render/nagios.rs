@@ -33,7 +33,8 @@ const FALLING: [&str; 1] = ["memory_available_ratio"];
 pub fn render(report: &Report) -> String {
     let numbers = numbers(report);
     let sentence = cut(&text(&report.verdict.summary), SENTENCE_MAX);
-    let mut first = format!("DIAG {} - {}: {sentence} |", state(&report.verdict), id(&report.verdict));
+    let bar = if numbers.is_empty() { "" } else { " |" };
+    let mut first = format!("DIAG {} - {}: {sentence}{bar}", state(&report.verdict), id(&report.verdict));
     let mut rest = numbers.iter().peekable();
     while let Some(number) = rest.next_if(|number| first.len() + 1 + number.len() <= FIRST_LINE_MAX) {
         first.push(' ');
@@ -154,6 +155,7 @@ fn numbers(report: &Report) -> Vec<String> {
     let mut labels = BTreeSet::new();
     let mut numbers: Vec<String> = [("window", report.window.seconds), ("run_cpu", report.diag.cpu_seconds)]
         .into_iter()
+        .filter(|_| !report.window.is_missing())
         .filter_map(|(name, value)| Some(format!("'{name}'={}s;;;0", number(value)?)))
         .collect();
     for evidence in of_steps.chain(of_findings) {

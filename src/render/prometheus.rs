@@ -49,11 +49,12 @@ pub fn render(report: &Report) -> String {
     page.metric("diag_run_success", "Whether the last run could tell: 1 yes, 0 no.");
     page.plain(f64::from(u8::from(known)));
     page.metric("diag_run_end_timestamp_seconds", "Unix time at which the window of the last run ended.");
-    page.plain(unix_seconds(&report.window.ended_at));
+    let seen = |value: f64| if report.window.is_missing() { f64::NAN } else { value };
+    page.plain(seen(unix_seconds(&report.window.ended_at)));
     page.metric("diag_run_duration_seconds", "Length of the window of the last run.");
-    page.plain(report.window.seconds);
+    page.plain(seen(report.window.seconds));
     page.metric("diag_run_cpu_seconds", "CPU time that the last run took.");
-    page.plain(report.diag.cpu_seconds);
+    page.plain(seen(report.diag.cpu_seconds));
     page.metric("diag_build_info", "Version of diag and of its JSON.");
     let schema = report.schema_version.to_string();
     page.sample(&[("version", &report.diag.version), ("schema", &schema)], 1.0);
@@ -165,6 +166,11 @@ mod tests {
             assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
         }
         assert!(render(&test_report::healthy()).contains("diag_bottleneck_severity{resource=\"cpu\"} 0\n"));
+        let mut nothing = test_report::unknown();
+        nothing.window.seconds = 0.0;
+        let text = render(&nothing);
+        assert!(text.contains("diag_run_end_timestamp_seconds NaN\n"), "{text}");
+        assert!(text.contains("diag_run_duration_seconds NaN\n"), "{text}");
     }
 
     #[test]

@@ -89,6 +89,9 @@ fn not_checked(page: &mut Page, items: &[NotChecked]) {
 }
 
 fn footer(page: &mut Page, report: &Report) {
+    if report.window.is_missing() {
+        return;
+    }
     let host = &report.host;
     let mut facts: Vec<String> = Vec::new();
     facts.extend(host.hostname.clone());

@@ -9,6 +9,9 @@ use crate::model::units;
 
 /// The load average and its parts.
 pub(super) fn load(page: &mut Page, load: &Load, options: &TextOptions) {
+    if load.load1.is_none() && load.groups.is_empty() {
+        return;
+    }
     page.heading("What the load is made of");
     let averages = [load.load1, load.load5, load.load15]
         .map(|value| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.2}")));
