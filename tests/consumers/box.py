@@ -4,8 +4,8 @@ however busy this one is.
 
     box.py DIR CAPTURE
 
-Every counter goes on from where it was, as fast as it went in the capture; what is no counter stays. DIR is there as a
-whole once DIR/ready is. A line of standard input names another capture to go on with; its end is the end."""
+Every counter goes on from where it was, as fast as it went in the capture; what is no counter stays. A line
+of standard input names another capture to go on with; its end is the end. DIR/ready has the name of the one that is there."""
 import json
 import os
 import pathlib
@@ -85,7 +85,7 @@ class Box:
             self.put(name, data)
             plan = None if AMOUNTS.search(name) else moving(first.get(name, b""), data, seconds)
             self.files.append((name, plan))
-        self.put("ready", b"")
+        self.put("ready", f"{capture}\n".encode())
 
     def go_on(self):
         passed = time.monotonic() - self.began
