@@ -134,9 +134,10 @@ fn culprit(culprit: &Culprit) -> String {
     line
 }
 
-/// `text` on one line and without the bar that would begin the performance data.
+/// `text` on one line, without the bar that would begin the performance data, and without tags: Nagios shows an answer
+/// as HTML unless `escape_html_tags` is set, and Icinga Web does so with what looks like it.
 fn text(text: &str) -> String {
-    escape::terminal(text).replace('|', "\u{a6}")
+    escape::terminal(text).replace('|', "\u{a6}").replace('<', "\u{2039}").replace('>', "\u{203a}")
 }
 
 /// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.

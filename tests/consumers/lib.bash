@@ -106,7 +106,7 @@ box_of() {
     mkdir "$box"
     exec {box_input}> >(exec python3 "$here/box.py" "$box" "$1")
     pids+=("$!")
-  else
+  elif ! grep -qxF "$1" "$box/ready"; then
     echo "$1" >&"$box_input"
   fi
   wait_for 60 grep -qxF "$1" "$box/ready"
