@@ -16,11 +16,13 @@ scratch=$(mktemp -d)
 chmod 755 "$scratch"
 pids=()
 at_exit=()
+untried=()
 
 # Ends what was started here, by its id, and nothing else.
 clean_up() {
   local pid command
   trap - EXIT
+  ((${#untried[@]} == 0)) || failed "${untried[0]#*_}" "ended before it could tell, and with it ${untried[*]:1}"
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   # keepalived leaves its children behind when it is not given time.
   for pid in "${pids[@]}"; do
@@ -46,6 +48,15 @@ ok() { say ok "$@"; }
 failed() { say FAILED "$@"; }
 # For what this machine does not allow. What is not installed is `need`'s.
 skipped() { say skipped "$@"; }
+
+# in_turn FUNCTION...: calls them. One in which something fails that it did not expect is the last.
+in_turn() {
+  untried=("$@")
+  while ((${#untried[@]})); do
+    "${untried[0]}"
+    untried=("${untried[@]:1}")
+  done
+}
 
 # need NAME PROGRAM...: whether they are all there. Where they were to be installed, they have to be.
 need() {
