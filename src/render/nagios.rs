@@ -137,7 +137,7 @@ fn culprit(culprit: &Culprit) -> String {
 /// `text` on one line, without the bar that would begin the performance data, and without tags: Nagios shows an answer
 /// as HTML unless `escape_html_tags` is set, and Icinga Web does so with what looks like it.
 fn text(text: &str) -> String {
-    escape::terminal(text).replace('|', "\u{a6}").replace('<', "\u{2039}").replace('>', "\u{203a}")
+    escape::terminal(text).replace('|', "\u{a6}").replace('<', "\u{2039}")
 }
 
 /// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.
@@ -253,6 +253,7 @@ mod tests {
             let answer = render(&report);
             test_report::assert_harmless(&answer);
             test_grammars::nagios(&answer).unwrap();
+            assert!(!answer.contains('<'), "{answer}");
         }
         test_grammars::nagios(&no_answer(test_report::HOSTILE)).unwrap();
     }

@@ -22,7 +22,7 @@ untried=()
 clean_up() {
   local pid command
   trap - EXIT
-  ((${#untried[@]} == 0)) || failed "${untried[0]#*_}" "ended before it could tell, and with it ${untried[*]:1}"
+  ((${#untried[@]} == 0)) || failed "${untried[0]#*_}" "ended before it could tell; not tried after it: ${untried[*]:1}"
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   # keepalived leaves its children behind when it is not given time.
   for pid in "${pids[@]}"; do
@@ -40,9 +40,9 @@ ended() { ! kill -0 "$1" 2>/dev/null || [[ $(ps -o stat= -p "$1") == Z* ]]; }
 
 # say WORD NAME TEXT: one line of what is seen, whatever is in it.
 say() {
-  local text
-  text=$(printf '%s' "$3" | tr '\n' ' ' | cat -v | cut -c 1-500)
-  printf '%s %s: %s\n' "$1" "$2" "$text" | tee -a "$RESULTS"
+  local text=${3//$'\n'/ }
+  text=${text//[[:cntrl:]]/?}
+  printf '%s %s: %s\n' "$1" "$2" "${text:0:500}" | tee -a "$RESULTS"
 }
 ok() { say ok "$@"; }
 failed() { say FAILED "$@"; }
