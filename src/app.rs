@@ -170,6 +170,7 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
         sampling_ratio: window::SAMPLING_RATIO,
         proportional: true,
         interrupted: &interrupted,
+        enough: None,
     };
     let screen = Screen::new(cli.interval());
     let recording = window::live(&root, options, &mut |progress| screen.show(progress))

@@ -29,6 +29,12 @@ fn state_in(folder: &Path) -> String {
     folder.join("state.json").to_str().unwrap().to_owned()
 }
 
+fn next_line(reader: &mut impl std::io::BufRead) -> Value {
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
 /// Waits for the child, which must end by itself.
 fn ended(mut child: Child) -> Option<i32> {
     let began = Instant::now();
@@ -243,4 +249,72 @@ fn a_trigger_waits_and_ends_when_told() {
     let rest: Vec<String> = reader.lines().map(Result::unwrap).collect();
     assert!(rest.last().unwrap().contains("\"signal\""), "{rest:?}");
     assert_eq!(ended(child), Some(0));
+}
+
+#[test]
+fn a_spike_is_told_of_and_recorded() {
+    // A tree whose totals say what this test wants, whatever the machine does.
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    let stalled = |microseconds: u64| {
+        for resource in ["cpu", "io", "memory"] {
+            let total = if resource == "io" { microseconds } else { 0 };
+            let text = format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={total}\n");
+            // Never half a file.
+            write(&format!("proc/pressure/.{resource}"), &text);
+            let name = |dot: &str| folder.path().join(format!("proc/pressure/{dot}{resource}"));
+            std::fs::rename(name("."), name("")).unwrap();
+        }
+    };
+    write("proc/stat", "cpu  10 0 10 1000 0 0 0 0 0 0\ncpu0 10 0 10 1000 0 0 0 0 0 0\n");
+    write("proc/loadavg", "0.00 0.00 0.00 1/2 3\n");
+    stalled(0);
+    let captures = tempfile::tempdir().unwrap();
+    let (root, state) = (folder.path().to_str().unwrap(), state_in(captures.path()));
+    let mut command = raw(DIAG);
+    command.args([
+        "watch",
+        "--trigger",
+        "--on-change",
+        "--interval",
+        "1h",
+        "--root",
+        root,
+        "--state",
+        &state,
+    ]);
+    command.args(["--trigger-dir", captures.path().to_str().unwrap()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    // Within the first window, which would last for an hour. Again and again: nobody knows when it has begun.
+    let is_told = std::sync::atomic::AtomicBool::new(false);
+    let (trigger, verdict) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for at in 1..=30 {
+                std::thread::sleep(Duration::from_secs(2));
+                if is_told.load(std::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+                stalled(at * 60_000_000);
+            }
+        });
+        let told = (next_line(&mut reader), next_line(&mut reader));
+        is_told.store(true, std::sync::atomic::Ordering::Relaxed);
+        told
+    });
+    assert_eq!((trigger["type"].as_str(), trigger["resource"].as_str()), (Some("trigger"), Some("io")));
+    assert_eq!(verdict["type"], "verdict", "the moment's verdict is printed with --on-change as well");
+    assert_eq!(verdict["interrupted"], false, "it ended with the stalls");
+    assert!(verdict["seconds"].as_f64().unwrap() < 1800.0);
+    signal(&child, "-TERM");
+    let rest: Vec<String> = reader.lines().map(Result::unwrap).collect();
+    assert!(rest.last().unwrap().contains("\"signal\""), "{rest:?}");
+    assert_eq!(ended(child), Some(0));
+    let replayed = run(["replay", trigger["capture"].as_str().unwrap(), "--format", "json"]);
+    let replayed = support::report(&replayed);
+    assert_eq!(replayed["window"]["started_at"], verdict["started_at"]);
 }

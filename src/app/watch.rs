@@ -8,6 +8,7 @@ mod captures;
 mod exec;
 mod http;
 mod mailbox;
+mod moments;
 mod outlets;
 mod post;
 pub(super) mod state;
@@ -38,6 +39,7 @@ use crate::model::watch::{
 use crate::render::{escape, json};
 use crate::{delta, diagnose, exit};
 use anyhow::{Result, anyhow};
+use moments::Moments;
 use outlets::Outlets;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,8 +64,8 @@ pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
     let file = state::to_write(arguments.state.as_deref())?;
     let kept = file.as_deref().and_then(|file| state::read(Some(file)).ok());
     let alarm = kept.filter(|state| holds(state, &super::status::now())).map_or(Alarm::none(), |s| s.alarm);
-    let triggers =
-        arguments.trigger.then(|| PressureTriggers::set(&root)).transpose().map_err(no_triggers)?;
+    let moments = arguments.trigger.then(|| PressureTriggers::set(cli.root()).map(Moments::new));
+    let moments = moments.transpose().map_err(no_triggers)?;
     let interrupted = super::listen()?;
     let host = crate::collect::host::gather(&root).hostname;
     // Before the run takes its priority: none of these threads, and no command that they start, is to have it.
@@ -86,7 +88,7 @@ pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
         root,
         interrupted,
         file,
-        triggers,
+        moments,
         host,
         outlets,
     };
@@ -120,7 +122,7 @@ struct Watch<'a> {
     root: Root,
     interrupted: Arc<AtomicBool>,
     file: Option<PathBuf>,
-    triggers: Option<PressureTriggers>,
+    moments: Option<Moments>,
     host: Option<String>,
     outlets: Outlets,
     hysteresis: Hysteresis,
@@ -147,9 +149,13 @@ impl Watch<'_> {
     fn go_on(&mut self) -> Result<()> {
         let mut quiet = false;
         loop {
-            let fired = if quiet { self.until_slow() } else { None };
+            let next = self.moments.as_mut().and_then(Moments::take_next);
+            let fired = if quiet { self.until_slow() } else { next };
             if self.is_interrupted() {
                 return self.end(EndReason::Signal);
+            }
+            if self.outlets.nobody_listens() {
+                return Ok(());
             }
             self.window(fired)?;
             self.windows_count = self.windows_count.saturating_add(1);
@@ -159,9 +165,6 @@ impl Watch<'_> {
             if self.arguments.count.is_some_and(|count| self.windows_count >= count) {
                 return self.end(EndReason::Count);
             }
-            if self.outlets.nobody_listens() {
-                return Ok(());
-            }
             quiet = self.may_wait();
         }
     }
@@ -170,11 +173,10 @@ impl Watch<'_> {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Whether there is nothing to look at until a trigger fires: the box is well, and none has fired meanwhile.
+    /// Whether there is nothing to look at until a trigger fires: the box is well.
     fn may_wait(&mut self) -> bool {
         let well = |state: &State| state.report.verdict.severity == Severity::Ok;
-        let Some(triggers) = &mut self.triggers else { return false };
-        triggers.wait(&self.root, Duration::ZERO).is_none()
+        self.moments.as_mut().is_some_and(Moments::is_calm)
             && self.alarm.level == Severity::Ok
             && self.kept.as_ref().is_some_and(well)
     }
@@ -182,14 +184,15 @@ impl Watch<'_> {
     /// Waits until a trigger fires; none where a signal came first.
     fn until_slow(&mut self) -> Option<Resource> {
         let mut refreshed = Instant::now();
-        while !self.is_interrupted() {
-            let fired = self.triggers.as_mut()?.wait(&self.root, WAIT);
+        while !self.is_interrupted() && !self.outlets.nobody_listens() {
+            let fired = self.moments.as_mut()?.wait(WAIT);
             if fired.is_some() {
                 return fired;
             }
             if refreshed.elapsed() >= self.cli.interval() {
                 refreshed = Instant::now();
                 // No trigger is an answer too: the box is still well.
+                self.hysteresis.observe(Severity::Ok, "none");
                 if let Some(state) = &mut self.kept {
                     state.holds_boottime_seconds = clocks::boottime().as_secs_f64();
                 }
@@ -208,7 +211,8 @@ impl Watch<'_> {
         if records {
             self.root.record(CaptureWriter::new(!self.arguments.without_command_lines));
         }
-        let seen = catch_unwind(AssertUnwindSafe(|| self.diagnose(begun)));
+        self.moments.iter_mut().for_each(|moments| moments.begin(fired));
+        let seen = catch_unwind(AssertUnwindSafe(|| self.diagnose(begun, fired.is_some())));
         let passed = Passed::between(&then, &look_at_clocks());
         self.say_clock_jump(&passed);
         let seen = match seen {
@@ -231,20 +235,28 @@ impl Watch<'_> {
                 TriggerLine { seq: self.next(), at: now(), host: self.host.clone(), resource, capture };
             self.outlets.print(&Line::Trigger(line))?;
         }
-        self.tell(seen.report, &seen.clocks)
+        self.tell(seen.report, &seen.clocks, fired.is_some())
     }
 
-    /// Takes a window and diagnoses it.
-    fn diagnose(&mut self, begun: Option<Begun>) -> Result<Seen, Absence> {
+    /// Takes a window and diagnoses it; `rare` windows are looked at as closely as a run of its own would.
+    fn diagnose(&mut self, begun: Option<Begun>, rare: bool) -> Result<Seen, Absence> {
+        let enough = AtomicBool::new(false);
+        let moments = &mut self.moments;
+        let mut progress = |progress| {
+            if let (window::Progress::Elapsed(now), Some(moments)) = (progress, moments.as_mut()) {
+                enough.fetch_or(moments.is_over(now), Ordering::Relaxed);
+            }
+        };
         let options = window::Options {
             interval: self.cli.interval(),
             target: None,
             profile: false,
-            sampling_ratio: SAMPLING_RATIO,
+            sampling_ratio: if rare { window::SAMPLING_RATIO } else { SAMPLING_RATIO },
             proportional: false,
             interrupted: &self.interrupted,
+            enough: self.arguments.trigger.then_some(&enough),
         };
-        let taken = window::follow(&self.root, options, begun, &mut |_| {});
+        let taken = window::follow(&self.root, options, begun, &mut progress);
         let clocks = look_at_clocks();
         let writer = self.root.finish_recording();
         let (recording, ended) = taken?;

@@ -22,9 +22,9 @@ use crate::model::reading::Absence;
 use crate::model::snapshot::{FullSnapshot, LoadAverage, Recording, Source, SystemSnapshot};
 use crate::model::task::{Pid, ProcessDetails};
 pub use pace::SAMPLING_RATIO;
-use pace::{CpuClock, Pace};
+use pace::{CpuClock, Pace, Until};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// A snapshot may wait so long for its CPU before it is taken again.
@@ -49,6 +49,9 @@ pub struct Options<'a> {
     pub proportional: bool,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
+    /// Set by whoever is told of the progress once the moment that the window is about is over: it then ends as well, and
+    /// was not cut short. With it, the progress is told ten times a second.
+    pub enough: Option<&'a AtomicBool>,
 }
 
 /// What a live window tells while it runs.
@@ -90,11 +93,12 @@ pub fn follow(
         None => begin(root, &host, &mut scratch)?,
     };
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
-    let Options { interval, target, profile, sampling_ratio, proportional, interrupted } = options;
+    let Options { interval, target, profile, sampling_ratio, proportional, interrupted, enough } = options;
     let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
     between.pace.afford(sampling_ratio);
-    between.watch(root, (interval, interrupted), clock, progress, &mut scratch);
-    let interrupted = clock.elapsed() < interval;
+    let until = Until { interval, interrupted, enough };
+    between.watch(root, &until, clock, progress, &mut scratch);
+    let interrupted = clock.elapsed() < interval && !until.is_enough();
     let Between { mut sampler, mut follower, slices, .. } = between;
     if let Some((kind, follower)) = &mut follower {
         let at = clock.elapsed();
@@ -213,30 +217,29 @@ impl<'a> Between<'a> {
         Self { sampler, follower, slices: Vec::new(), pace: Pace::new(clock.elapsed()) }
     }
 
-    /// Looks and sleeps until the interval is over or Ctrl-C comes.
+    /// Looks and sleeps until the window is over.
     fn watch(
         &mut self,
         root: &Root,
-        (interval, interrupted): (Duration, &AtomicBool),
+        until: &Until<'_>,
         clock: Instant,
         progress: &mut dyn FnMut(Progress),
         scratch: &mut Scratch,
     ) {
-        let over = |now: Duration| now >= interval || interrupted.load(Ordering::Relaxed);
         loop {
             let now = clock.elapsed();
-            if over(now) {
+            progress(Progress::Elapsed(now));
+            if until.is_over(now) {
                 break;
             }
-            progress(Progress::Elapsed(now));
-            let wake = self.pace.next_wake(now).min(interval);
-            pace::sleep(wake.saturating_sub(now), interrupted);
+            let wake = self.pace.next_wake(now).min(until.next_look(now));
+            pace::sleep(wake.saturating_sub(now), until.interrupted);
             let now = clock.elapsed();
-            if over(now) {
+            if until.is_over(now) {
                 break;
             }
             let spent = CpuClock::start();
-            if self.pace.begin_slice_if_due(now, interval) {
+            if self.pace.begin_slice_if_due(now, until.interval) {
                 root.begin_frame(FrameKind::Slice, now);
                 self.slices.push(system::read(root, now, false, &mut scratch.bytes));
             }

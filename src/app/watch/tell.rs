@@ -12,8 +12,8 @@ use crate::model::watch::{
 use anyhow::Result;
 
 impl Watch<'_> {
-    /// Tells everybody of a verdict.
-    pub(super) fn tell(&mut self, mut report: Report, ended: &Clocks) -> Result<()> {
+    /// Tells everybody of a verdict; one of a moment that was waited for is news in any case.
+    pub(super) fn tell(&mut self, mut report: Report, ended: &Clocks, awaited: bool) -> Result<()> {
         if self.arguments.without_command_lines {
             report = state::without_command_lines(report);
         }
@@ -29,7 +29,7 @@ impl Watch<'_> {
         }
         self.update_firing(&report);
         let seq = self.next();
-        if !self.arguments.on_change {
+        if awaited || !self.arguments.on_change {
             self.outlets.print(&Line::Verdict(Box::new(self.verdict_line(seq, &report))))?;
         }
         if let Some(change) = change {

@@ -24,6 +24,31 @@ const LOOK_SECONDS: f64 = 6e-6;
 /// Threads that take turns in every sample, however small the budget.
 const TURNS_MIN: usize = 8;
 
+/// Time between two tellings of the progress where somebody waits for the end of a moment.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// What ends a live window.
+pub(super) struct Until<'a> {
+    pub(super) interval: Duration,
+    pub(super) interrupted: &'a AtomicBool,
+    pub(super) enough: Option<&'a AtomicBool>,
+}
+
+impl Until<'_> {
+    pub(super) fn is_enough(&self) -> bool {
+        self.enough.is_some_and(|enough| enough.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        now >= self.interval || self.interrupted.load(Ordering::Relaxed) || self.is_enough()
+    }
+
+    /// When to look at the latest.
+    pub(super) fn next_look(&self, now: Duration) -> Duration {
+        if self.enough.is_some() { self.interval.min(now + PROGRESS_EVERY) } else { self.interval }
+    }
+}
+
 /// When to look next, so that the looking stays within its budget.
 pub(super) struct Pace {
     next_sample: Duration,
