@@ -90,7 +90,7 @@ impl Hysteresis {
         let reached = [Severity::Critical, Severity::Warning].into_iter().find(|level| self.reached(*level));
         if let Some(level) = reached.filter(|level| *level > self.level) {
             let kind = if self.level == Severity::Ok { ChangeKind::Raised } else { ChangeKind::Escalated };
-            let about = self.leading(level).map(str::to_owned);
+            let about = self.about(level);
             return Some(self.step(kind, level, about));
         }
         self.calm = match severity < self.level {
@@ -104,8 +104,7 @@ impl Hysteresis {
                 self.seen.clear();
                 return Some(change);
             }
-            // The bad ones among the calm windows may be too long ago to be counted.
-            let about = self.leading(level).or(self.bottleneck.as_deref()).map(str::to_owned);
+            let about = self.about(level);
             let change = self.step(ChangeKind::Eased, level, about);
             self.seen.clear();
             return Some(change);
@@ -133,6 +132,14 @@ impl Hysteresis {
 
     fn reached(&self, level: Severity) -> bool {
         self.seen.iter().filter(|(severity, _)| *severity >= level).count() >= self.needed()
+    }
+
+    /// What an alarm of `level` is about: what it was about, as long as that is seen at this level, since another
+    /// identity is another page; else what leads. The bad windows may be too long ago to be counted.
+    fn about(&self, level: Severity) -> Option<String> {
+        let own = self.bottleneck.as_deref();
+        let still = own.filter(|own| self.seen.iter().any(|(severity, id)| *severity >= level && id == own));
+        still.or_else(|| self.leading(level)).or(own).map(str::to_owned)
     }
 
     /// The bottleneck that most of the windows at `level` or above had; of two, the later one.
@@ -208,6 +215,31 @@ mod tests {
             let cleared = changes.iter().any(|(_, kind, _)| *kind == ChangeKind::Cleared);
             assert!(!cleared, "{period} was never healthy for long");
         }
+    }
+
+    #[test]
+    fn a_level_that_changes_is_no_other_alarm() {
+        let mut machine = Hysteresis::new(POLICY);
+        let windows = [
+            (Warning, "a"),
+            (Warning, "a"),
+            (Warning, "b"),
+            (Critical, "b"),
+            (Critical, "a"),
+            (Critical, "b"),
+        ];
+        let changes: Vec<Change> =
+            windows.iter().filter_map(|(severity, id)| machine.observe(*severity, id)).collect();
+        let kinds: Vec<ChangeKind> = changes.iter().map(|change| change.kind).collect();
+        assert_eq!(kinds, [ChangeKind::Raised, ChangeKind::Escalated]);
+        assert_eq!(
+            changes[1].bottleneck.as_deref(),
+            Some("a"),
+            "two windows of b, one of a: it is still seen"
+        );
+        let eased: Vec<Change> =
+            ["b", "b", "a", "b"].iter().filter_map(|id| machine.observe(Warning, id)).collect();
+        assert_eq!((eased.len(), eased[0].bottleneck.as_deref()), (1, Some("a")));
     }
 
     #[test]
