@@ -1,5 +1,6 @@
 //! Standard output on a thread of its own: a reader that is stuck or gone must not hold up the next window.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,9 +39,9 @@ impl Stdout {
         let _ = self.lines.as_ref().map(|lines| lines.try_send(line));
     }
 
-    /// Whether nobody reads any more.
+    /// Whether nobody reads any more; also where there has been nothing to write since.
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.closed.load(Ordering::Relaxed) || has_no_reader()
     }
 
     /// Waits for the last lines, but not for a reader that is stuck.
@@ -51,6 +52,14 @@ impl Stdout {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// A pipe whose reader is gone is in error.
+fn has_no_reader() -> bool {
+    let out = std::io::stdout();
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    let looked = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    looked.is_ok() && polled[0].revents().contains(PollFlags::ERR)
 }
 
 fn write_all(inbox: &Receiver<String>, closed: &AtomicBool) {
