@@ -24,6 +24,7 @@ pub struct Now {
 #[derive(Debug, Clone, PartialEq)]
 enum Stale {
     EarlierBoot,
+    Ahead,
     Old(f64),
 }
 
@@ -32,7 +33,8 @@ pub fn answer(state: State, now: &Now) -> Report {
     let age = now.boottime_seconds - state.ended_boottime_seconds;
     let stale = stale(&state, now);
     let mut report = state.report;
-    report.window.age_seconds = (age.is_finite() && stale != Some(Stale::EarlierBoot)).then(|| age.max(0.0));
+    report.window.age_seconds =
+        (age.is_finite() && !matches!(stale, Some(Stale::EarlierBoot | Stale::Ahead))).then(|| age.max(0.0));
     let Some(stale) = stale else {
         report.verdict.summary = format!("{} ({} ago)", report.verdict.summary, span(age));
         return report;
@@ -40,6 +42,7 @@ pub fn answer(state: State, now: &Now) -> Report {
     let was = std::mem::take(&mut report.verdict.bottleneck);
     let why = match stale {
         Stale::EarlierBoot => format!("The last verdict ({was}) is from an earlier boot."),
+        Stale::Ahead => format!("The last verdict ({was}) is from a time that has not come yet."),
         Stale::Old(age) => format!("The last verdict ({was}) is {} old.", span(age)),
     };
     // What was found then must not be read as what is there now.
@@ -148,9 +151,11 @@ fn stale(state: &State, now: &Now) -> Option<Stale> {
     }
     let since = |then: f64| now.boottime_seconds - then;
     let limit = state.interval_seconds.clamp(1.0, 3600.0) * STALE_WINDOWS;
-    // Numbers that lie in the future are of another boot, or were never written by diag.
-    let fresh = (-1.0..=limit).contains(&since(state.holds_boottime_seconds))
-        && since(state.ended_boottime_seconds) >= -1.0;
+    // They are of another boot, or were never written by diag.
+    if since(state.holds_boottime_seconds) < -1.0 || since(state.ended_boottime_seconds) < -1.0 {
+        return Some(Stale::Ahead);
+    }
+    let fresh = since(state.holds_boottime_seconds) <= limit && state.ended_boottime_seconds.is_finite();
     (!fresh).then(|| Stale::Old(since(state.ended_boottime_seconds)))
 }
 

@@ -12,7 +12,7 @@ use anyhow::Result;
 /// Answers from the state file; the exit code.
 pub(super) fn run(options: &ReportArgs, arguments: &StatusArgs) -> Result<u8> {
     let now = now();
-    let report = match state::read(arguments.state.as_deref()) {
+    let report = match state::read(arguments.state.as_deref(), &now) {
         Ok(state) => answer(state, &now),
         Err(why) => missing(&now, env!("CARGO_PKG_VERSION"), why),
     };

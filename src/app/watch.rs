@@ -17,7 +17,6 @@ mod tell;
 #[cfg(test)]
 mod tests;
 
-use crate::alarm::alerts::Firing;
 use crate::alarm::clocks::{Clocks, Passed};
 use crate::alarm::hysteresis::{Hysteresis, Policy};
 use crate::alarm::status::holds;
@@ -47,6 +46,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tell::Words;
 
 /// Share of one CPU for looking at thread states: what goes on for days has to cost less than one look at a sick box.
 const SAMPLING_RATIO: f64 = 0.001;
@@ -61,9 +61,12 @@ const WAIT: Duration = Duration::from_secs(1);
 pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
     let config = super::config(&cli.report)?;
     let root = Root::live(cli.root()).map_err(|absence| super::no_root(cli.root(), &absence))?;
-    let file = state::to_write(arguments.state.as_deref())?;
-    let kept = file.as_deref().and_then(|file| state::read(Some(file)).ok());
-    let alarm = kept.filter(|state| holds(state, &super::status::now())).map_or(Alarm::none(), |s| s.alarm);
+    let (file, _claim) = state::to_write(arguments.state.as_deref())?.unzip();
+    let kept = file.as_deref().and_then(|file| state::read(Some(file), &super::status::now()).ok());
+    let kept = kept.filter(|state| holds(state, &super::status::now()));
+    let mut words = Words::default();
+    kept.iter().for_each(|state| words.note(&state.report.verdict));
+    let alarm = kept.map_or(Alarm::none(), |state| state.alarm);
     let moments = arguments.trigger.then(|| PressureTriggers::set(cli.root()).map(Moments::new));
     let moments = moments.transpose().map_err(no_triggers)?;
     let interrupted = super::listen()?;
@@ -75,7 +78,7 @@ pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
     let policy = Policy { raise, of, clear: arguments.clear };
     let mut watch = Watch {
         hysteresis: Hysteresis::resumed(policy, alarm.level, alarm.bottleneck.clone()),
-        firing: None,
+        words,
         alarm,
         seq: 0,
         begun: None,
@@ -127,8 +130,8 @@ struct Watch<'a> {
     outlets: Outlets,
     hysteresis: Hysteresis,
     alarm: Alarm,
-    /// The alarm as others are told of it.
-    firing: Option<Firing>,
+    /// What was said of each bottleneck last.
+    words: Words,
     seq: u64,
     /// Where the last window ended.
     begun: Option<(Begun, Clocks)>,

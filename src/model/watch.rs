@@ -130,7 +130,9 @@ pub struct TransitionLine {
     pub bottleneck: Option<String>,
     /// What it was about; null when it is raised.
     pub previous_bottleneck: Option<String>,
-    /// The verdict of the window that changed it.
+    /// A sentence on what the alarm is about; once it is cleared, on how the box is.
+    pub summary: String,
+    /// The verdict of the window that changed it, which may be about another bottleneck.
     pub verdict: Verdict,
 }
 

@@ -82,7 +82,7 @@ fn shell(command: &str, transition: &TransitionLine) -> std::io::Result<Child> {
         .env("DIAG_FROM", transition.from.word())
         .env("DIAG_BOTTLENECK", text(id.unwrap_or("none")))
         .env("DIAG_HOST", text(transition.host.as_deref().unwrap_or("")))
-        .env("DIAG_SUMMARY", text(&transition.verdict.summary))
+        .env("DIAG_SUMMARY", text(&transition.summary))
         .env("DIAG_SEQ", transition.seq.to_string())
         .stdin(stdin)
         // Standard output has lines of JSON and nothing else.

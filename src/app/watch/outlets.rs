@@ -119,13 +119,13 @@ impl Outlets {
         }
     }
 
-    /// Hands a capture over; where it will be.
+    /// Hands a capture over; where it will be, or none.
     pub(super) fn keep(&self, resource: Resource, writer: CaptureWriter, about: Meta) -> Option<String> {
         let (folder, mailbox) = self.captures.as_ref()?;
         let file = folder.join(captures::name(about.started_at, resource));
         let shown = file.display().to_string();
-        mailbox.put(Kept { file, writer, about });
-        Some(shown)
+        // None where the disk has not even taken the last one.
+        mailbox.offer(Kept { file, writer, about }).then_some(shown)
     }
 
     /// Delivers what is on its way, and waits no longer than a little.

@@ -106,7 +106,12 @@ pub(super) fn serve_alertmanager(url: &str, mut alerts: Alerts, mailbox: &Arc<Ma
         }
         let now = clocks::monotonic();
         let Some(firing) = latest.as_ref().map(Option::as_ref) else { continue };
-        if !alerts.due(firing, now.as_secs_f64()) || (now < not_before && !closing) {
+        if !alerts.due(firing, now.as_secs_f64()) {
+            // What could not be told is over: until there is other news, there is nothing to try again.
+            pause = Duration::ZERO;
+            continue;
+        }
+        if now < not_before && !closing {
             continue;
         }
         let Ok(body) = json::line(&alerts.request(firing, clocks::wall())) else { continue };

@@ -5,11 +5,32 @@ use crate::alarm::alerts::Firing;
 use crate::alarm::clocks::Clocks;
 use crate::alarm::hysteresis::Change;
 use crate::cli::MIN_INTERVAL;
-use crate::model::report::Report;
+use crate::model::finding::Severity;
+use crate::model::report::{Report, Verdict};
 use crate::model::watch::{
     Alarm, ChangeKind, FindingName, Line, State, TransitionLine, VerdictLine, WATCH_VERSION,
 };
 use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// The last sentence about each bottleneck, and its culprit: the window that changes an alarm may be about another one.
+/// The ids are diag's own, and so few.
+#[derive(Debug, Default)]
+pub(super) struct Words(BTreeMap<String, (String, Option<String>)>);
+
+impl Words {
+    pub(super) fn note(&mut self, verdict: &Verdict) {
+        if verdict.severity > Severity::Ok {
+            let culprit = verdict.culprit.as_ref().map(|culprit| culprit.comm.clone());
+            self.0.insert(verdict.bottleneck.clone(), (verdict.summary.clone(), culprit));
+        }
+    }
+
+    fn of(&self, bottleneck: &str) -> (String, Option<String>) {
+        let known = self.0.get(bottleneck).cloned();
+        known.unwrap_or_else(|| (format!("The last run of diag has found {bottleneck}."), None))
+    }
+}
 
 impl Watch<'_> {
     /// Tells everybody of a verdict; one of a moment that was waited for is news in any case.
@@ -27,7 +48,7 @@ impl Watch<'_> {
         if let Some(change) = &change {
             self.take_over(change, &report.window.ended_at);
         }
-        self.update_firing(&report);
+        self.words.note(&report.verdict);
         let seq = self.next();
         if awaited || !self.arguments.on_change {
             self.outlets.print(&Line::Verdict(Box::new(self.verdict_line(seq, &report))))?;
@@ -37,7 +58,7 @@ impl Watch<'_> {
             self.outlets.print(&Line::Transition(Box::new(line.clone())))?;
             self.outlets.transition(line);
         }
-        self.outlets.alarm(self.firing.clone());
+        self.outlets.alarm(self.firing(&report));
         self.keep(seq, report, ended);
         Ok(())
     }
@@ -55,24 +76,16 @@ impl Watch<'_> {
     }
 
     /// The alarm with the words of the last verdict that was about it.
-    fn update_firing(&mut self, report: &Report) {
-        let Alarm { level, bottleneck: Some(bottleneck), since } = &self.alarm else {
-            self.firing = None;
-            return;
-        };
-        let before = self.firing.take().filter(|firing| firing.bottleneck == *bottleneck);
-        let verdict = &report.verdict;
-        let (summary, culprit) = match before {
-            Some(before) if verdict.bottleneck != *bottleneck => (before.summary, before.culprit),
-            _ => (verdict.summary.clone(), verdict.culprit.as_ref().map(|culprit| culprit.comm.clone())),
-        };
-        self.firing = Some(Firing {
+    fn firing(&self, report: &Report) -> Option<Firing> {
+        let Alarm { level, bottleneck: Some(bottleneck), since } = &self.alarm else { return None };
+        let (summary, culprit) = self.words.of(bottleneck);
+        Some(Firing {
             bottleneck: bottleneck.clone(),
             level: *level,
             since: since.clone().unwrap_or_else(|| report.window.ended_at.clone()),
             summary,
             culprit,
-        });
+        })
     }
 
     fn verdict_line(&self, seq: u64, report: &Report) -> VerdictLine {
@@ -96,7 +109,9 @@ impl Watch<'_> {
     }
 
     fn transition_line(&mut self, change: Change, report: &Report) -> TransitionLine {
+        let about = change.bottleneck.as_deref();
         TransitionLine {
+            summary: about.map_or_else(|| report.verdict.summary.clone(), |about| self.words.of(about).0),
             seq: self.next(),
             at: report.window.ended_at.clone(),
             host: report.host.hostname.clone(),

@@ -19,6 +19,7 @@ pub(super) fn transition() -> TransitionLine {
         to: Severity::Critical,
         bottleneck: Some("memory-swap".to_owned()),
         previous_bottleneck: None,
+        summary: "slow".to_owned(),
         verdict: test_report::busy().verdict,
     }
 }
