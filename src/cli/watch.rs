@@ -16,7 +16,7 @@ pub struct WatchArgs {
     /// Read the kernel's files below DIR instead of /
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub root: Option<PathBuf>,
-    /// Print a line only where something changes
+    /// Print a line only where something changes: the alarm, the clock, a trigger with its verdict, the end
     #[arg(long)]
     pub on_change: bool,
     /// Raise the alarm when N of the last M windows were bad
@@ -42,7 +42,7 @@ pub struct WatchArgs {
     pub alertmanager: Option<String>,
     /// Keep the last verdict in FILE [default: /run/diag/state.json as root, else $XDG_RUNTIME_DIR/diag/state.json]
     ///
-    /// In a service of systemd with a RuntimeDirectory=, it is state.json in that one.
+    /// In a service of systemd with a RuntimeDirectory=, it is state.json in that one. One run at a time keeps a file.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub state: Option<PathBuf>,
     /// End after N windows
@@ -51,7 +51,8 @@ pub struct WatchArgs {
     /// Wait until the box gets slow, then record and diagnose that moment
     ///
     /// Costs next to nothing while nothing happens: the kernel tells when threads stall for a CPU, a disk or memory
-    /// (pressure stall information). Windows then follow one another until the box is well again.
+    /// (pressure stall information), or is asked twice a second without CAP_SYS_RESOURCE. The window then ends with the
+    /// stalls, so that a spike of two or three seconds is all that is in it. Others follow until the box is well again.
     #[arg(long)]
     pub trigger: bool,
     /// Keep a capture of each such moment in DIR, for `diag replay`

@@ -9,7 +9,9 @@ use crate::model::units;
 
 /// The load average and its parts.
 pub(super) fn load(page: &mut Page, load: &Load, options: &TextOptions) {
-    if load.load1.is_none() && load.groups.is_empty() {
+    // A kept verdict that no longer holds has none: absent is not zero.
+    let known = load.load1.is_some() || !load.groups.is_empty() || load.running_mean > 0.0;
+    if !known {
         return;
     }
     page.heading("What the load is made of");
