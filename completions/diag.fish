@@ -202,7 +202,7 @@ complete -c diag -n "__fish_diag_using_subcommand watch" -l color -d 'When to us
 always\t'In any case'
 never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand watch" -l output -d 'Write the report to FILE instead of standard output' -r -F
-complete -c diag -n "__fish_diag_using_subcommand watch" -l on-change -d 'Print a line only where something changes'
+complete -c diag -n "__fish_diag_using_subcommand watch" -l on-change -d 'Print a line only where something changes: the alarm, the clock, a trigger with its verdict, the end'
 complete -c diag -n "__fish_diag_using_subcommand watch" -l trigger -d 'Wait until the box gets slow, then record and diagnose that moment'
 complete -c diag -n "__fish_diag_using_subcommand watch" -l without-command-lines -d 'Leave command lines out of what is printed and captured'
 complete -c diag -n "__fish_diag_using_subcommand watch" -l redact -d 'Replace what identifies people and machines'

@@ -73,6 +73,7 @@ pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
     let host = crate::collect::host::gather(&root).hostname;
     // Before the run takes its priority: none of these threads, and no command that they start, is to have it.
     let outlets = Outlets::start(arguments, cli.interval(), host.clone(), &alarm)?;
+    moments.iter().for_each(Moments::say_how);
     resilience::prepare();
     let (raise, of) = arguments.raise;
     let policy = Policy { raise, of, clear: arguments.clear };

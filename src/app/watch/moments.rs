@@ -26,12 +26,16 @@ pub(super) struct Moments {
 
 impl Moments {
     pub(super) fn new(triggers: PressureTriggers) -> Self {
-        if !triggers.are_told() {
+        Self { triggers, slow: false, next: None, early: VecDeque::new() }
+    }
+
+    /// Says how it waits, where that is not what one would expect.
+    pub(super) fn say_how(&self) {
+        if !self.triggers.are_told() {
             warn(
                 "--trigger: the kernel tells of no stalls without CAP_SYS_RESOURCE; looking at /proc/pressure twice a second",
             );
         }
-        Self { triggers, slow: false, next: None, early: VecDeque::new() }
     }
 
     /// Waits for the box to get slow, at most for `timeout`.
