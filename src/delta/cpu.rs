@@ -3,7 +3,7 @@
 use crate::delta::counter::{difference, rate};
 use crate::model::rates::{CpuRates, PressureRates};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
-use crate::model::snapshot::{CpuHeat, CpuTicks, Pressure, SystemSnapshot};
+use crate::model::snapshot::{CpuHeat, CpuTicks, KernelStat, Pressure, SystemSnapshot};
 use crate::model::units::MICROSECONDS_PER_SECOND;
 
 /// The fastest USER_HZ of any architecture (Alpha's).
@@ -14,7 +14,34 @@ pub fn between(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<CpuRa
     let (then, now) =
         (before.stat.as_ref().map_err(Clone::clone)?, after.stat.as_ref().map_err(Clone::clone)?);
     let cpus = online_count(after, None).max(online_count(before, None));
-    share(&then.cpu, &now.cpu, most(before, after, cpus)).ok_or_else(|| stood_still("/proc/stat"))
+    let (then, now) = of_the_same(then, now);
+    share(&then, &now, most(before, after, cpus)).ok_or_else(|| stood_still("/proc/stat"))
+}
+
+/// The sums over the CPUs that were online at both ends. The kernel's own sum takes idle and iowait of a CPU from
+/// elsewhere while that is offline (fs/proc/stat.c get_iowait_time), and so leaps by minutes when one goes or comes.
+fn of_the_same(then: &KernelStat, now: &KernelStat) -> (CpuTicks, CpuTicks) {
+    if then.cpus.keys().eq(now.cpus.keys()) {
+        return (then.cpu, now.cpu);
+    }
+    let both = then.cpus.iter().filter_map(|(id, then)| Some((then, now.cpus.get(id)?)));
+    let (then, now): (Vec<&CpuTicks>, Vec<&CpuTicks>) = both.unzip();
+    (sum(&then), sum(&now))
+}
+
+fn sum(cpus: &[&CpuTicks]) -> CpuTicks {
+    let optional = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+    let both = |a: CpuTicks, b: CpuTicks| CpuTicks {
+        user: a.user.saturating_add(b.user),
+        nice: a.nice.saturating_add(b.nice),
+        system: a.system.saturating_add(b.system),
+        idle: a.idle.saturating_add(b.idle),
+        iowait: optional(a.iowait, b.iowait),
+        irq: optional(a.irq, b.irq),
+        softirq: optional(a.softirq, b.softirq),
+        steal: optional(a.steal, b.steal),
+    };
+    cpus.iter().map(|ticks| **ticks).reduce(both).unwrap_or_default()
 }
 
 /// The absence of every difference between counters that did not move.
@@ -140,6 +167,27 @@ mod tests {
     fn a_counter_that_went_below_zero_takes_no_share() {
         let rates = share(&ticks(0, 0, 5), &ticks(60, 40, u64::MAX - 3), 1000).unwrap();
         assert!((rates.busy_ratio() - 0.6).abs() < 1e-9 && rates.iowait_ratio.abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_cpu_that_goes_or_comes_makes_no_leap() {
+        // 6.18, as cpu1 went offline: its iowait left the sum, and its idle time came from elsewhere.
+        let stat = |cpu, cpus: &[CpuTicks]| KernelStat {
+            cpu,
+            cpus: (0..).zip(cpus.iter().copied()).collect(),
+            context_switches_count: None,
+            interrupts_count: None,
+            forks_count: None,
+            procs_running_count: None,
+            procs_blocked_count: None,
+        };
+        let with = stat(ticks(100, 5000, 8449), &[ticks(60, 2500, 0), ticks(40, 2500, 8449)]);
+        let without = stat(ticks(101, 28_053, 0), &[ticks(61, 2509, 0)]);
+        let (then, now) = of_the_same(&with, &without);
+        assert_eq!((then, now), (ticks(60, 2500, 0), ticks(61, 2509, 0)));
+        assert_eq!(of_the_same(&without, &with), (now, then));
+        assert_eq!(of_the_same(&with, &with).0, with.cpu);
+        assert_eq!(sum(&[&ticks(1, 2, 3), &ticks(4, 5, 6)]), ticks(5, 7, 9));
     }
 
     #[test]
