@@ -14,10 +14,11 @@ use crate::collect::root::Root;
 use crate::collect::window;
 use crate::config::{self, Config};
 use crate::diagnose::thresholds::Thresholds;
+use crate::model::host::Host;
 use crate::model::profile::{Profile, Samples};
 use crate::model::rates::Rates;
 use crate::model::reading::{Absence, AbsenceKind};
-use crate::model::redact::{self, Redactor, Style};
+use crate::model::redact::{Redactor, Style};
 use crate::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
 use crate::model::snapshot::{Recording, Source};
 use crate::model::task::{CgroupPaths, Pid};
@@ -27,6 +28,7 @@ use crate::{delta, diagnose, exit, generate, pager, render};
 use anyhow::{Context as _, Result, anyhow};
 use profile::Profiling;
 use screen::{Screen, color, rank_by, text_options, width};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -86,9 +88,12 @@ fn tuning(cli: &Cli, arguments: &TuningArgs) -> Result<u8> {
     let config = config(&cli.report)?;
     match (&arguments.file, arguments.compare.as_deref()) {
         (_, Some([before, after])) => {
-            let told =
-                |file: &Path| Ok::<_, anyhow::Error>(diagnosed(&cli.report, replay(file)?, &config)?.report);
-            let comparison = diagnose::compare::compare(told(before)?, told(after)?);
+            let told = |file: &Path| diagnosed(&cli.report, replay(file)?, &config);
+            let mut both = [told(before)?, told(after)?];
+            // What is made of two reports without names has none either.
+            redacted(&cli.report, &mut both);
+            let [before, after] = both.map(|told| told.report);
+            let comparison = diagnose::compare::compare(before, after);
             let text = match cli.report.format {
                 Format::Markdown => render::report_markdown::compare(&comparison),
                 _ => render::html::compare(&comparison),
@@ -153,14 +158,7 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
     resilience::prepare();
     let interrupted = listen()?;
     if let Some(arguments) = record {
-        let redact = cli.report.redact;
-        let mut writer = CaptureWriter::new(!arguments.without_command_lines && !redact);
-        if redact {
-            let host = host::gather(&root);
-            let users = host.users.values().map(String::as_str);
-            writer.redact(Redactor::new(Style::Raw, host.hostname.as_deref(), users));
-        }
-        root.record(writer);
+        root.record(capture_writer(cli, &root, arguments.without_command_lines));
     }
     let mut profiling = Profiling::start(cli, &interrupted);
     let options = window::Options {
@@ -194,6 +192,38 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
         profile: profiling.map_or(Taking::Nothing, |live| Taking::Live(Box::new(live))),
         capture,
     })
+}
+
+/// What writes a capture of this machine.
+fn capture_writer(cli: &Cli, root: &Root, without_command_lines: bool) -> CaptureWriter {
+    let redact = cli.report.redact;
+    let mut writer = CaptureWriter::new(!without_command_lines && !redact);
+    if redact {
+        writer.redact(redactor(Style::Raw, &host::gather(root)));
+    }
+    writer
+}
+
+/// What knows the names that this machine goes by, and its users.
+fn redactor(style: Style, host: &Host) -> Redactor {
+    let mut redactor = Redactor::new(style);
+    host.hostname.iter().for_each(|name| redactor.know_host(name));
+    redactor.know_users(&host.users);
+    redactor
+}
+
+/// Takes the names out of what there is to say, where that was asked for: the same name has the same pseudonym in all.
+fn redacted(options: &ReportArgs, all: &mut [Told]) -> Option<Redactor> {
+    let mut redactor = options.redact.then(|| Redactor::new(Style::Report))?;
+    for told in all.iter() {
+        redactor.know_users(&told.users);
+        redactor.learn(&told.report);
+    }
+    for Told { report, annex, pid: _, users: _ } in all {
+        redactor.report(report);
+        redactor.annex(annex);
+    }
+    Some(redactor)
 }
 
 /// A flag that Ctrl-C and SIGTERM set.
@@ -241,8 +271,12 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 
 /// Renders the diagnosis of what was seen and writes it; the exit code.
 fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config, tuning: bool) -> Result<u8> {
-    let Told { mut report, annex, pid } = diagnosed(options, seen, &config)?;
+    let mut told = [diagnosed(options, seen, &config)?];
+    let redactor = redacted(options, &mut told);
+    let [Told { mut report, annex, pid, users: _ }] = told;
     let drawings = profile::drawings(options, &mut report);
+    // What could not be drawn is called by the name of its file.
+    redactor.into_iter().for_each(|mut redactor| redactor.not_checked(&mut report.not_checked));
     let page = match options.format {
         Format::Html => Some(render::html::render(&report, &annex)),
         Format::Markdown if tuning => Some(render::report_markdown::render(&report, &annex)),
@@ -267,6 +301,8 @@ struct Told {
     report: Report,
     annex: Annex,
     pid: Option<Pid>,
+    /// Names of the users seen.
+    users: BTreeMap<u32, String>,
 }
 
 /// Diagnoses what was seen; writes the capture, where one was asked for.
@@ -293,11 +329,8 @@ fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config) -> Result<To
         write_atomically(capture.file, &bytes)?;
     }
     let annex = diagnose::annex::annex(&rates, &diagnosis, series, &asked);
-    let mut report = report(diagnosis, profile.profile, &rates, &config.thresholds);
-    if options.redact {
-        report = redact::report(report, rates.host.users.values().map(String::as_str));
-    }
-    Ok(Told { report, annex, pid })
+    let report = report(diagnosis, profile.profile, &rates, &config.thresholds);
+    Ok(Told { report, annex, pid, users: rates.host.users })
 }
 
 /// Renders the report and writes it; the exit code.

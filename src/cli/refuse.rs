@@ -58,10 +58,6 @@ impl Cli {
             _ => "",
         };
         match &self.command {
-            Some(Command::Report(_)) if self.report.redact => refuse(
-                "--redact does not reach into the tuning report: use --format markdown of a plain run"
-                    .to_owned(),
-            ),
             _ if self.profile().is_some() && self.root() != Path::new("/") => refuse(
                 "--profile cannot be used with --root: it samples the machine that diag runs on".to_owned(),
             ),

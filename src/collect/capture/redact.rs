@@ -1,34 +1,103 @@
 //! Pseudonyms in the raw files of a capture, such that the files read as before.
 //!
-//! Files that hold names: the control groups of processes and the tree of them, mounts, the kernel's messages, swap
-//! files, links to open files, and the tables of sockets (`/proc/net/tcp` and the like), where addresses are
-//! hexadecimal. Everything else is numbers, or names of processes, devices and interfaces, which stay.
+//! A file is looked through unless it is known to hold numbers, names of processes, or names of functions alone. Of the
+//! rest some have a form of their own: control groups are named by their paths as well, mounts too, and in the tables of
+//! sockets (`/proc/net/tcp` and the like) addresses are hexadecimal.
 
 use super::{Frame, Meta};
+use crate::model::reading::AbsenceKind;
 use crate::model::redact::Redactor;
 use crate::model::target::Asked;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeMap;
 
 const CGROUPS: &str = "sys/fs/cgroup/";
+/// Directories of devices by their names, which somebody may have chosen.
+const DEVICES: [&str; 2] = ["sys/class/net/", "sys/block/"];
+
+/// How the list of mounts writes what would end a word; the backslash first.
+const ESCAPES: [(&str, &str); 4] = [("\\134", "\\"), ("\\040", " "), ("\\011", "\t"), ("\\012", "\n")];
+
 const STATVFS: &str = "/.statvfs";
+const DIRECTORIES: &str = "/.directories";
+
+/// Files below `/proc` that hold numbers, names of processes, threads and functions, and nothing else; by their names.
+const NOTHING_TOLD: [&str; 31] = [
+    ".count",
+    "comm",
+    "cpu",
+    "interrupts",
+    "io",
+    "limits",
+    "loadavg",
+    "locks",
+    "meminfo",
+    "memory",
+    "netstat",
+    "nf_conntrack",
+    "nf_conntrack_count",
+    "nf_conntrack_max",
+    "schedstat",
+    "smaps_rollup",
+    "snmp",
+    "snmp6",
+    "sockstat",
+    "sockstat6",
+    "softirqs",
+    "softnet_stat",
+    "stack",
+    "stat",
+    "statm",
+    "status",
+    "syscall",
+    "uptime",
+    "vmstat",
+    "wchan",
+    "zoneinfo",
+];
 
 /// One moment of the window, all of it.
 pub(super) fn frame(redactor: &mut Redactor, frame: &mut Frame) {
+    // The kernel's messages call processes by the names that they have elsewhere.
+    for (path, bytes) in frame.files.iter().filter(|(path, _)| path.ends_with("/stat")) {
+        if let Some(comm) = of_process(path).then(|| name_in_stat(bytes)).flatten() {
+            redactor.know_process(comm);
+        }
+    }
     let files = std::mem::take(&mut frame.files);
     for (path, bytes) in files {
         let bytes = file(redactor, &path, bytes);
         frame.files.insert(renamed(redactor, &path), bytes);
     }
+    for kind in frame.absences.values_mut() {
+        if let AbsenceKind::Malformed(detail) | AbsenceKind::Failed(detail) = kind {
+            *detail = redactor.text(detail);
+        }
+    }
     frame.absences = rekeyed(redactor, std::mem::take(&mut frame.absences));
-    for names in
-        frame.listings.iter_mut().filter(|(path, _)| path.starts_with(CGROUPS)).map(|(_, names)| names)
-    {
-        names.iter_mut().for_each(|name| *name = redactor.text(name));
+    for (path, names) in &mut frame.listings {
+        if let Some(folder) = path.strip_prefix(CGROUPS).and_then(|path| path.strip_suffix(DIRECTORIES)) {
+            let parent = folder.rsplit('/').next().unwrap_or("");
+            names.iter_mut().for_each(|name| *name = group(redactor, parent, name));
+        } else if DEVICES.iter().any(|devices| devices.trim_end_matches('/') == path) {
+            names.iter_mut().for_each(|name| *name = redactor.text(name));
+        }
     }
     frame.listings = rekeyed(redactor, std::mem::take(&mut frame.listings));
     frame.links.values_mut().for_each(|target| *target = redactor.path(target));
     frame.links = rekeyed(redactor, std::mem::take(&mut frame.links));
+}
+
+/// Whether a file is one of a process or thread.
+fn of_process(path: &str) -> bool {
+    let below = path.strip_prefix("proc/");
+    below.is_some_and(|below| below.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// The name in `/proc/PID/stat`, which may hold anything.
+fn name_in_stat(stat: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(stat).ok()?;
+    text.get(text.find('(')? + 1..text.rfind(')')?)
 }
 
 fn rekeyed<V>(redactor: &mut Redactor, map: BTreeMap<String, V>) -> BTreeMap<String, V> {
@@ -55,17 +124,24 @@ pub(super) fn about(redactor: &mut Redactor, about: &mut Meta) {
     }
 }
 
-/// The path under which a file is kept: control groups and mount points have names in it.
+/// The path under which a file is kept: control groups, mount points and interfaces have names in it.
 fn renamed(redactor: &mut Redactor, path: &str) -> String {
     if let Some(below) = path.strip_prefix(CGROUPS) {
         return format!("{CGROUPS}{}", by_component(redactor, below));
+    }
+    if let Some(devices) = DEVICES.into_iter().find(|devices| path.starts_with(devices)) {
+        let below = &path[devices.len()..];
+        let (name, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
+        return format!("{devices}{}{rest}", redactor.text(name));
     }
     let of_kernel = ["proc/", "sys/", "dev/"].iter().any(|root| path.starts_with(root));
     match path.strip_suffix(STATVFS).filter(|_| !of_kernel) {
         // As the list of the mounts has it.
         Some(mount) => {
-            let escaped = format!("/{}", mount.replace(' ', "\\040"));
-            let renamed = redactor.text(&escaped).replace("\\040", " ");
+            let mut escaped = format!("/{mount}");
+            ESCAPES.iter().for_each(|(code, plain)| escaped = escaped.replace(plain, code));
+            let mut renamed = redactor.path(&escaped);
+            ESCAPES.iter().rev().for_each(|(code, plain)| renamed = renamed.replace(code, plain));
             format!("{}{STATVFS}", renamed.trim_start_matches('/'))
         }
         None => path.to_owned(),
@@ -74,26 +150,67 @@ fn renamed(redactor: &mut Redactor, path: &str) -> String {
 
 /// Each name of a path alone, so that it reads the same in a list of names.
 fn by_component(redactor: &mut Redactor, path: &str) -> String {
-    let parts: Vec<String> = path.split('/').map(|part| redactor.text(part)).collect();
+    let mut parent = "";
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        parts.push(group(redactor, parent, part));
+        parent = part;
+    }
     parts.join("/")
+}
+
+/// The name of a control group within `parent`. Whoever made a container of LXC chose its name.
+fn group(redactor: &mut Redactor, parent: &str, name: &str) -> String {
+    let chosen = ["lxc.payload.", "lxc.monitor."].into_iter().find(|prefix| name.starts_with(prefix));
+    match chosen {
+        Some(prefix) => format!("{prefix}{}", redactor.id(&name[prefix.len()..])),
+        None if ["lxc", "lxc.payload"].contains(&parent) && !name.starts_with('.') => redactor.id(name),
+        None => redactor.text(name),
+    }
 }
 
 fn file(redactor: &mut Redactor, path: &str, bytes: Vec<u8>) -> Vec<u8> {
     let name = path.rsplit('/').next().unwrap_or(path);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     match name {
-        "hostname" => line(&redactor.host(String::from_utf8_lossy(&bytes).trim())),
-        "boot_id" => line(&redactor.id(String::from_utf8_lossy(&bytes).trim())),
-        "cgroup" => {
-            let parts: Vec<Vec<u8>> =
-                bytes.split(|&byte| byte == b'/').map(|part| redactor.bytes(part)).collect();
-            parts.join(&b'/')
-        }
-        "mountinfo" | "mounts" | "kmsg" | "swaps" | "cmdline" | "version" | "mdstat" => {
-            redactor.bytes(&bytes)
-        }
+        "hostname" => line(&redactor.host(&text(&bytes))),
+        "boot_id" => line(&redactor.id(&text(&bytes))),
+        "cgroup" => by_line(&bytes, |text| by_component(redactor, text)),
+        "mountinfo" | "mounts" | "swaps" => by_line(&bytes, |text| mount(redactor, text)),
+        "backing_file" => line(&redactor.path(&text(&bytes))),
         "tcp" | "tcp6" | "udp" | "udp6" => sockets(redactor, &bytes),
-        _ => bytes,
+        _ if path.ends_with(STATVFS) || path.starts_with(CGROUPS) || path.contains("/fdinfo/") => bytes,
+        _ if path.starts_with("proc/") && NOTHING_TOLD.contains(&name) => bytes,
+        _ => redactor.bytes(&bytes),
     }
+}
+
+/// Each line by itself; what is no text stays.
+fn by_line(bytes: &[u8], mut change: impl FnMut(&str) -> String) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let bare = line.strip_suffix(b"\n").unwrap_or(line);
+        for chunk in bare.utf8_chunks() {
+            out.extend_from_slice(change(chunk.valid()).as_bytes());
+            out.extend_from_slice(chunk.invalid());
+        }
+        out.extend_from_slice(&line[bare.len()..]);
+    }
+    out
+}
+
+/// A line of words, of which some are paths: whatever is in those belongs to them.
+fn mount(redactor: &mut Redactor, line: &str) -> String {
+    let ends = |c: char| c == ' ' || c == '\t';
+    let words = line.split_inclusive(ends).map(|word| {
+        let bare = word.trim_end_matches(ends);
+        let put = match bare.strip_prefix('/') {
+            Some(tail) if !tail.starts_with('/') => redactor.path(bare),
+            _ => redactor.text(bare),
+        };
+        put + &word[bare.len()..]
+    });
+    words.collect()
 }
 
 fn line(text: &str) -> Vec<u8> {
@@ -148,7 +265,10 @@ mod tests {
     use std::time::Duration;
 
     fn redactor() -> Redactor {
-        Redactor::new(Style::Raw, ["shop-7"], ["root", "carol"])
+        let mut redactor = Redactor::new(Style::Raw);
+        redactor.know_host("shop-7");
+        redactor.know_users(&BTreeMap::from([(0, "root".to_owned()), (1000, "carol".to_owned())]));
+        redactor
     }
 
     #[test]
@@ -200,7 +320,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(hidden).unwrap(),
             "  sl  local_address rem_address   st\n   0: 0100007F:1F90 010012C6:0050 0A 00000000:00000000\n   \
-             1: 00000000000000000000000000000000:0016 B80D0120000000000000000002000000:0050 0A\n   \
+             1: 00000000000000000000000000000000:0016 B80D01200000A6D10000000002000000:0050 0A\n   \
              2: 0000000000000000FFFF0000010012C6:0016 010012C6:0050 0A\n"
         );
         for bytes in [&b""[..], b":", b"0:\xff", b"0302010A:", b"zz02010A:1"] {

@@ -1,17 +1,40 @@
 //! What is known by its form: addresses, ids, paths below a home, servers.
 
-use super::{Kind, Style, is_word};
+use super::words::is_word;
+use super::{Kind, Style};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Directories whose entries are named after users.
-pub(super) const HOMES: [&str; 3] = ["/home/", "/Users/", "/run/user/"];
+const HOMES: [&str; 3] = ["/home/", "/Users/", "/run/user/"];
 
 /// The home of root, whose name says nothing.
-pub(super) const ROOTS: [&str; 1] = ["/root/"];
+const ROOTS: [&str; 1] = ["/root/"];
+
+/// Options after which something stands that nobody else is to know.
+const SECRETS: [&str; 8] =
+    ["password=", "passwd=", "pass=", "secret=", "token=", "apikey=", "api_key=", "credentials="];
+
+/// Links to disks by what only one disk has.
+const DISKS: [&str; 4] =
+    ["/dev/disk/by-id/", "/dev/disk/by-label/", "/dev/disk/by-partlabel/", "/dev/disk/by-uuid/"];
+
+/// Smaller numbers of users are those of services, and of pseudonyms.
+const PEOPLE_MIN: u32 = 1000;
 
 /// Suffixes of systemd's units: `user@1000.service` is no address of mail.
-const UNITS: [&str; 10] =
-    ["service", "socket", "scope", "slice", "timer", "mount", "automount", "swap", "target", "path"];
+const UNITS: [&str; 11] = [
+    "service",
+    "socket",
+    "scope",
+    "slice",
+    "timer",
+    "mount",
+    "automount",
+    "swap",
+    "target",
+    "path",
+    "device",
+];
 
 /// Fewest digits of an id that stands alone: what is shown of a container.
 const ID_DIGITS_MIN: usize = 12;
@@ -24,8 +47,16 @@ pub(super) struct Home<'a> {
     pub(super) length: usize,
 }
 
+/// Where in `path` a home begins.
+pub(super) fn in_home(path: &str) -> Option<usize> {
+    HOMES.iter().chain(&ROOTS).filter_map(|home| path.find(home)).min()
+}
+
 /// A path below a home at the start of `rest`; to its end by what cannot be in a path that stands in a sentence.
 pub(super) fn home<'a>(before: &str, rest: &'a str) -> Option<Home<'a>> {
+    if !rest.starts_with('/') {
+        return None;
+    }
     let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'`;,:()<>|[]{}".contains(c);
     let path = &rest[..rest.find(ends).unwrap_or(rest.len())];
     if let Some(prefix) = ROOTS.into_iter().find(|prefix| path.starts_with(prefix)) {
@@ -61,13 +92,15 @@ fn found(kind: Kind, end: usize) -> Option<Found> {
 
 /// A name at the start of `rest`, which begins a word.
 pub(super) fn find(before: &str, rest: &str, style: Style) -> Option<Found> {
-    address(before, rest)
-        .and_then(|end| found(Kind::Address, end))
+    option(before, rest)
+        .or_else(|| address(before, rest).and_then(|end| found(Kind::Address, end)))
+        .or_else(|| disk(before, rest))
         .or_else(|| id(rest, style).and_then(|end| found(Kind::Id, end)))
+        .or_else(|| login(before, rest))
         .or_else(|| server(before, rest))
         .or_else(|| mail(before, rest))
-        .or_else(|| option(before, rest))
-        .or_else(|| user_number(rest))
+        .or_else(|| user_number(before, rest))
+        .or_else(|| home_unit(before, rest))
 }
 
 /// The length of an address; those of the machine itself are none.
@@ -75,10 +108,14 @@ fn address(before: &str, rest: &str) -> Option<usize> {
     let run = |good: fn(char) -> bool| &rest[..rest.find(|c: char| !good(c)).unwrap_or(rest.len())];
     let v6 = run(|c| c.is_ascii_hexdigit() || c == ':' || c == '.');
     if v6.matches(':').count() >= 2
-        && let Some(length) = colons(v6)
+        && let Some(length) = colons(before, rest, v6)
         && !rest[length..].starts_with(is_word)
     {
         return Some(length);
+    }
+    let dashed = run(|c| c.is_ascii_hexdigit() || c == '-');
+    if dashed.len() == 17 && is_hardware(dashed, '-') && !rest[17..].starts_with(is_word) {
+        return Some(17);
     }
     let v4 = run(|c| c.is_ascii_digit() || c == '.').trim_end_matches('.');
     // A fifth number makes it a version.
@@ -89,23 +126,36 @@ fn address(before: &str, rest: &str) -> Option<usize> {
     (ends && !parsed.is_loopback() && !parsed.is_unspecified()).then_some(v4.len())
 }
 
+/// Six pairs of hex digits.
+fn is_hardware(text: &str, between: char) -> bool {
+    let mut pairs = text.split(between);
+    text.len() == 17 && pairs.all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// The length of what is an address of IPv6 or of the hardware at the start of a run of digits, colons and dots.
-fn colons(run: &str) -> Option<usize> {
+fn colons(before: &str, rest: &str, run: &str) -> Option<usize> {
     // A sentence may go on with a colon or a dot.
     (2..=run.len()).rev().find(|end| {
         let text = &run[..*end];
-        let hardware = || {
-            let mut pairs = text.split(':');
-            text.len() == 17
-                && pairs.all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()))
-        };
         let known = |address: Ipv6Addr| {
             // `a::b` is rather a name in a program; an address without a single digit is rare.
             let digits = text.bytes().any(|byte| byte.is_ascii_digit()) || !text.contains("::");
-            digits && !address.is_loopback() && !address.is_unspecified()
+            let marked = before.ends_with('[') && rest[*end..].starts_with(']')
+                || rest[*end..].starts_with(['%', '/']) && !text.ends_with(':');
+            (digits || marked) && !address.is_loopback() && !address.is_unspecified() && !of_itself(address)
         };
-        !run[*end..].starts_with(is_word) && (hardware() || text.parse().is_ok_and(known))
+        !run[*end..].starts_with(is_word) && (is_hardware(text, ':') || text.parse().is_ok_and(known))
     })
+}
+
+fn of_itself(address: Ipv6Addr) -> bool {
+    address.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback() || v4.is_unspecified())
+}
+
+/// The length of a pod's id, which stands right behind the word: `pod0c3f2c9a_1111_2222_3333_444455556666`.
+pub(super) fn of_pod(before: &str, rest: &str) -> Option<usize> {
+    let own = !before.strip_suffix("pod")?.ends_with(is_word);
+    id(rest, Style::Raw).filter(|length| own && *length >= 32)
 }
 
 /// The length of an id: 32 or 64 hex digits, with or without the dashes of a UUID; for people also the short form.
@@ -133,13 +183,33 @@ fn is_of_host(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '.' || c == '-'
 }
 
+/// The length of what may be the name of a machine at the start of `rest`.
+pub(super) fn host_length(rest: &str) -> usize {
+    let length = rest.find(|c| !is_of_host(c)).unwrap_or(rest.len());
+    rest[..length].trim_end_matches(['.', '-']).len()
+}
+
+/// The authority of a URL that begins at the end of `before`, as far as it is in it.
+fn authority(before: &str) -> Option<&str> {
+    let authority = before.rsplit(|c: char| c.is_whitespace() || c == '/').next()?;
+    let start = before[..before.len() - authority.len()].strip_suffix("//")?;
+    let of_share = start.is_empty() || start.ends_with([':', ' ', '"', '\'', '=']);
+    of_share.then_some(authority)
+}
+
+/// `bob:secret` in `https://bob:secret@shop.example.org/`.
+fn login(before: &str, rest: &str) -> Option<Found> {
+    authority(before).filter(|authority| authority.is_empty())?;
+    let end = rest.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(rest.len());
+    let length = rest[..end].rfind('@').filter(|length| *length > 0)?;
+    found(Kind::User, length)
+}
+
 /// The server of a URL, or of a mount: `nas:/export`.
 fn server(before: &str, rest: &str) -> Option<Found> {
-    let length = rest.find(|c| !is_of_host(c)).unwrap_or(rest.len());
-    let name = rest[..length].trim_end_matches(['.', '-']);
-    let of_share = |start: &str| start.is_empty() || start.ends_with([':', ' ', '"', '\'', '=']);
-    let of_url = before.strip_suffix("//").is_some_and(of_share);
-    let starts = before.is_empty() || before.ends_with([' ', '"', '\'', '(', '=', '\t', '\n']);
+    let name = &rest[..host_length(rest)];
+    let of_url = authority(before).is_some_and(|authority| authority.is_empty() || authority.ends_with('@'));
+    let starts = before.is_empty() || before.ends_with([' ', '"', '\'', '(', '=', '\t', '\n', '@', ',']);
     let after = &rest[name.len()..];
     let of_mount = starts && after.starts_with(":/") && !after.starts_with("://");
     let own = ["localhost", "127.0.0.1"].contains(&name);
@@ -147,11 +217,10 @@ fn server(before: &str, rest: &str) -> Option<Found> {
     if (of_url || of_mount) && named && !own { found(Kind::Host, name.len()) } else { None }
 }
 
-/// `bob@mail.example.org`: first the one, then the other.
+/// `bob@mail.example.org` and `bob@nas:/export`: first the one, then the other.
 fn mail(before: &str, rest: &str) -> Option<Found> {
     let of_domain = |text: &str| {
-        let domain = &text[..text.find(|c| !is_of_host(c)).unwrap_or(text.len())];
-        let domain = domain.trim_end_matches(['.', '-']);
+        let domain = &text[..host_length(text)];
         let (_, last) = domain.rsplit_once('.')?;
         let good = last.len() > 1 && last.bytes().all(|b| b.is_ascii_alphabetic()) && !UNITS.contains(&last);
         good.then_some(domain.len())
@@ -159,32 +228,127 @@ fn mail(before: &str, rest: &str) -> Option<Found> {
     if before.ends_with('@') {
         return of_domain(rest).and_then(|length| found(Kind::Host, length));
     }
-    let (name, domain) = rest.split_once('@')?;
-    let local = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-    let good = !name.is_empty() && name.chars().all(local) && of_domain(domain).is_some();
-    if good { found(Kind::User, name.len()) } else { None }
+    let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "._+-".contains(c)))?;
+    let domain = rest[length..].strip_prefix('@')?;
+    let of_mount = domain[host_length(domain)..].starts_with(":/") && host_length(domain) > 0;
+    if length > 0 && (of_mount || of_domain(domain).is_some()) { found(Kind::User, length) } else { None }
 }
 
-/// The user of a mount: `username=carol`.
+/// What stands behind an option: the user of a mount, a password.
 fn option(before: &str, rest: &str) -> Option<Found> {
-    let length = rest.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(rest.len());
-    if before.ends_with("username=") { found(Kind::User, length) } else { None }
+    let ends = |c: char| c.is_whitespace() || ",;&\"')".contains(c);
+    let length = rest.find(ends).unwrap_or(rest.len());
+    let of = |option: &str| {
+        let start = before.len().checked_sub(option.len()).and_then(|start| before.get(start..));
+        start.is_some_and(|start| start.eq_ignore_ascii_case(option))
+    };
+    match () {
+        () if length == 0 => None,
+        () if of("username=") => found(Kind::User, length),
+        () if SECRETS.into_iter().any(of) => found(Kind::Id, length),
+        () => None,
+    }
+}
+
+/// The model and serial number of a disk, or what somebody called it.
+fn disk(before: &str, rest: &str) -> Option<Found> {
+    let length = rest.find(|c: char| c.is_whitespace() || ",;:\"')".contains(c)).unwrap_or(rest.len());
+    let of_link = DISKS.iter().any(|folder| before.ends_with(folder));
+    if of_link && length > 0 { found(Kind::Id, length) } else { None }
 }
 
 /// The number of the user in `user-1000.slice` and `user@1000.service`.
-fn user_number(rest: &str) -> Option<Found> {
-    let (start, end) = match rest.strip_prefix("user")? {
-        tail if tail.starts_with('-') => ("", tail.find(".slice")?),
-        tail if tail.starts_with('@') => ("user@", tail.find(".service")?),
-        _ => return None,
-    };
-    let number = rest.get(5..4 + end).filter(|number| !number.is_empty())?;
-    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+fn user_number(before: &str, rest: &str) -> Option<Found> {
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    if before.ends_with("user@") {
+        let length = digits(rest);
+        let person = rest[..length].parse().is_ok_and(|number: u32| number >= PEOPLE_MIN);
+        return if person && rest[length..].starts_with('.') { found(Kind::User, length) } else { None };
+    }
+    let tail = rest.strip_prefix("user-")?;
+    let end = digits(tail);
+    let number: u32 = tail[..end].parse().ok()?;
+    // The slice's own name is what the pseudonym begins with.
+    let names_somebody = number >= PEOPLE_MIN && !tail[end..].starts_with(is_word);
+    names_somebody.then_some(Found { kind: Kind::User, start: 0, end: 5 + end })
+}
+
+/// The user in `home-alice.mount`, which systemd makes of `/home/alice`.
+fn home_unit(before: &str, rest: &str) -> Option<Found> {
+    before.strip_suffix("home-").filter(|before| !before.ends_with(is_word))?;
+    let unit = &rest[..rest.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(rest.len())];
+    let (name, suffix) = unit.rsplit_once('.')?;
+    if !["mount", "automount", "swap"].contains(&suffix) {
         return None;
     }
-    // The slice's own name is what the pseudonym begins with.
-    let start = if start.is_empty() { 0 } else { 5 };
-    Some(Found { kind: Kind::User, start, end: 4 + end })
+    let length = name.find('-').unwrap_or(name.len());
+    // What was redacted already has a dash within the name.
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let length = match name.strip_prefix("user-").map(digits) {
+        Some(digits) if digits > 0 => 5 + digits,
+        _ => length,
+    };
+    if length > 0 { found(Kind::User, length) } else { None }
+}
+
+/// `name` as all spellings of it are known.
+pub(super) fn folded(kind: Kind, name: &str) -> String {
+    match kind {
+        Kind::Host => name.to_lowercase(),
+        Kind::User => match name.strip_prefix("user-").map(str::parse::<u32>) {
+            Some(Ok(number)) if number >= PEOPLE_MIN => number.to_string(),
+            _ => name.to_owned(),
+        },
+        Kind::Address => match name.parse::<IpAddr>() {
+            Ok(address) => address.to_string(),
+            Err(_) => name.to_lowercase(),
+        },
+        _ => name.to_owned(),
+    }
+}
+
+/// What two spellings of one address have in common.
+pub(super) fn key(kind: Kind, folded: &str) -> String {
+    let v4 = |v6: Ipv6Addr| v6.to_ipv4_mapped();
+    match kind {
+        Kind::Address => match folded.parse::<Ipv6Addr>().ok().and_then(v4) {
+            Some(v4) => v4.to_string(),
+            None => folded.replace('-', ":"),
+        },
+        // A pod's has either.
+        Kind::Id if folded.len() == 36 => folded.replace('_', "-").to_lowercase(),
+        _ => folded.to_owned(),
+    }
+}
+
+/// The number of what is a pseudonym already.
+pub(super) fn number_of(kind: Kind, style: Style, name: &str) -> Option<usize> {
+    let prefix = match (kind, style) {
+        (Kind::Host, _) => "host-",
+        (Kind::User, _) => "user-",
+        (Kind::Path, _) => "path-",
+        (Kind::Command, _) => "command-",
+        (Kind::Id, Style::Report) => "id-",
+        (Kind::Address, Style::Report) => "address-",
+        (Kind::Address | Kind::Id, Style::Raw) => return number_of_form(name),
+        (Kind::Kept, _) => return None,
+    };
+    let digits = name.strip_prefix(prefix)?;
+    let number: usize = digits.parse().ok()?;
+    (number.to_string() == digits && number < 1_000_000).then_some(number)
+}
+
+fn number_of_form(name: &str) -> Option<usize> {
+    let hex = |text: &str| usize::from_str_radix(text, 16).ok();
+    let number = match name.parse::<IpAddr>() {
+        Ok(IpAddr::V4(v4)) => usize::try_from(u32::from(v4) & 0x1_ffff).ok()?,
+        Ok(IpAddr::V6(v6)) => usize::try_from(u128::from(v6) & 0xffff_ffff).ok()?,
+        Err(_) if name.contains(':') => hex(&name.replace(':', "").get(4..)?.to_owned())?,
+        Err(_) if name.len() == 36 => hex(name.get(24..)?)?,
+        Err(_) => hex(name.get(..12)?)?,
+    };
+    let ours = (1..1_000_000).contains(&number) && of_same_form(name, number) == name;
+    ours.then_some(number)
 }
 
 /// Another one of the same form as `name`, by its number.
@@ -193,14 +357,20 @@ pub(super) fn of_same_form(name: &str, number: usize) -> String {
     match name.parse::<IpAddr>() {
         // For benchmarks, RFC 2544: no address of anybody.
         Ok(IpAddr::V4(_)) => {
-            let low = u32::try_from(number & 0x1_ffff).unwrap_or(0);
-            Ipv4Addr::from(0xc612_0000_u32 | low).to_string()
+            let low = u32::try_from(number & 0x0fff_ffff).unwrap_or(0);
+            // More than there are of those: reserved, RFC 1112.
+            let start = if low > 0x1_ffff { 0xf000_0000 } else { 0xc612_0000_u32 };
+            Ipv4Addr::from(start | low).to_string()
+        }
+        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some() => {
+            format!("::ffff:{}", of_same_form("0.0.0.0", usize::try_from(number).unwrap_or(usize::MAX)))
         }
         // For documentation, RFC 3849.
-        Ok(IpAddr::V6(_)) => Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(number)).to_string(),
-        Err(_) if name.len() == 17 && name.contains(':') => {
+        Ok(IpAddr::V6(_)) => Ipv6Addr::from(0x2001_0db8_d1a6_u128 << 80 | u128::from(number)).to_string(),
+        Err(_) if is_hardware(name, ':') || is_hardware(name, '-') => {
             let [.., a, b, c, d] = number.to_be_bytes();
-            format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+            let bytes = format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}");
+            if name.contains('-') { bytes.replace(':', "-") } else { bytes }
         }
         Err(_) if name.len() == 36 => {
             let dash = if name.contains('_') { "_" } else { "-" };

@@ -8,7 +8,7 @@ impl Redactor {
     pub fn samples(&mut self, samples: &Samples) -> Samples {
         let mut samples = samples.clone();
         for frame in &mut samples.frames {
-            frame.symbol.iter_mut().for_each(|symbol| *symbol = self.process(symbol));
+            frame.symbol.iter_mut().for_each(|symbol| *symbol = self.function(symbol));
             frame.module.iter_mut().for_each(|module| *module = self.path(module));
             frame.unnamed.iter_mut().for_each(|reason| *reason = self.path(reason));
         }

@@ -1,0 +1,83 @@
+//! What the tuning report has beside the report, taken apart likewise.
+
+use super::Redactor;
+use crate::model::explanation::Explanation;
+use crate::model::series::{DiskSlice, Series, Slice};
+use crate::model::tuning::{Annex, SettingNote, Workers};
+
+impl Redactor {
+    /// Takes out of `annex` what identifies people and machines.
+    pub fn annex(&mut self, annex: &mut Annex) {
+        let Annex {
+            series: Series { slices, runnable_counts: _ },
+            cpus: _,
+            cpu: _,
+            explanations,
+            settings,
+            settings_known: _,
+            workers,
+            facts,
+        } = annex;
+        slices.iter_mut().for_each(|slice| self.slice(slice));
+        explanations.iter().for_each(same_everywhere);
+        settings.iter().for_each(of_the_kernel);
+        workers.iter_mut().for_each(|workers| self.workers(workers));
+        facts.iter_mut().for_each(|(_, fact)| self.in_place(fact));
+    }
+
+    fn slice(&mut self, slice: &mut Slice) {
+        let Slice {
+            start_seconds: _,
+            end_seconds: _,
+            cpu: _,
+            cpus_busy_ratio: _,
+            stalls: _,
+            blocked_count: _,
+            memory: _,
+            swap_in_bytes_per_second: _,
+            swap_out_bytes_per_second: _,
+            disks,
+        } = slice;
+        for DiskSlice { name, utilization_ratio: _, queue_mean: _, await_seconds: _ } in disks {
+            self.in_place(name);
+        }
+    }
+
+    fn workers(&mut self, workers: &mut Workers) {
+        let Workers {
+            comm,
+            unit,
+            count: _,
+            measured_count: _,
+            bytes_each: _,
+            held_bytes: _,
+            available_bytes: _,
+            limited: _,
+            reserve_bytes: _,
+            fit_count: _,
+        } = workers;
+        self.process_of(comm);
+        self.unit_of(unit);
+    }
+}
+
+/// Made of the program's own words.
+fn same_everywhere(explanation: &Explanation) {
+    let Explanation {
+        id: _,
+        title: _,
+        symptom: _,
+        counters: _,
+        limits: _,
+        false_positives: _,
+        confirm: _,
+        advice: _,
+        sources: _,
+    } = explanation;
+}
+
+/// Names of settings, their numbers and the program's own words; a box that is called `vm` must not change them.
+fn of_the_kernel(setting: &SettingNote) {
+    let SettingNote { name: _, value: _, sensible: _, why: _, finding: _, command: _, risk: _, undo: _ } =
+        setting;
+}
