@@ -140,13 +140,22 @@ fn no_load() -> Load {
     }
 }
 
+/// What tells one boot from another without saying which one it is: FNV-1a of the id, which is random and twice as long.
+pub fn boot_mark(boot_id: &str) -> String {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    format!("boot-{:016x}", boot_id.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+}
+
 /// Whether the alarm of `state` may be taken up by a new run.
 pub fn holds(state: &State, now: &Now) -> bool {
     stale(state, now).is_none()
 }
 
 fn stale(state: &State, now: &Now) -> Option<Stale> {
-    if state.boot_id.is_some() && now.boot_id.is_some() && state.boot_id != now.boot_id {
+    if let (Some(then), Some(id)) = (&state.boot_id, &now.boot_id)
+        && then != id
+        && *then != boot_mark(id)
+    {
         return Some(Stale::EarlierBoot);
     }
     let since = |then: f64| now.boottime_seconds - then;

@@ -4,18 +4,30 @@ use super::watch::state;
 use super::{print, say};
 use crate::alarm::status::{Now, answer, missing};
 use crate::cli::{Format, ReportArgs, StatusArgs};
-use crate::collect::clocks;
+use crate::collect::root::Root;
+use crate::collect::{clocks, host};
 use crate::exit;
+use crate::model::redact::{Redactor, Style};
 use crate::render::haproxy::{self, HaproxyOptions};
 use anyhow::Result;
+use std::path::Path;
 
 /// Answers from the state file; the exit code.
 pub(super) fn run(options: &ReportArgs, arguments: &StatusArgs) -> Result<u8> {
     let now = now();
-    let report = match state::read(arguments.state.as_deref(), &now) {
+    let mut report = match state::read(arguments.state.as_deref(), &now) {
         Ok(state) => answer(state, &now),
         Err(why) => missing(&now, env!("CARGO_PKG_VERSION"), why),
     };
+    if options.redact {
+        let mut redactor = Redactor::new(Style::Report);
+        // The state lists the users of the processes in it alone; sentences may speak of others.
+        if let Ok(root) = Root::live(Path::new("/")) {
+            redactor.know_users(&host::all_users(&root));
+        }
+        redactor.learn(&report);
+        redactor.report(&mut report);
+    }
     let code = if arguments.quiet {
         exit::of_verdict(&report, options.fail_on)
     } else if options.format == Format::Haproxy {

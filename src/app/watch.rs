@@ -29,6 +29,7 @@ use crate::collect::{clocks, resilience};
 use crate::config::Config;
 use crate::model::finding::Severity;
 use crate::model::reading::Absence;
+use crate::model::redact::{Redactor, Style};
 use crate::model::report::Report;
 use crate::model::snapshot::Recording;
 use crate::model::watch::{
@@ -42,7 +43,7 @@ use moments::Moments;
 use outlets::Outlets;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -70,7 +71,9 @@ pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
     let moments = arguments.trigger.then(|| PressureTriggers::set(cli.root()).map(Moments::new));
     let moments = moments.transpose().map_err(no_triggers)?;
     let interrupted = super::listen()?;
-    let host = crate::collect::host::gather(&root).hostname;
+    let mut gathered = crate::collect::host::gather(&root);
+    let mut redactor = cli.report.redact.then(|| super::redactor(Style::Report, &gathered));
+    let host = gathered.hostname.take().map(|host| pseudonym(&mut redactor, host, Redactor::host));
     // Before the run takes its priority: none of these threads, and no command that they start, is to have it.
     let outlets = Outlets::start(arguments, cli.interval(), host.clone(), &alarm)?;
     moments.iter().for_each(Moments::say_how);
@@ -94,11 +97,21 @@ pub(super) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
         file,
         moments,
         host,
+        redactor,
         outlets,
     };
     let ended = watch.go_on();
     watch.outlets.finish();
     ended.map(|()| exit::RAN)
+}
+
+/// What stands for `name`, where names are not to be told.
+fn pseudonym(
+    redactor: &mut Option<Redactor>,
+    name: String,
+    of: impl Fn(&mut Redactor, &str) -> String,
+) -> String {
+    redactor.as_mut().map(|redactor| of(redactor, &name)).unwrap_or(name)
 }
 
 fn no_triggers(absence: Absence) -> anyhow::Error {
@@ -128,6 +141,8 @@ struct Watch<'a> {
     file: Option<PathBuf>,
     moments: Option<Moments>,
     host: Option<String>,
+    /// The same for the whole run, so that a pseudonym means the same in every window.
+    redactor: Option<Redactor>,
     outlets: Outlets,
     hysteresis: Hysteresis,
     alarm: Alarm,
@@ -213,7 +228,11 @@ impl Watch<'_> {
         let (begun, then) =
             last.map_or_else(|| (None, look_at_clocks()), |(begun, then)| (Some(begun), then));
         if records {
-            self.root.record(CaptureWriter::new(!self.arguments.without_command_lines));
+            self.root.record(super::capture_writer(
+                self.cli,
+                &self.root,
+                self.arguments.without_command_lines,
+            ));
         }
         self.moments.iter_mut().for_each(|moments| moments.begin(fired));
         let seen = catch_unwind(AssertUnwindSafe(|| self.diagnose(begun, fired.is_some())));
@@ -235,6 +254,7 @@ impl Watch<'_> {
         };
         if let Some(resource) = fired {
             let capture = seen.capture.and_then(|(writer, about)| self.outlets.keep(resource, writer, about));
+            let capture = capture.map(|file| self.shown(&file));
             let line =
                 TriggerLine { seq: self.next(), at: now(), host: self.host.clone(), resource, capture };
             self.outlets.print(&Line::Trigger(line))?;
@@ -275,13 +295,20 @@ impl Watch<'_> {
         };
         let mut diagnosis = diagnose::diagnose(&rates, &asked);
         diagnosis.not_checked.extend(self.config.not_checked.iter().cloned());
-        let report = super::report(diagnosis, None, &rates, &self.config.thresholds);
+        let mut report = super::report(diagnosis, None, &rates, &self.config.thresholds);
+        if let Some(redactor) = &mut self.redactor {
+            redactor.know_users(&rates.host.users);
+            redactor.learn(&report);
+            redactor.report(&mut report);
+            redactor.end_window();
+        }
         Ok(Seen { report, clocks, capture })
     }
 
     fn gap(&mut self, reason: GapReason, passed: &Passed, detail: Option<String>) -> Result<()> {
         drop(self.root.finish_recording());
         let (seq, host) = (self.next(), self.host.clone());
+        let detail = detail.map(|detail| pseudonym(&mut self.redactor, detail, Redactor::text));
         let line = GapLine { seq, at: now(), host, reason, seconds: passed.seconds, detail };
         self.outlets.print(&Line::Gap(line))?;
         // What fails at once must not fail a thousand times a second.
@@ -311,6 +338,12 @@ impl Watch<'_> {
     fn end(&mut self, reason: EndReason) -> Result<()> {
         let line = EndLine { seq: self.next(), at: now(), host: self.host.clone(), reason };
         self.outlets.print(&Line::End(line))
+    }
+
+    /// Where a capture is. Whoever runs this knows the directory, and others are not to.
+    fn shown(&self, file: &Path) -> String {
+        let name = file.file_name().filter(|_| self.redactor.is_some());
+        name.map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned())
     }
 
     fn next(&mut self) -> u64 {

@@ -36,7 +36,7 @@ pub fn gather(root: &Root) -> Host {
         cpus_allowed_count: if root.is_copied() { None } else { cpus_allowed(online.as_deref()) },
         cpus_online_count: online.as_deref().and_then(list_length).filter(|&count| count > 0),
         copied: root.is_copied(),
-        users: files.text("etc/passwd").map(|text| users(&text)).unwrap_or_default(),
+        users: all_users(root),
         effective_uid: rustix::process::geteuid().as_raw(),
         // Under another root the run has another id, which the link tells where the run is visible at all.
         // In files that were copied the run is none of the processes, whatever id it has here.
@@ -48,6 +48,12 @@ pub fn gather(root: &Root) -> Host {
         // Files that somebody copied may be of any machine.
         arch: if root.is_copied() { files.line("proc/sys/kernel/arch") } else { Some(arch) },
     }
+}
+
+/// Names of the users that the system itself knows, by id.
+pub fn all_users(root: &Root) -> BTreeMap<u32, String> {
+    let text = Files { root, buffer: Vec::new() }.text("etc/passwd");
+    text.map(|text| users(&text)).unwrap_or_default()
 }
 
 /// Small files as text; every failure is an absence.

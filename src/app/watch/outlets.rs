@@ -120,12 +120,11 @@ impl Outlets {
     }
 
     /// Hands a capture over; where it will be, or none.
-    pub(super) fn keep(&self, resource: Resource, writer: CaptureWriter, about: Meta) -> Option<String> {
+    pub(super) fn keep(&self, resource: Resource, writer: CaptureWriter, about: Meta) -> Option<PathBuf> {
         let (folder, mailbox) = self.captures.as_ref()?;
         let file = folder.join(captures::name(about.started_at, resource));
-        let shown = file.display().to_string();
         // None where the disk has not even taken the last one.
-        mailbox.offer(Kept { file, writer, about }).then_some(shown)
+        mailbox.offer(Kept { file: file.clone(), writer, about }).then_some(file)
     }
 
     /// Delivers what is on its way, and waits no longer than a little.

@@ -4,6 +4,7 @@ use super::{Watch, state, warn};
 use crate::alarm::alerts::Firing;
 use crate::alarm::clocks::Clocks;
 use crate::alarm::hysteresis::Change;
+use crate::alarm::status::boot_mark;
 use crate::cli::MIN_INTERVAL;
 use crate::model::finding::Severity;
 use crate::model::report::{Report, Verdict};
@@ -131,7 +132,10 @@ impl Watch<'_> {
             state_version: WATCH_VERSION,
             seq,
             interval_seconds: self.cli.interval().as_secs_f64(),
-            boot_id: super::super::status::now().boot_id,
+            boot_id: super::super::status::now().boot_id.map(|id| match self.redactor {
+                Some(_) => boot_mark(&id),
+                None => id,
+            }),
             ended_boottime_seconds: ended,
             holds_boottime_seconds: ended,
             alarm: self.alarm.clone(),
