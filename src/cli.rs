@@ -190,10 +190,13 @@ pub struct ReportArgs {
     /// Replace what identifies people and machines
     ///
     /// Host names, users, addresses, command lines, paths below home directories, ids of containers, disks and the
-    /// boot: each becomes host-1, user-2, address-3 and so on, the same one throughout a report. In a capture the raw
-    /// files are changed such that they still fit together, and command lines are left out. What stays: the names of
-    /// processes, threads and functions, which a diagnosis is about; names of units, devices, network interfaces and
-    /// mount points, but for the host and the users in them; process ids, times; root, 127.0.0.1 and ::1.
+    /// boot: each becomes host-1, user-2, address-3 and so on, the same one throughout a report, a comparison or a run
+    /// of `diag watch`. In a capture the raw files are changed such that they still fit together, and command lines are
+    /// left out. What stays: the names of processes, threads and functions, which a diagnosis is about; names of units,
+    /// devices, network interfaces and mount points, but for the host and the users in them; paths outside of homes
+    /// likewise; process ids, in a capture the numbers of users, times; root, 127.0.0.1 and ::1; within sentences also
+    /// the name of a host or user that is an everyday word, as app or www. Every box is host-1 then: an Alertmanager
+    /// cannot tell several apart.
     #[arg(long, global = true)]
     pub redact: bool,
     /// Ignore the configuration files
@@ -226,8 +229,8 @@ pub enum Command {
     /// Diagnose this machine over and over, one verdict a window, and raise an alarm that does not flap
     ///
     /// Prints JSON Lines: each has a type (verdict, transition, gap, clock-jump, trigger or end) and a number, seq. The
-    /// last verdict is kept in a state file, which `diag status` answers from. Of the options above, --top, --sort and
-    /// --no-config apply.
+    /// last verdict is kept in a state file, which `diag status` answers from. Of the options above, --top, --sort,
+    /// --redact and --no-config apply; with --redact a capture is named without its directory.
     Watch(WatchArgs),
     /// The last verdict that `diag watch` kept, within milliseconds, and how old it is
     ///

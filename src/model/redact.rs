@@ -47,6 +47,15 @@ pub enum Style {
 /// Pseudonyms that are remembered from one window to the next; a run without end meets ever new ones.
 const REMEMBERED_MAX: usize = 4096;
 
+/// Which of the known names are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    All,
+    /// Within one of the others: whatever is none of those that are looked through themselves.
+    Inner,
+    None,
+}
+
 /// A name to be found within sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
@@ -227,16 +236,20 @@ impl Redactor {
 
     /// `text` with a pseudonym for everything in it that identifies somebody.
     pub fn text(&mut self, text: &str) -> String {
-        self.replaced(text, true)
+        self.replaced(text, Names::All)
     }
 
     /// The same for a path, in which anything may occur: below a home it goes on to the end.
     pub fn path(&mut self, path: &str) -> String {
+        self.path_with(path, Names::All)
+    }
+
+    fn path_with(&mut self, path: &str, names: Names) -> String {
         let (path, deleted) = path.strip_suffix(" (deleted)").map_or((path, ""), |path| (path, " (deleted)"));
         let ends = |c: char| if c.is_alphanumeric() || "/._-".contains(c) { c } else { '_' };
         let whole: String =
             if forms::in_home(path).is_some() { path.chars().map(ends).collect() } else { path.to_owned() };
-        self.text(&whole) + deleted
+        self.replaced(&whole, names) + deleted
     }
 
     /// The pseudonym of an id that was met before and begins with `digits`.
@@ -261,7 +274,8 @@ impl Redactor {
     /// The name of a process: it stays, but for addresses, paths and the like in it.
     fn process(&mut self, comm: &str) -> String {
         let parts = comm.split_inclusive(|c: char| c.is_whitespace() || c == ';');
-        parts.map(|part| self.replaced(part, part.contains('/'))).collect()
+        let names = |part: &str| if part.contains('/') { Names::Inner } else { Names::None };
+        parts.map(|part| self.replaced(part, names(part))).collect()
     }
 
     /// The name of a function, which runtimes put a path into: `LazyCompile:*main /home/alice/app.js:10:5`.
@@ -270,7 +284,7 @@ impl Redactor {
         let (before, path) = symbol.split_at(at);
         let end = path.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':').len();
         let end = end + path[end..].find(':').unwrap_or(path.len() - end);
-        format!("{}{}{}", self.process(before), self.path(&path[..end]), &path[end..])
+        format!("{}{}{}", self.process(before), self.path_with(&path[..end], Names::Inner), &path[end..])
     }
 
     /// The name of a unit, container or pod.
@@ -282,7 +296,7 @@ impl Redactor {
         }
     }
 
-    fn replaced(&mut self, text: &str, names: bool) -> String {
+    fn replaced(&mut self, text: &str, names: Names) -> String {
         let mut out = String::with_capacity(text.len());
         let mut at = 0;
         while let Some(first) = text.get(at..).and_then(|rest| rest.chars().next()) {
@@ -303,8 +317,13 @@ impl Redactor {
 
     /// A name at the start of `rest`: its length and what to put in its place. Of what is known and what has the form of
     /// something the longer one counts: a process may be called `10`, and an address begin with it.
-    fn name(&mut self, before: &str, rest: &str, names: bool) -> Option<(usize, String)> {
+    fn name(&mut self, before: &str, rest: &str, names: Names) -> Option<(usize, String)> {
         if let Some(home) = forms::home(before, rest) {
+            // One that is known goes on behind a space.
+            let longer = |known: &Known| known.kind == Kind::Path && known.written.len() > home.length;
+            if let Some(known) = self.known_name(before, rest, names).filter(longer) {
+                return Some((known.written.len(), self.put(&known)));
+            }
             let user = home.user.map_or_else(String::new, |user| self.user(user));
             let path =
                 home.below.map_or_else(String::new, |path| format!("/{}", self.pseudonym(Kind::Path, path)));
@@ -314,7 +333,7 @@ impl Redactor {
             let length = forms::of_pod(before, rest)?;
             return Some((length, self.pseudonym(Kind::Id, &rest[..length])));
         }
-        let known = if names { self.known_name(before, rest) } else { None };
+        let known = self.known_name(before, rest, names);
         let fresh = !before.ends_with(is_word);
         let formed = if fresh { self.formed(before, rest) } else { None };
         let Some(found) = formed else {
@@ -338,13 +357,17 @@ impl Redactor {
     fn put(&mut self, known: &Known) -> String {
         match known.kind {
             Kind::Kept => self.process(&known.name),
-            Kind::Path => self.path(&known.name),
+            Kind::Path if known.name.starts_with('/') => self.path_with(&known.name, Names::Inner),
+            Kind::Path => self.function(&known.name),
             kind => self.pseudonym(kind, &known.name),
         }
     }
 
     /// A known name at the start of `rest`.
-    fn known_name(&self, before: &str, rest: &str) -> Option<Known> {
+    fn known_name(&self, before: &str, rest: &str, names: Names) -> Option<Known> {
+        if names == Names::None {
+            return None;
+        }
         let first = rest.chars().next()?.to_ascii_lowercase();
         let found = self.known.get(&first)?.iter().find(|known| {
             let length = known.written.len();
@@ -357,7 +380,8 @@ impl Redactor {
                 Kind::User => (rest.starts_with(known.written.as_str()), char::is_alphanumeric),
                 _ => (rest.starts_with(known.written.as_str()), is_word),
             };
-            same && !rest[length..].starts_with(part) && !before.ends_with(part)
+            let wanted = names == Names::All || !matches!(known.kind, Kind::Kept | Kind::Path);
+            wanted && same && !rest[length..].starts_with(part) && !before.ends_with(part)
         });
         found.cloned()
     }

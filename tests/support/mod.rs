@@ -387,7 +387,7 @@ impl MadeBox {
         file_of(&self.capture())
     }
 
-    fn about(&self) -> Meta {
+    pub(crate) fn about(&self) -> Meta {
         let host = serde_json::json!({"ticks_per_second": 100, "page_bytes": 4096, "effective_uid": 0,
             "own_pid": 9, "users": {"1000": "alice"}, "hostname": self.hostname});
         Meta {

@@ -219,15 +219,20 @@ fn line(text: &str) -> Vec<u8> {
 
 /// A table of sockets with other addresses. Columns keep their width, and what is no address stays.
 fn sockets(redactor: &mut Redactor, table: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(table);
-    let words = text.split_inclusive(char::is_whitespace).map(|word| {
-        let bare = word.trim_end();
-        match bare.split_once(':').and_then(|(address, port)| Some((hidden(redactor, address)?, port))) {
-            Some((address, port)) => format!("{address}:{port}{}", &word[bare.len()..]),
-            None => word.to_owned(),
-        }
-    });
-    words.collect::<String>().into_bytes()
+    by_line(table, |line| {
+        let mut column = 0;
+        let words = line.split_inclusive(' ').map(|word| {
+            let bare = word.trim_end();
+            column += usize::from(!bare.is_empty());
+            // The lengths of the queues look like addresses too.
+            let address = if [2, 3].contains(&column) { bare.split_once(':') } else { None };
+            match address.and_then(|(address, port)| Some((hidden(redactor, address)?, port))) {
+                Some((address, port)) => format!("{address}:{port}{}", &word[bare.len()..]),
+                None => word.to_owned(),
+            }
+        });
+        words.collect()
+    })
 }
 
 /// Another address in place of this one: words of 32 bits in the order of the machine, which is little-endian nearly
@@ -313,13 +318,13 @@ mod tests {
 
     #[test]
     fn tables_of_sockets_keep_their_shape() {
-        let table = b"  sl  local_address rem_address   st\n   0: 0100007F:1F90 0302010A:0050 0A 00000000:00000000\n   \
+        let table = b"  sl  local_address rem_address   st\n   0: 0100007F:1F90 0302010A:0050 0A 00196A00:00000001\n   \
             1: 00000000000000000000000000000000:0016 B80D0120000000000000000007000000:0050 0A\n   \
             2: 0000000000000000FFFF00000302010A:0016 0302010A:0050 0A\n";
         let hidden = sockets(&mut redactor(), table);
         assert_eq!(
             String::from_utf8(hidden).unwrap(),
-            "  sl  local_address rem_address   st\n   0: 0100007F:1F90 010012C6:0050 0A 00000000:00000000\n   \
+            "  sl  local_address rem_address   st\n   0: 0100007F:1F90 010012C6:0050 0A 00196A00:00000001\n   \
              1: 00000000000000000000000000000000:0016 B80D01200000A6D10000000002000000:0050 0A\n   \
              2: 0000000000000000FFFF0000010012C6:0016 010012C6:0050 0A\n"
         );

@@ -28,8 +28,9 @@ impl Redactor {
         suspects.for_each(|suspect| self.know_path(&suspect.comm));
         let Some(profile) = &report.profile else { return };
         for frame in &profile.frames {
-            if forms::in_home(&frame.symbol).is_none() {
-                self.know(Kind::Kept, &frame.symbol);
+            match forms::in_home(&frame.symbol) {
+                Some(_) => self.know(Kind::Path, &frame.symbol),
+                None => self.know(Kind::Kept, &frame.symbol),
             }
             frame.module.iter().for_each(|module| self.know_path(module));
         }
@@ -48,7 +49,7 @@ impl Redactor {
     }
 
     // In a sentence a path seems to end where a space is in it.
-    fn know_path(&mut self, path: &str) {
+    pub(super) fn know_path(&mut self, path: &str) {
         if forms::in_home(path).is_some() {
             self.know(Kind::Path, path);
         }

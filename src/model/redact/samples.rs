@@ -8,9 +8,10 @@ impl Redactor {
     pub fn samples(&mut self, samples: &Samples) -> Samples {
         let mut samples = samples.clone();
         for frame in &mut samples.frames {
+            frame.module.iter().for_each(|module| self.know_path(module));
             frame.symbol.iter_mut().for_each(|symbol| *symbol = self.function(symbol));
             frame.module.iter_mut().for_each(|module| *module = self.path(module));
-            frame.unnamed.iter_mut().for_each(|reason| *reason = self.path(reason));
+            frame.unnamed.iter_mut().for_each(|reason| *reason = self.text(reason));
         }
         for process in &mut samples.processes {
             process.comm = self.process(&process.comm);

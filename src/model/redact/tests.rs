@@ -68,10 +68,13 @@ fn the_same_name_has_the_same_pseudonym() {
 #[test]
 fn a_process_that_is_called_like_something_else_hides_nothing() {
     let mut redactor = redactor(Style::Report);
-    for comm in ["10", "10.1", "nas", "alice_worker", "vm"] {
+    redactor.know(Kind::Path, "/srv/home/alice/my data");
+    assert_eq!(redactor.text("in /srv/home/alice/my data"), "in /srv/home/user-1/path-1");
+    for comm in ["10", "10.1", "nas", "alice_worker", "vm", "kworker/0:1", "/opt/home/x"] {
         redactor.know(Kind::Kept, comm);
     }
     assert_eq!(redactor.text("10.1.2.3 and nas:/export"), "address-1 and host-2:/export");
+    assert_eq!(redactor.text("kworker/0:1 /opt/home/x"), "kworker/0:1 /opt/home/user-2");
     assert_eq!(redactor.text("10 and nas, alice_worker of alice"), "10 and nas, alice_worker of user-1");
 }
 
