@@ -107,9 +107,7 @@ impl Redactor {
     /// Looks for the names of these users from now on, by user id as `/etc/passwd` has them.
     pub fn know_users(&mut self, users: &BTreeMap<u32, String>) {
         for (id, user) in users {
-            if !self.users.contains_key(&id.to_string()) {
-                self.users.insert(id.to_string(), user.clone());
-            }
+            self.users.entry(id.to_string()).or_insert_with(|| user.clone());
             self.know(Kind::User, user);
         }
     }

@@ -343,7 +343,7 @@ fn number_of_form(name: &str) -> Option<usize> {
     let number = match name.parse::<IpAddr>() {
         Ok(IpAddr::V4(v4)) => usize::try_from(u32::from(v4) & 0x1_ffff).ok()?,
         Ok(IpAddr::V6(v6)) => usize::try_from(u128::from(v6) & 0xffff_ffff).ok()?,
-        Err(_) if name.contains(':') => hex(&name.replace(':', "").get(4..)?.to_owned())?,
+        Err(_) if name.contains(':') => hex(name.replace(':', "").get(4..)?)?,
         Err(_) if name.len() == 36 => hex(name.get(24..)?)?,
         Err(_) => hex(name.get(..12)?)?,
     };
