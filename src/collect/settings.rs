@@ -7,12 +7,13 @@ use crate::collect::root::Root;
 use crate::model::tuning::KernelSettings;
 
 /// Names as sysctl(8) has them; their files are below /proc/sys.
-const SYSCTLS: [&str; 18] = [
+const SYSCTLS: [&str; 20] = [
     "fs.file-max",
     "kernel.numa_balancing",
     "kernel.pid_max",
     "kernel.threads-max",
     "net.core.netdev_max_backlog",
+    "net.core.rmem_max",
     "net.core.somaxconn",
     "net.ipv4.ip_local_port_range",
     "net.ipv4.tcp_max_syn_backlog",
@@ -25,6 +26,7 @@ const SYSCTLS: [&str; 18] = [
     "vm.min_free_kbytes",
     "vm.overcommit_memory",
     "vm.swappiness",
+    "vm.watermark_scale_factor",
     "vm.zone_reclaim_mode",
 ];
 

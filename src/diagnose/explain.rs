@@ -93,9 +93,17 @@ fn advice(template: &AdviceTemplate) -> Advice {
 
 /// The command with a word where a diagnosis puts a name.
 fn named(command: &str) -> String {
-    [("{pid}", "PID"), ("{unit}", "UNIT"), ("{device}", "DEVICE")]
-        .iter()
-        .fold(command.to_owned(), |command, (mark, word)| command.replace(mark, word))
+    [
+        ("{pid}", "PID"),
+        ("{unit}", "UNIT"),
+        ("{device}", "DEVICE"),
+        ("{nice}", "OLD_VALUE"),
+        ("{quota}", "200%"),
+        ("{files}", "OLD_VALUE"),
+        ("{more_files}", "65536"),
+    ]
+    .iter()
+    .fold(command.to_owned(), |command, (mark, word)| command.replace(mark, word))
 }
 
 fn one_line(text: &str) -> String {

@@ -5,6 +5,7 @@
 //! bottleneck; [`causes`] says which finding explains which; [`verdict`] chooses. [`explain`] is no part of it: it says
 //! what each rule is about, without a box to look at.
 
+mod advice;
 pub mod annex;
 pub mod causes;
 pub mod compare;

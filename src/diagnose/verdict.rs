@@ -1,12 +1,13 @@
 //! The verdict: the best finding that no other explains, and who is to blame for it.
 
+use crate::diagnose::advice::advice;
 use crate::diagnose::causes::Judged;
 use crate::diagnose::confidence::word;
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{AdviceTemplate, RULES, Who};
+use crate::diagnose::rules::{RULES, Who};
 use crate::diagnose::step1_load::{Answer, step};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, LOAD_PER_CPU, MEMORY_PRESSURE, ONE_THREAD};
-use crate::model::finding::{Advice, Finding, Severity};
+use crate::model::finding::{Finding, Severity};
 use crate::model::rates::PressureRates;
 use crate::model::reading::{Absence, Reading};
 use crate::model::report::{Culprit, CulpritKind, Since, Verdict};
@@ -249,93 +250,4 @@ pub fn findings(facts: &Facts<'_>, mut judged: Vec<Judged>, verdict: &Verdict) -
             suspects: judged.hit.suspects,
         })
         .collect()
-}
-
-/// The rule's advice with names filled in, that of the fitting remedy first.
-fn advice(facts: &Facts<'_>, judged: &Judged) -> Vec<Advice> {
-    let culprit = culprit(facts, &judged.hit.who, None);
-    let device = judged.hit.device.clone().or_else(|| {
-        culprit
-            .as_ref()
-            .filter(|culprit| culprit.kind == CulpritKind::Device)
-            .map(|culprit| culprit.comm.clone())
-    });
-    let names = Names {
-        pid: culprit.as_ref().and_then(|culprit| culprit.pid).map(|pid| pid.to_string()),
-        unit: culprit.as_ref().and_then(|culprit| culprit.unit.clone()).filter(|unit| is_unit(unit)),
-        device: device.filter(|device| is_plain(device)),
-    };
-    let mut advice: Vec<&AdviceTemplate> = judged.rule.advice.iter().collect();
-    advice.sort_by_key(|template| template.remedy != judged.hit.remedy);
-    advice
-        .into_iter()
-        .filter_map(|template| {
-            // Advice about a unit is of no use where the culprit has none.
-            let command = match template.command {
-                Some(command) => Some(names.fill(command)?),
-                None => None,
-            };
-            Some(Advice {
-                action: template.action.to_owned(),
-                command,
-                risk: template.risk.map(str::to_owned),
-                undo: template.undo.and_then(|undo| names.fill(undo)),
-                remedy: template.remedy,
-            })
-        })
-        .collect()
-}
-
-/// Names that may stand in a command that somebody will paste into a root shell. A name with any other
-/// character than these is left out: it was chosen by whoever started the process.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:@/-".contains(&byte))
-}
-
-fn is_unit(unit: &str) -> bool {
-    is_plain(unit) && [".service", ".scope", ".slice"].iter().any(|suffix| unit.ends_with(suffix))
-}
-
-struct Names {
-    pid: Option<String>,
-    unit: Option<String>,
-    device: Option<String>,
-}
-
-impl Names {
-    /// The command with its names; none when one of them is not known.
-    fn fill(&self, template: &str) -> Option<String> {
-        let mut text = template.to_owned();
-        for (mark, value) in [("{pid}", &self.pid), ("{unit}", &self.unit), ("{device}", &self.device)] {
-            if text.contains(mark) {
-                text = text.replace(mark, value.as_ref()?);
-            }
-        }
-        Some(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_left_out_when_a_name_is_unknown() {
-        let names = Names { pid: Some("12".into()), unit: None, device: None };
-        assert_eq!(names.fill("top -H -p {pid}").as_deref(), Some("top -H -p 12"));
-        assert_eq!(names.fill("systemctl status {unit}"), None);
-        assert_eq!(names.fill("vmstat 1 10").as_deref(), Some("vmstat 1 10"));
-    }
-
-    #[test]
-    fn no_hostile_name_reaches_a_command() {
-        assert!(is_unit("nginx.service"));
-        assert!(is_unit("user@1000.service"));
-        assert!(!is_unit("a;rm -rf $HOME.service"));
-        assert!(!is_plain("-rf"));
-        assert!(!is_plain("sda\n"));
-        assert!(!is_plain("$(id)"));
-    }
 }

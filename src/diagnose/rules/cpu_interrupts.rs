@@ -49,7 +49,7 @@ pub const RULE: Rule = Rule {
             "Spread the packets over more CPUs: more queues, or receive packet steering.",
             "ethtool -L {device} combined $(nproc)",
             "the link may blink",
-            "ethtool -L {device} combined 1",
+            "ethtool -L {device} combined OLD_COUNT",
             Remedy::Tune,
         ),
         look(

@@ -41,7 +41,7 @@ pub const RULE: Rule = Rule {
             "Let it use all CPUs.",
             "taskset -a -p -c 0-1023 {pid}",
             "whoever bound it may have had a reason",
-            "taskset -a -p -c 0 {pid}",
+            "taskset -a -p -c OLD_LIST {pid}",
             Remedy::Tune,
         ),
         look(

@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, trace};
+use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -52,7 +52,7 @@ pub const RULE: Rule = Rule {
             "Give its unit a smaller share, so that the other services keep running.",
             "systemctl set-property --runtime {unit} CPUWeight=50",
             "that unit gets slower",
-            "systemctl set-property --runtime {unit} CPUWeight=100",
+            UNDO_OF_UNIT,
             Remedy::Tune,
         ),
         advise(

@@ -4,7 +4,7 @@
 //! the load looks high and the CPUs idle at the same time. The throttled time adds up over the CPUs.
 
 use crate::diagnose::facts::{Facts, group_stall, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{NotChecked, Remedy, Severity};
@@ -42,9 +42,9 @@ pub const RULE: Rule = Rule {
     advice: &[
         change(
             "Raise the quota of its unit.",
-            "systemctl set-property --runtime {unit} CPUQuota=200%",
+            "systemctl set-property --runtime {unit} CPUQuota={quota}",
             "it may take the CPUs from others",
-            "systemctl set-property --runtime {unit} CPUQuota=",
+            UNDO_OF_UNIT,
             Remedy::Tune,
         ),
         look(

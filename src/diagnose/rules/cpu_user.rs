@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, trace};
+use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
 use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -51,14 +51,14 @@ pub const RULE: Rule = Rule {
             "Give its unit a smaller share, so that the other services keep running.",
             "systemctl set-property --runtime {unit} CPUWeight=50",
             "that unit gets slower",
-            "systemctl set-property --runtime {unit} CPUWeight=100",
+            UNDO_OF_UNIT,
             Remedy::Tune,
         ),
         change(
             "Lower its priority within its group.",
             "renice -n 10 -p {pid}",
             "it gets slower; no effect across cgroups and autogroups",
-            "renice -n 0 -p {pid}",
+            "renice -n {nice} -p {pid}",
             Remedy::Tune,
         ),
         advise("Add CPUs, or faster ones.", Remedy::AddResource),

@@ -38,9 +38,9 @@ pub const RULE: Rule = Rule {
         ),
         change(
             "Raise its limit now, and LimitNOFILE in its unit.",
-            "prlimit --pid {pid} --nofile=65536",
+            "prlimit --pid {pid} --nofile={more_files}",
             "a leak then takes longer to hurt",
-            "prlimit --pid {pid} --nofile=1024",
+            "prlimit --pid {pid} --nofile={files}:",
             Remedy::Tune,
         ),
         advise("Close what is no longer used; set time-outs on idle connections.", Remedy::FixProgram),

@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, group_stall, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
@@ -39,7 +39,7 @@ pub const RULE: Rule = Rule {
             "Raise or lift the limit of its unit.",
             "systemctl set-property --runtime {unit} IOReadBandwidthMax= IOWriteBandwidthMax=",
             "it may take the disk from others",
-            "systemctl revert {unit}",
+            UNDO_OF_UNIT,
             Remedy::Tune,
         ),
         look(

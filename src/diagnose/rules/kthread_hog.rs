@@ -52,7 +52,7 @@ pub const RULE: Rule = Rule {
             "ksmd: let it scan less.",
             "echo 100 > /sys/kernel/mm/ksm/pages_to_scan",
             "equal pages are merged later",
-            "write back the number that the file showed before",
+            "echo OLD_VALUE > /sys/kernel/mm/ksm/pages_to_scan",
             Remedy::Tune,
         ),
         advise(

@@ -5,7 +5,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, group_stall, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
     CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, IO_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE,
@@ -61,7 +61,7 @@ pub const RULE: Rule = Rule {
             "Raise the limit of its unit.",
             "systemctl set-property --runtime {unit} MemoryHigh=infinity MemoryMax=infinity",
             "it may take the memory from others",
-            "systemctl revert {unit}",
+            UNDO_OF_UNIT,
             Remedy::Tune,
         ),
         look(

@@ -6,7 +6,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::OOM_KILLS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::KernelMessage;
@@ -48,7 +48,7 @@ pub const RULE: Rule = Rule {
             "Raise the limit of its unit, where the limit and not the box is too small.",
             "systemctl set-property --runtime {unit} MemoryMax=infinity",
             "it may take the memory from others",
-            "systemctl revert {unit}",
+            UNDO_OF_UNIT,
             Remedy::Tune,
         ),
         advise("Protect what must not die: OOMScoreAdjust=-900 in its unit.", Remedy::Tune),

@@ -6,7 +6,7 @@
 
 use crate::diagnose::confidence::Confidence;
 use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::{rank, suspects};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -58,7 +58,7 @@ pub const RULE: Rule = Rule {
             "Cap its unit now, so that the rest of the box gets its memory back.",
             "systemctl set-property --runtime {unit} MemoryHigh=50%",
             "that unit gets slow, or is killed at MemoryMax",
-            "systemctl set-property --runtime {unit} MemoryHigh=infinity",
+            UNDO_OF_UNIT,
             Remedy::Tune,
         ),
         look(

@@ -232,6 +232,10 @@ impl Hit {
     }
 }
 
+/// What takes `systemctl set-property --runtime` back: its files, and no other that the administrator wrote, as
+/// `systemctl revert` would.
+pub const UNDO_OF_UNIT: &str = "rm -r /run/systemd/system.control/{unit}.d && systemctl daemon-reload";
+
 /// Advice without risk, undo or a command.
 pub const fn advise(action: &'static str, remedy: Remedy) -> AdviceTemplate {
     AdviceTemplate { action, command: None, risk: None, undo: None, remedy }

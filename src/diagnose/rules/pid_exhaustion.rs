@@ -4,7 +4,7 @@
 //! `pid_max` and `threads-max`. TasksMax of a systemd unit is the usual one.
 
 use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::step4_rank::rank;
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
 use crate::model::finding::{Remedy, Severity};
@@ -48,7 +48,7 @@ pub const RULE: Rule = Rule {
             "Raise the limit of its unit.",
             "systemctl set-property --runtime {unit} TasksMax=16384",
             "a runaway then takes longer to stop",
-            "systemctl revert {unit}",
+            UNDO_OF_UNIT,
             Remedy::Tune,
         ),
         advise(

@@ -33,7 +33,7 @@ pub const RULE: Rule = Rule {
             "Take the real-time priority from it.",
             "chrt -o -p 0 {pid}",
             "it no longer goes first",
-            "chrt -r -p 1 {pid}",
+            "chrt -r -p OLD_PRIORITY {pid}",
             Remedy::Tune,
         ),
         advise("A real-time thread must sleep: mend its loop.", Remedy::FixProgram),
