@@ -92,7 +92,7 @@ fn tuning(cli: &Cli, arguments: &TuningArgs) -> Result<u8> {
             let mut both = [told(before)?, told(after)?];
             // What is made of two reports without names has none either.
             redacted(&cli.report, &mut both);
-            let [before, after] = both.map(|told| told.report);
+            let [before, after] = both.map(|told| (told.report, told.annex.work));
             let comparison = diagnose::compare::compare(before, after);
             let text = match cli.report.format {
                 Format::Markdown => render::report_markdown::compare(&comparison),

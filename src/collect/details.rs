@@ -12,6 +12,7 @@ use crate::model::snapshot::StateSamples;
 use crate::model::task::{
     CgroupPaths, MemoryRollup, Pid, ProcessDetails, ProcessReading, ProcessStatus, State,
 };
+use crate::model::tuning::pools;
 use crate::model::units::MIB;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -27,6 +28,15 @@ const CANDIDATES_EACH: usize = 10;
 
 /// Resident sizes whose page tables may be walked for the proportional size: about 5 ms of CPU per GiB.
 const ROLLUP_BUDGET_BYTES: u64 = 2048 * MIB;
+
+/// Pre-fork services of which workers are measured.
+const POOLS_MAX: usize = 4;
+
+/// Workers of each that are measured.
+const POOL_SAMPLES_MAX: usize = 8;
+
+/// Resident sizes that may be walked for that.
+const POOLS_BUDGET_BYTES: u64 = 1024 * MIB;
 
 /// Processes whose swap is asked for when the window saw swapping.
 const SWAP_OWNERS_MAX: usize = 2000;
@@ -92,6 +102,7 @@ pub fn select(
             selection.largest.insert(pid);
         }
     }
+    add_pools(after, page_bytes, &mut selection);
     add_waiting(samples, after, &mut selection);
     if swapping {
         let owners = after.iter().filter(|p| !p.stat.is_kernel_thread()).take(SWAP_OWNERS_MAX);
@@ -101,6 +112,32 @@ pub fn select(
     let alive: BTreeSet<Pid> = after.iter().map(|process| process.stat.pid).collect();
     selection.candidates.retain(|pid| alive.contains(pid));
     selection
+}
+
+/// A few workers of each pre-fork service, from the largest to the smallest: what one takes says how many fit.
+fn add_pools(after: &[ProcessReading], page_bytes: u64, selection: &mut Selection) {
+    let sizes: HashMap<Pid, u64> = after.iter().map(|p| (p.stat.pid, p.stat.rss_pages)).collect();
+    let size = |pid: &Pid| sizes.get(pid).copied().unwrap_or(0).saturating_mul(page_bytes);
+    let users = after.iter().filter(|process| !process.stat.is_kernel_thread());
+    let mut pools: Vec<Vec<(u64, Pid)>> = pools(users.map(|p| (p.stat.pid, p.stat.ppid, p.stat.comm)))
+        .into_iter()
+        .map(|(_, pool)| pool.iter().map(|pid| (size(pid), *pid)).collect())
+        .collect();
+    let sum = |pool: &Vec<(u64, Pid)>| pool.iter().fold(0_u64, |sum, (size, _)| sum.saturating_add(*size));
+    pools.sort_by_key(|pool| std::cmp::Reverse(sum(pool)));
+    let mut walked = 0_u64;
+    for pool in pools.iter_mut().take(POOLS_MAX) {
+        sort_descending(pool);
+        let step = (pool.len() - 1).div_ceil(POOL_SAMPLES_MAX - 1).max(1);
+        // The smallest belongs to the mean as well as the largest.
+        for (size, pid) in pool.iter().step_by(step).chain(pool.last()) {
+            walked = walked.saturating_add(*size);
+            if walked <= POOLS_BUDGET_BYTES {
+                selection.largest.insert(*pid);
+                selection.active.insert(*pid);
+            }
+        }
+    }
 }
 
 fn add_waiting(samples: &StateSamples, after: &[ProcessReading], selection: &mut Selection) {
@@ -127,7 +164,8 @@ fn sort_descending(list: &mut [(u64, Pid)]) {
 /// Reads what `selection` asks for.
 pub fn read(root: &Root, selection: &Selection, scratch: &mut Scratch) -> BTreeMap<Pid, ProcessDetails> {
     let mut details: BTreeMap<Pid, ProcessDetails> = BTreeMap::new();
-    let all = selection.active.iter().chain(&selection.candidates).chain(&selection.swap_owners);
+    let most = selection.active.iter().chain(&selection.candidates);
+    let all = most.chain(&selection.largest).chain(&selection.swap_owners);
     let all: BTreeSet<Pid> = all.copied().collect();
     for pid in all {
         let entry = details.entry(pid).or_default();
@@ -244,6 +282,9 @@ pub fn parse_rollup(bytes: &[u8]) -> Result<MemoryRollup, String> {
     Ok(MemoryRollup {
         pss_bytes: field("Pss").ok_or("no Pss line")?,
         swap_pss_bytes: field("SwapPss").ok_or("no SwapPss line")?,
+        private_bytes: field("Private_Clean")
+            .zip(field("Private_Dirty"))
+            .and_then(|(clean, dirty)| clean.checked_add(dirty)),
     })
 }
 

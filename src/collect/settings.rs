@@ -4,14 +4,14 @@
 //! Every one of them may be missing: older kernels, other network namespaces, features that are off.
 
 use crate::collect::root::Root;
+use crate::model::snapshot::{BlockDevice, BlockKind};
 use crate::model::tuning::KernelSettings;
 
 /// Names as sysctl(8) has them; their files are below /proc/sys.
-const SYSCTLS: [&str; 20] = [
+const SYSCTLS: [&str; 18] = [
     "fs.file-max",
     "kernel.numa_balancing",
     "kernel.pid_max",
-    "kernel.threads-max",
     "net.core.netdev_max_backlog",
     "net.core.rmem_max",
     "net.core.somaxconn",
@@ -24,30 +24,47 @@ const SYSCTLS: [&str; 20] = [
     "vm.dirty_bytes",
     "vm.dirty_ratio",
     "vm.min_free_kbytes",
-    "vm.overcommit_memory",
     "vm.swappiness",
     "vm.watermark_scale_factor",
     "vm.zone_reclaim_mode",
 ];
 
 /// Files that no sysctl stands for, under the names that the report gives them.
-const OTHERS: [(&str, &str); 2] = [
+const OTHERS: [(&str, &str); 4] = [
+    ("cpufreq/scaling_driver", "sys/devices/system/cpu/cpu0/cpufreq/scaling_driver"),
+    ("cpufreq/scaling_governor", "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     ("transparent_hugepage/defrag", "sys/kernel/mm/transparent_hugepage/defrag"),
     ("transparent_hugepage/enabled", "sys/kernel/mm/transparent_hugepage/enabled"),
 ];
 
+/// Settings of a disk, below `queue/`.
+const OF_A_DISK: [&str; 2] = ["read_ahead_kb", "scheduler"];
+
+/// Disks that are asked; a box with more has them all set alike.
+const DISKS_MAX: usize = 32;
+
 /// Longer texts are none of these.
 const LENGTH_MAX: usize = 80;
 
-/// Reads the settings; each that is not there stays absent.
-pub fn read(root: &Root, buffer: &mut Vec<u8>) -> KernelSettings {
+/// Reads the settings, also those of `disks`; each that is not there stays absent.
+pub fn read(root: &Root, disks: &[BlockDevice], buffer: &mut Vec<u8>) -> KernelSettings {
     let mut settings = KernelSettings::default();
-    let sysctls = SYSCTLS.iter().map(|name| (*name, format!("proc/sys/{}", name.replace('.', "/"))));
-    for (name, path) in sysctls.chain(OTHERS.map(|(name, path)| (name, path.to_owned()))) {
+    let sysctls =
+        SYSCTLS.iter().map(|name| ((*name).to_owned(), format!("proc/sys/{}", name.replace('.', "/"))));
+    let others = OTHERS.iter().map(|(name, path)| ((*name).to_owned(), (*path).to_owned()));
+    let whole = |disk: &&BlockDevice| matches!(disk.kind, BlockKind::Disk | BlockKind::Nvme);
+    let queues = disks.iter().filter(whole).take(DISKS_MAX).flat_map(|disk| {
+        OF_A_DISK.map(|file| {
+            let name = format!("{}/queue/{file}", disk.name.replace('/', "!"));
+            let path = format!("sys/block/{name}");
+            (name, path)
+        })
+    });
+    for (name, path) in sysctls.chain(others).chain(queues) {
         if root.read_once(&path, buffer).is_ok()
             && let Some(text) = parse(buffer)
         {
-            settings.0.insert(name.to_owned(), text);
+            settings.0.insert(name, text);
         }
     }
     settings

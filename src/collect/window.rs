@@ -120,7 +120,13 @@ pub fn follow(
     }
     let details = details::read(root, &selection, &mut scratch);
     let block_devices = block_devices::read(root, &mut scratch.bytes);
-    let limits = follow_up::limits(root, &before, &mut after, &mut scratch);
+    let limits = follow_up::limits(
+        root,
+        &before,
+        &mut after,
+        block_devices.as_deref().unwrap_or_default(),
+        &mut scratch,
+    );
     keep_seen_users(&mut host, &details);
     let recording = Recording {
         source: Source::Live,
@@ -304,7 +310,14 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
     let mut after = full(&root, &host, at, &mut scratch)?;
     sampler.finish(&root, at, &mut scratch);
     let details = details::read(&root, &details::recorded(&root), &mut scratch);
-    let limits = follow_up::limits(&root, &before, &mut after, &mut scratch);
+    let block_devices = block_devices::read(&root, &mut scratch.bytes);
+    let limits = follow_up::limits(
+        &root,
+        &before,
+        &mut after,
+        block_devices.as_deref().unwrap_or_default(),
+        &mut scratch,
+    );
     let Followings { target, watched, refused } = followings(follower);
     Ok(Recording {
         source: Source::Capture,
@@ -317,7 +330,7 @@ pub fn replay(capture: Capture) -> Result<Recording, Absence> {
         slices,
         samples: sampler.into_samples(),
         details,
-        block_devices: block_devices::read(&root, &mut scratch.bytes),
+        block_devices,
         target,
         watched,
         refused,

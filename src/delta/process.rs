@@ -127,6 +127,8 @@ fn counters(
         rss_growth_bytes: i64::try_from(rss_bytes).unwrap_or(i64::MAX)
             - i64::try_from(rss_before).unwrap_or(i64::MAX),
         pss_bytes: None,
+        private_bytes: None,
+        swap_pss_bytes: None,
         rss_unevictable_bytes: None,
         swap_bytes: None,
         read_bytes_per_second: io(|process| process.io.map(|io| io.read_bytes)),
@@ -162,6 +164,8 @@ fn describe(rates: &mut ProcessRates, details: Option<&ProcessDetails>, recordin
     }
     if let Some(Ok(memory)) = &details.memory {
         rates.pss_bytes = Some(memory.pss_bytes);
+        rates.private_bytes = memory.private_bytes;
+        rates.swap_pss_bytes = Some(memory.swap_pss_bytes);
     }
     if let Some(Ok(bytes)) = &details.command_line {
         rates.command_line = command_line(bytes);

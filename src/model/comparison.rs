@@ -17,6 +17,8 @@ pub enum Outcome {
     Worse,
     /// Nothing was wrong, and nothing is.
     Healthy,
+    /// It is gone, but nothing shows that a fix is why: the work is gone as well, or it is another box.
+    NotShown,
     /// One of the two windows allows no answer.
     Unknown,
 }
@@ -31,9 +33,22 @@ impl Outcome {
             Self::NotFixed => "not fixed",
             Self::Worse => "worse",
             Self::Healthy => "healthy",
+            Self::NotShown => "not shown",
             Self::Unknown => "unknown",
         }
     }
+}
+
+/// How much a box did in a window, as far as the kernel counts it: a bottleneck that is gone while all of this fell was
+/// not fixed, but left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Work {
+    /// CPU time of programs outside of the kernel, in CPUs.
+    pub user_cpus: Option<f64>,
+    /// Packets received, all interfaces.
+    pub packets_per_second: Option<f64>,
+    /// Read from and written to disks, swapping left out.
+    pub disk_bytes_per_second: Option<f64>,
 }
 
 /// One number of both windows.
@@ -43,6 +58,8 @@ pub struct Number {
     pub metric: String,
     /// Its unit.
     pub unit: String,
+    /// Where it was read.
+    pub source: String,
     /// Before.
     pub before: Option<f64>,
     /// After.

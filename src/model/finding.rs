@@ -50,6 +50,24 @@ pub struct Evidence {
     pub threshold_changed: bool,
 }
 
+impl Evidence {
+    /// Whether less of it is worse: of what runs out, the critical limit is the lower one.
+    pub fn falls(&self) -> bool {
+        self.warning.zip(self.critical).is_some_and(|(warning, critical)| critical < warning)
+    }
+
+    /// The limit that the value is at or beyond.
+    pub fn beyond(&self) -> Option<Severity> {
+        let value = self.value?;
+        let past = |limit: f64| if self.falls() { value <= limit } else { value >= limit };
+        match (self.warning, self.critical) {
+            (_, Some(critical)) if past(critical) => Some(Severity::Critical),
+            (Some(warning), _) if past(warning) => Some(Severity::Warning),
+            _ => None,
+        }
+    }
+}
+
 /// Which part a process plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -214,6 +214,8 @@ pub struct MemoryRollup {
     pub pss_bytes: u64,
     /// Proportional share of swap.
     pub swap_pss_bytes: u64,
+    /// Pages that nobody else has, `Private_Clean` and `Private_Dirty`: what one more process like this adds.
+    pub private_bytes: Option<u64>,
 }
 
 /// Where a process sits in each cgroup hierarchy.

@@ -40,6 +40,10 @@ pub struct ProcessRates {
     pub rss_growth_bytes: i64,
     /// Proportional size.
     pub pss_bytes: Option<u64>,
+    /// Of that, pages that nobody else has.
+    pub private_bytes: Option<u64>,
+    /// Proportional share of swap.
+    pub swap_pss_bytes: Option<u64>,
     /// Resident anonymous and shared memory: what a page cache could not drop.
     pub rss_unevictable_bytes: Option<u64>,
     /// Swapped out.

@@ -1,7 +1,10 @@
 //! What the tuning report says beyond the diagnosis: settings that matter here, and how many workers fit.
 
+use crate::model::comparison::Work;
 use crate::model::explanation::Explanation;
+use crate::model::finding::Evidence;
 use crate::model::series::Series;
+use crate::model::task::{Comm, Pid};
 use std::collections::BTreeMap;
 
 /// Settings of the kernel as they were at the end of the window, by their sysctl(8) names: `vm.swappiness`.
@@ -37,12 +40,14 @@ pub struct Annex {
     pub settings_known: bool,
     /// Services of many like processes, and how many fit.
     pub workers: Vec<Workers>,
+    /// How much was done in the window.
+    pub work: Work,
     /// Facts of the box: a name and what it is.
     pub facts: Vec<(String, String)>,
 }
 
 /// A setting that differs from a sensible value while the evidence says that this matters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SettingNote {
     /// Name as sysctl(8) has it.
     pub name: String,
@@ -54,35 +59,64 @@ pub struct SettingNote {
     pub why: String,
     /// Id of the finding that makes it matter.
     pub finding: String,
+    /// That finding's numbers at or beyond a limit.
+    pub evidence: Vec<Evidence>,
     /// What to type.
     pub command: String,
     /// What it may break.
     pub risk: String,
     /// How to take it back.
     pub undo: String,
+    /// Where it is documented.
+    pub source: String,
 }
 
-/// Many like processes of one service, and the arithmetic of their number.
+/// Fewer like processes than this are no pool.
+pub const WORKERS_MIN: usize = 3;
+
+/// Processes that look like the workers of a pre-fork service: three or more children of one parent that bears their
+/// name. Takes the id, the parent and the name of every process.
+pub fn pools(processes: impl Iterator<Item = (Pid, Pid, Comm)> + Clone) -> Vec<(Comm, Vec<Pid>)> {
+    let names: BTreeMap<Pid, Comm> = processes.clone().map(|(pid, _, comm)| (pid, comm)).collect();
+    let mut pools: BTreeMap<Pid, (Comm, Vec<Pid>)> = BTreeMap::new();
+    for (pid, parent, comm) in processes.filter(|(_, parent, _)| *parent > 1) {
+        if names.get(&parent) == Some(&comm) {
+            pools.entry(parent).or_insert_with(|| (comm, Vec::new())).1.push(pid);
+        }
+    }
+    pools.into_values().filter(|(_, pool)| pool.len() >= WORKERS_MIN).collect()
+}
+
+/// The workers of one pre-fork service, and the arithmetic of their number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workers {
     /// Name.
     pub comm: String,
     /// Systemd unit, container or pod.
     pub unit: Option<String>,
-    /// Processes at the end of the window.
-    pub count: u32,
-    /// Of those, the ones whose proportional size was read.
-    pub measured_count: u32,
-    /// Mean of what one takes: proportional size, shared pages counted once over all, and its swap.
+    /// Workers at the end of the window; their parent is none.
+    pub count: u64,
+    /// Of those, the ones that were measured.
+    pub measured_count: u64,
+    /// Mean of what one adds: its own pages, resident or swapped. Where the kernel does not tell those apart, its
+    /// proportional size and its share of swap.
     pub bytes_each: f64,
-    /// What all hold together.
+    /// The same of the largest that was measured.
+    pub largest_bytes: f64,
+    /// Mean proportional size: its own pages, and its share of those that it has in common with others.
+    pub proportional_bytes: f64,
+    /// Whether `bytes_each` is of its own pages.
+    pub own_known: bool,
+    /// What all of them hold of the memory now, by the mean.
     pub held_bytes: f64,
-    /// Memory that could still be had (`MemAvailable`), or that is left below the limit of their group.
+    /// Memory that could still be had (`MemAvailable`), or that is left below a limit.
     pub available_bytes: f64,
-    /// Whether that is a group's limit, not the box.
-    pub limited: bool,
-    /// Kept back for growth and the page cache.
+    /// The control group whose limit that is; none when it is the box.
+    pub limited_by: Option<String>,
+    /// Kept back for growth, the page cache and the kernel.
     pub reserve_bytes: f64,
-    /// How many fit: (available + held - reserve) by what one takes, rounded down.
+    /// How many fit: (available + held - reserve) by what one adds, rounded down.
     pub fit_count: u64,
+    /// The same if each grew to the size of the largest.
+    pub fit_largest_count: u64,
 }

@@ -19,7 +19,7 @@ mod why;
 mod window;
 mod words;
 
-pub(super) use advice::{actionable, fit_words};
+pub(super) use advice::{actionable, fit_words, risk, sum_words, worked};
 pub(super) use compare::change;
 
 use crate::model::comparison::Comparison;

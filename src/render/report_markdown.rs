@@ -3,7 +3,7 @@
 //! Whoever names a process writes into the ticket of whoever reports it: names are in the text as words only.
 
 use super::escape;
-use super::html::{actionable, change, fit_words};
+use super::html::{actionable, change, fit_words, risk, sum_words, worked};
 use super::text_evidence::{label, quantity};
 use crate::model::comparison::Comparison;
 use crate::model::finding::{Evidence, Severity};
@@ -42,32 +42,17 @@ pub fn render(report: &Report, annex: &Annex) -> String {
     for finding in actionable(report) {
         page.add(&format!("### Against {}", words(&finding.id, 60)));
         for advice in finding.advice.iter().take(LINES_MAX) {
-            page.add(&format!("- {} ({})", words(&advice.action, SENTENCE_MAX), advice.remedy.words()));
-            page.command(advice.command.as_deref());
-            if let Some(undo) = &advice.undo {
-                page.add(&format!("  Undo: {}", words(undo, 200)));
-            }
+            page.add(&format!(
+                "- {} ({}; risk: {})",
+                words(&advice.action, SENTENCE_MAX),
+                advice.remedy.words(),
+                words(risk(advice), 120)
+            ));
+            page.command(advice.command.as_deref(), advice.undo.as_deref());
         }
+        page.add(&format!("It worked when {}.", words(&worked(finding), SENTENCE_MAX)));
     }
-    if !annex.settings.is_empty() {
-        page.add("### Settings");
-    }
-    for note in annex.settings.iter().take(LINES_MAX) {
-        page.add(&format!(
-            "- {} is {}: {} Sensible: {}.",
-            words(&note.name, 60),
-            words(&note.value, 40),
-            words(&note.why, 200),
-            words(&note.sensible, 100)
-        ));
-        page.command(Some(&note.command));
-    }
-    if !annex.workers.is_empty() {
-        page.add("### Workers");
-    }
-    for workers in annex.workers.iter().take(LINES_MAX) {
-        page.add(&format!("- {}: {}", words(&workers.comm, 40), fit_words(workers)));
-    }
+    sizes(&mut page, annex);
     numbers(&mut page, report);
     if !report.not_checked.is_empty() {
         page.add("### Not checked");
@@ -76,6 +61,31 @@ pub fn render(report: &Report, annex: &Annex) -> String {
         page.add(&format!("- {}: {}", words(&item.what, 80), words(&item.reason, 120)));
     }
     page.out
+}
+
+/// Settings that matter here, and how many workers fit.
+fn sizes(page: &mut Page, annex: &Annex) {
+    if !annex.settings.is_empty() {
+        page.add("### Settings");
+    }
+    for note in annex.settings.iter().take(LINES_MAX) {
+        page.add(&format!(
+            "- {} is {}: {} Sensible: {}. Risk: {}",
+            words(&note.name, 60),
+            words(&note.value, 40),
+            words(&note.why, 200),
+            words(&note.sensible, 100),
+            words(&note.risk, 120)
+        ));
+        page.command(Some(&note.command), Some(&note.undo));
+    }
+    if !annex.workers.is_empty() {
+        page.add("### Workers");
+    }
+    for workers in annex.workers.iter().take(LINES_MAX) {
+        let (name, fit, sum) = (words(&workers.comm, 40), fit_words(workers), sum_words(workers));
+        page.add(&format!("- {name}: {fit}. {}", words(&sum, SENTENCE_MAX)));
+    }
 }
 
 fn numbers(page: &mut Page, report: &Report) {
@@ -165,15 +175,18 @@ impl Page {
         self.out.push('\n');
     }
 
-    /// A command in a fence below its item. One that could end the fence, or is too long, is none.
-    fn command(&mut self, command: Option<&str>) {
-        let Some(command) = command.map(escape::terminal).filter(|command| command.len() <= 400) else {
-            return;
-        };
-        if !command.contains("```") {
-            self.add(&format!("  ```sh\n  {command}\n  ```"));
-        }
+    /// A command in a fence below its item, and what takes it back. What could end the fence, or is too long, is left
+    /// out: half of a command is a different one.
+    fn command(&mut self, command: Option<&str>, undo: Option<&str>) {
+        let Some(command) = command.and_then(fenced) else { return };
+        let undo = undo.and_then(fenced).map(|undo| format!("\n  # undo:\n  {undo}")).unwrap_or_default();
+        self.add(&format!("  ```sh\n  {command}{undo}\n  ```"));
     }
+}
+
+fn fenced(text: &str) -> Option<String> {
+    let visible = escape::terminal(text).into_owned();
+    (visible.len() <= 400 && !visible.contains("```")).then_some(visible)
 }
 
 /// `text` as words and nothing else, no longer than `most` characters.

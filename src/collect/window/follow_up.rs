@@ -4,7 +4,7 @@
 use crate::collect::processes::Scratch;
 use crate::collect::root::Root;
 use crate::collect::{cgroups, kernel_log, mounts, peers, settings, sockets, tables};
-use crate::model::snapshot::{CpuTicks, FullSnapshot, LimitReadings, SystemSnapshot};
+use crate::model::snapshot::{BlockDevice, CpuTicks, FullSnapshot, LimitReadings, SystemSnapshot};
 use crate::model::task::{Pid, State};
 use std::collections::HashMap;
 
@@ -19,6 +19,7 @@ pub(super) fn limits(
     root: &Root,
     before: &FullSnapshot,
     after: &mut FullSnapshot,
+    disks: &[BlockDevice],
     scratch: &mut Scratch,
 ) -> LimitReadings {
     if let (Ok(then), Ok(now)) = (&before.cgroups, &mut after.cgroups) {
@@ -43,7 +44,7 @@ pub(super) fn limits(
         } else {
             Vec::new()
         },
-        settings: settings::read(root, &mut scratch.bytes),
+        settings: settings::read(root, disks, &mut scratch.bytes),
         kernel_log: kernel_log::read(root, &mut scratch.bytes),
     }
 }

@@ -38,6 +38,11 @@ pub const RULE: Rule = Rule {
             "Mend why it does not accept: it is busy, blocked, or has too few workers.",
             Remedy::FixProgram,
         ),
+        advise(
+            "Let the program ask for a longer queue, where only bursts overflow it: the backlog of listen(2), which \
+             most servers have in their configuration.",
+            Remedy::Tune,
+        ),
         change(
             "A longer queue; the program must ask for it as well (backlog of listen).",
             "sysctl net.core.somaxconn=4096",

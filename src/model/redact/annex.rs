@@ -1,6 +1,7 @@
 //! What the tuning report has beside the report, taken apart likewise.
 
 use super::Redactor;
+use crate::model::comparison::Work;
 use crate::model::explanation::Explanation;
 use crate::model::series::{DiskSlice, Series, Slice};
 use crate::model::tuning::{Annex, SettingNote, Workers};
@@ -16,11 +17,12 @@ impl Redactor {
             settings,
             settings_known: _,
             workers,
+            work: Work { user_cpus: _, packets_per_second: _, disk_bytes_per_second: _ },
             facts,
         } = annex;
         slices.iter_mut().for_each(|slice| self.slice(slice));
         explanations.iter().for_each(same_everywhere);
-        settings.iter().for_each(of_the_kernel);
+        settings.iter_mut().for_each(|setting| self.setting(setting));
         workers.iter_mut().for_each(|workers| self.workers(workers));
         facts.iter_mut().for_each(|(_, fact)| *fact = self.fact(fact));
     }
@@ -50,6 +52,24 @@ impl Redactor {
         }
     }
 
+    /// What else is there is names of settings, their numbers and the program's own words.
+    fn setting(&mut self, setting: &mut SettingNote) {
+        let SettingNote {
+            name: _,
+            value: _,
+            sensible: _,
+            why,
+            finding: _,
+            evidence,
+            command: _,
+            risk: _,
+            undo: _,
+            source: _,
+        } = setting;
+        self.in_place(why);
+        evidence.iter_mut().for_each(|evidence| self.evidence(evidence));
+    }
+
     fn workers(&mut self, workers: &mut Workers) {
         let Workers {
             comm,
@@ -57,12 +77,17 @@ impl Redactor {
             count: _,
             measured_count: _,
             bytes_each: _,
+            largest_bytes: _,
+            proportional_bytes: _,
+            own_known: _,
             held_bytes: _,
             available_bytes: _,
-            limited: _,
+            limited_by,
             reserve_bytes: _,
             fit_count: _,
+            fit_largest_count: _,
         } = workers;
+        self.unit_of(limited_by);
         self.process_of(comm);
         self.unit_of(unit);
     }
@@ -81,10 +106,4 @@ fn same_everywhere(explanation: &Explanation) {
         advice: _,
         sources: _,
     } = explanation;
-}
-
-/// Names of settings, their numbers and the program's own words; a box that is called `vm` must not change them.
-fn of_the_kernel(setting: &SettingNote) {
-    let SettingNote { name: _, value: _, sensible: _, why: _, finding: _, command: _, risk: _, undo: _ } =
-        setting;
 }

@@ -177,7 +177,7 @@ impl Redactor {
         evidence.iter_mut().for_each(|evidence| self.evidence(evidence));
     }
 
-    fn evidence(&mut self, evidence: &mut Evidence) {
+    pub(super) fn evidence(&mut self, evidence: &mut Evidence) {
         let Evidence {
             metric: _,
             value: _,

@@ -15,7 +15,7 @@ const NUMBERS_MAX: usize = 40;
 pub(super) fn header(comparison: &Comparison) -> Markup {
     let (tone, mark) = match comparison.outcome {
         Outcome::Fixed | Outcome::Healthy => ("ok", "✓"),
-        Outcome::Better | Outcome::Moved | Outcome::Unknown => ("warning", "▲"),
+        Outcome::Better | Outcome::Moved | Outcome::NotShown | Outcome::Unknown => ("warning", "▲"),
         Outcome::NotFixed | Outcome::Worse => ("critical", "✖"),
     };
     html! {

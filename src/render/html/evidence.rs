@@ -2,7 +2,7 @@
 
 use super::verdict::symbol;
 use super::words::{cut, name, sentence};
-use crate::model::finding::{Evidence, Finding, Role, Severity, Suspect};
+use crate::model::finding::{Evidence, Finding, Role, Suspect};
 use crate::model::report::Report;
 use crate::model::units::percent;
 use crate::render::text_evidence::{label, quantity};
@@ -10,18 +10,6 @@ use maud::{Markup, html};
 
 /// Findings that are shown; a report with more has a fault of its own.
 const FINDINGS_MAX: usize = 40;
-
-/// Whether a value is at a limit or beyond it; of what runs out, the critical limit is the lower one.
-pub(super) fn beyond(evidence: &Evidence) -> Option<Severity> {
-    let value = evidence.value?;
-    let falling = matches!((evidence.warning, evidence.critical), (Some(w), Some(c)) if c < w);
-    let past = |limit: f64| if falling { value <= limit } else { value >= limit };
-    match (evidence.warning, evidence.critical) {
-        (_, Some(critical)) if past(critical) => Some(Severity::Critical),
-        (Some(warning), _) if past(warning) => Some(Severity::Warning),
-        _ => None,
-    }
-}
 
 /// `memory wait 61 %`, in words.
 pub(super) fn said(evidence: &Evidence) -> String {
@@ -32,8 +20,7 @@ pub(super) fn said(evidence: &Evidence) -> String {
 /// What the number is when all is well: `below 10 %`.
 pub(super) fn goal(evidence: &Evidence) -> Option<String> {
     let limit = quantity(evidence.warning?, &evidence.unit);
-    let falling = matches!((evidence.warning, evidence.critical), (Some(w), Some(c)) if c < w);
-    Some(format!("{} {limit}", if falling { "above" } else { "below" }))
+    Some(format!("{} {limit}", if evidence.falls() { "above" } else { "below" }))
 }
 
 /// Everything that was found and is worth a warning, and what is known besides.
@@ -85,9 +72,9 @@ fn table(place: usize, id: &str, evidence: &[Evidence]) -> Markup {
                     @let limit = |limit: Option<f64>| limit.map_or_else(|| "–".to_owned(), |limit| quantity(limit, &item.unit));
                     tr {
                         th scope="row" { (name(&label(&item.metric))) }
-                        td class=(if beyond(item).is_some() { "n over" } else { "n" }) {
+                        td class=(if item.beyond().is_some() { "n over" } else { "n" }) {
                             (item.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &item.unit)))
-                            @if let Some(severity) = beyond(item) { " " span title=(severity.word()) { (symbol(severity)) } }
+                            @if let Some(severity) = item.beyond() { " " span title=(severity.word()) { (symbol(severity)) } }
                         }
                         td.n { (limit(item.warning)) }
                         td.n { (limit(item.critical)) }
