@@ -318,6 +318,9 @@ mod tests {
             b"00400000-7fff [rollup]\nRss: 100 kB\nPss: 60 kB\nPss_Anon: 5 kB\nSwap: 9 kB\nSwapPss: 8 kB\n";
         let rollup = parse_rollup(text).unwrap();
         assert_eq!((rollup.pss_bytes, rollup.swap_pss_bytes), (61_440, 8192));
+        assert_eq!(rollup.private_bytes, None);
+        let text = b"Pss: 60 kB\nPrivate_Clean: 2 kB\nPrivate_Dirty: 30 kB\nSwapPss: 8 kB\n";
+        assert_eq!(parse_rollup(text).unwrap().private_bytes, Some(32_768));
         assert!(parse_rollup(b"").is_err());
     }
 }

@@ -26,7 +26,7 @@ pub fn compare((before, did): (Report, Work), (after, does): (Report, Work)) -> 
     Comparison {
         outcome,
         sentence: sentence(outcome, &before, &after, &works),
-        caveats: caveats(&before, &after, &works),
+        caveats: caveats(outcome, &before, &after, &works),
         numbers: numbers(&before, &after, &works),
         gone: was.iter().filter(|id| !in_both(id, &is)).cloned().collect(),
         new: is.iter().filter(|id| !in_both(id, &was)).cloned().collect(),
@@ -204,7 +204,7 @@ fn quantity(value: f64, unit: &str) -> String {
     }
 }
 
-fn caveats(before: &Report, after: &Report, works: &[Number]) -> Vec<String> {
+fn caveats(outcome: Outcome, before: &Report, after: &Report, works: &[Number]) -> Vec<String> {
     let mut caveats = Vec::new();
     if before.window == after.window && before.host.boot_id == after.host.boot_id {
         caveats.push("Both files are of the same window.".to_owned());
@@ -235,7 +235,8 @@ fn caveats(before: &Report, after: &Report, works: &[Number]) -> Vec<String> {
     if after.window.started_at < before.window.started_at {
         caveats.push("The second window is the older one: they may be in the wrong order.".to_owned());
     }
-    if idle(works) {
+    // Where the outcome is not that already.
+    if idle(works) && outcome != Outcome::NotShown {
         caveats.push("There was much less to do in the second window: less work hides a bottleneck as well as a fix does.".to_owned());
     }
     caveats

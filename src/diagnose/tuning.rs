@@ -141,6 +141,13 @@ mod tests {
             commands(&KernelSettings::default(), "transparent_hugepage/defrag", "always", "madvise");
         assert_eq!(set, "echo madvise > /sys/kernel/mm/transparent_hugepage/defrag");
         assert!(undo.starts_with("echo always"));
+        let none = KernelSettings::default();
+        let (set, undo) = commands(&none, "sda/queue/scheduler", "bfq", "mq-deadline");
+        assert_eq!(set, "echo mq-deadline > /sys/block/sda/queue/scheduler");
+        assert_eq!(undo, "echo bfq > /sys/block/sda/queue/scheduler");
+        let (set, undo) = commands(&none, "cpufreq/scaling_governor", "powersave", "performance");
+        assert_eq!(set, "cpupower frequency-set -g performance");
+        assert_eq!(undo, "cpupower frequency-set -g powersave");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::text_evidence::{label, quantity};
 use crate::model::comparison::Comparison;
 use crate::model::finding::{Evidence, Severity};
 use crate::model::report::Report;
-use crate::model::tuning::Annex;
+use crate::model::tuning::{Annex, SettingNote};
 use crate::model::units::{human_seconds, percent};
 
 /// Characters of a sentence, so that a ticket stays one.
@@ -52,7 +52,7 @@ pub fn render(report: &Report, annex: &Annex) -> String {
         }
         page.add(&format!("It worked when {}.", words(&worked(finding), SENTENCE_MAX)));
     }
-    sizes(&mut page, annex);
+    sizes(&mut page, report, annex);
     numbers(&mut page, report);
     if !report.not_checked.is_empty() {
         page.add("### Not checked");
@@ -64,11 +64,16 @@ pub fn render(report: &Report, annex: &Annex) -> String {
 }
 
 /// Settings that matter here, and how many workers fit.
-fn sizes(page: &mut Page, annex: &Annex) {
-    if !annex.settings.is_empty() {
+fn sizes(page: &mut Page, report: &Report, annex: &Annex) {
+    // What the advice above sets already is not said twice.
+    let typed: Vec<&str> =
+        actionable(report).iter().flat_map(|it| &it.advice).filter_map(|it| it.command.as_deref()).collect();
+    let said = |note: &&SettingNote| typed.iter().any(|command| command.contains(&note.name));
+    let notes: Vec<&SettingNote> = annex.settings.iter().filter(|note| !said(note)).take(LINES_MAX).collect();
+    if !notes.is_empty() {
         page.add("### Settings");
     }
-    for note in annex.settings.iter().take(LINES_MAX) {
+    for note in notes {
         page.add(&format!(
             "- {} is {}: {} Sensible: {}. Risk: {}",
             words(&note.name, 60),

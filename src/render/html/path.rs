@@ -53,9 +53,12 @@ fn ratio(report: &Report, label: &'static str, metric: &str) -> Meter {
 
 fn meters(report: &Report) -> [Vec<Meter>; 2] {
     let swaps = report.steps.iter().any(|step| step.step == StepId::SwapOrDisk && step.answer == "swap");
+    // Where nobody waits for I/O the question of swap or disk does not come up.
+    let asks = report.steps.iter().any(|step| step.step == StepId::SwapOrDisk);
+    let asked = |value, unit| if asks { said(value, unit) } else { "not asked".to_owned() };
     let rate = |label, metric| {
         let value = number(report, metric);
-        Meter { label, value: said(value, "per_second"), ratio: None, answer: swaps && value > Some(0.0) }
+        Meter { label, value: asked(value, "per_second"), ratio: None, answer: swaps && value > Some(0.0) }
     };
     [
         vec![
@@ -67,10 +70,13 @@ fn meters(report: &Report) -> [Vec<Meter>; 2] {
         vec![
             rate("from swap", "swap_in_pages_per_second"),
             rate("to swap", "swap_out_pages_per_second"),
-            ratio(report, "disk busy", "disk_utilization_ratio"),
             Meter {
-                label: "time of a request",
-                value: said(number(report, "disk_await_seconds"), "seconds"),
+                value: asked(number(report, "disk_utilization_ratio"), "ratio"),
+                ..ratio(report, "disk busy", "disk_utilization_ratio")
+            },
+            Meter {
+                label: "a request",
+                value: asked(number(report, "disk_await_seconds"), "seconds"),
                 ratio: None,
                 answer: false,
             },
