@@ -84,7 +84,7 @@ fn fit(comm: String, count: usize, sizes: &[Size], room: Room) -> Option<Workers
     let added = |size: &Size| resident(size) + size.swapped;
     let bytes_each = mean(&added);
     // Neither without a size nor of nothing is there a quotient.
-    if !(bytes_each > 0.0) {
+    if bytes_each.is_nan() || bytes_each <= 0.0 {
         return None;
     }
     let largest_bytes = sizes.iter().map(added).fold(0.0, f64::max);
