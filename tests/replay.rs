@@ -313,7 +313,10 @@ fn two_captures_say_whether_the_fix_worked() {
     };
     assert!(
         compare("memory-swap", "none", "markdown")
-            .contains("The bottleneck memory-swap is gone; now there is none.")
+            .contains("The bottleneck memory-swap is gone, and there is still work: user cpus went from")
+    );
+    assert!(
+        compare("cpu-user", "none", "markdown").contains("Less of cpu-user, but the work is gone as well")
     );
     assert!(compare("cpu-user", "cpu-user", "html").contains("Not fixed: cpu-user is still there"));
     assert!(compare("none", "cpu-user", "html").contains("Worse: nothing was short before"));

@@ -12,7 +12,7 @@ const CLEARLY: f64 = 0.3;
 const WORK_MIN: [f64; 3] = [0.1, 50.0, 1_048_576.0];
 
 /// Work that fell below this part of what it was is gone.
-const KEPT: f64 = 0.5;
+const KEPT: f64 = 0.7;
 
 /// These are states of the box, which no want of work takes away.
 const STATES: [&str; 2] = ["disk-full", "inodes-full"];
