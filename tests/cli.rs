@@ -596,7 +596,7 @@ fn an_explanation_has_its_limits_looks_and_fixes() {
         "  $ vmstat 1 5\n    si above 0",
         "Fix it now, by tuning\n",
         "    $ systemctl set-property --runtime UNIT MemoryHigh=50%\n    risk: ",
-        "    undo: systemctl set-property --runtime UNIT MemoryHigh=infinity\n",
+        "    undo: rm -r /run/systemd/system.control/UNIT.d && systemctl daemon-reload\n",
         "Fix it in the program\n",
         "Fix it by adding the resource\n",
         "Fix it by distributing the work\n",
