@@ -14,7 +14,7 @@ use crate::model::tuning::{Workers, pools};
 const SERVICES_MAX: usize = 4;
 
 /// Share of the memory that a service holds before its size matters.
-const HELD_MIN_RATIO: f64 = 0.005;
+const HELD_MIN_RATIO: f64 = 0.001;
 
 /// Kept back for growth, the page cache and the kernel, of the memory that counts. A house value.
 const RESERVE_RATIO: f64 = 0.1;
