@@ -27,6 +27,22 @@ pub fn read(root: &Root, pids: &[Pid], buffer: &mut Vec<u8>) -> Vec<PeerWait> {
 }
 
 fn of_process(root: &Root, pid: Pid, buffer: &mut Vec<u8>) -> Option<PeerWait> {
+    let mut tids = Vec::new();
+    root.tids(pid, &mut tids).ok()?;
+    let mut wait = PeerWait { pid, threads_count: 0, waiting_count: 0, peers: Vec::new() };
+    for tid in tids.into_iter().take(THREADS_MAX) {
+        if root.read(&format!("proc/{pid}/task/{tid}/wchan"), buffer).is_err() {
+            continue;
+        }
+        wait.threads_count += 1;
+        let channel = parse_wait_channel(buffer);
+        let waits = channel.is_some_and(|channel| channel.function().is_some_and(waits_for_tcp_peer));
+        wait.waiting_count += u32::from(waits);
+    }
+    // To walk the kernel's table of sockets takes longer than all the rest.
+    if wait.waiting_count == 0 {
+        return None;
+    }
     let mut connections = Vec::new();
     let mut listening = BTreeSet::new();
     for file in ["tcp", "tcp6"] {
@@ -43,18 +59,6 @@ fn of_process(root: &Root, pid: Pid, buffer: &mut Vec<u8>) -> Option<PeerWait> {
                 _ => {}
             }
         }
-    }
-    let mut tids = Vec::new();
-    root.tids(pid, &mut tids).ok()?;
-    let mut wait = PeerWait { pid, threads_count: 0, waiting_count: 0, peers: Vec::new() };
-    for tid in tids.into_iter().take(THREADS_MAX) {
-        if root.read(&format!("proc/{pid}/task/{tid}/wchan"), buffer).is_err() {
-            continue;
-        }
-        wait.threads_count += 1;
-        let channel = parse_wait_channel(buffer);
-        let waits = channel.is_some_and(|channel| channel.function().is_some_and(waits_for_tcp_peer));
-        wait.waiting_count += u32::from(waits);
     }
     let inodes: BTreeSet<u64> = inodes_of(root, pid).collect();
     let mut peers: BTreeMap<(IpAddr, u16), u32> = BTreeMap::new();

@@ -163,11 +163,9 @@ impl Live {
     }
 
     pub(super) fn entries_count(&self, path: &str, names: &mut Vec<u8>) -> Reading<u64> {
-        let absence = |errno| self.absence(path, errno);
-        let directory = self.open(path, OFlags::PATH).map_err(absence)?;
         // The size of a copied directory is that of its names on a disk.
         if !self.copied {
-            let size = rustix::fs::fstat(&directory).map_err(absence)?.st_size;
+            let size = self.stat(path).map_err(|errno| self.absence(path, errno))?.st_size;
             if size > 0 {
                 return Ok(u64::try_from(size).unwrap_or(0));
             }
@@ -175,6 +173,14 @@ impl Live {
         let mut count = 0;
         self.each_name(path, names, |_| count += 1)?;
         Ok(count)
+    }
+
+    /// By name, which spares to open and close it; under another root only an open one is sure to be inside.
+    fn stat(&self, path: &str) -> Result<rustix::fs::Stat, Errno> {
+        match path.strip_prefix("proc/") {
+            Some(rest) if !self.elsewhere => rustix::fs::statat(&self.proc, rest, AtFlags::empty()),
+            _ => rustix::fs::fstat(self.open(path, OFlags::PATH)?),
+        }
     }
 
     /// Writes `text` to the file, and gives it back open.
