@@ -759,7 +759,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__schema)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
+            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help report watch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -960,7 +960,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__watch)
-            opts="-h --interval --root --on-change --raise --clear --exec --webhook --alertmanager --state --count --trigger --trigger-dir --trigger-keep --without-command-lines --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
+            opts="-h --interval --root --on-change --raise --clear --exec --webhook --alertmanager --instance --state --count --trigger --trigger-dir --trigger-keep --without-command-lines --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -994,6 +994,10 @@ _diag() {
                     return 0
                     ;;
                 --alertmanager)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --instance)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -65,7 +65,7 @@ complete -c diag -n "__fish_diag_needs_command" -f -a "watch" -d 'Diagnose this 
 complete -c diag -n "__fish_diag_needs_command" -f -a "status" -d 'The last verdict that `diag watch` kept, within milliseconds, and how old it is'
 complete -c diag -n "__fish_diag_needs_command" -f -a "explain" -d 'Explain a bottleneck: how it is told, what looks like it, how to confirm it by hand, how to fix it'
 complete -c diag -n "__fish_diag_needs_command" -f -a "config" -d 'Print a configuration file with every limit, its default and its source, all commented out'
-complete -c diag -n "__fish_diag_needs_command" -f -a "schema" -d 'Print the JSON Schema of the report'
+complete -c diag -n "__fish_diag_needs_command" -f -a "schema" -d 'Print the JSON Schema of the report, or of the lines of `diag watch`'
 complete -c diag -n "__fish_diag_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c diag -n "__fish_diag_using_subcommand record" -l interval -d 'How long to watch, from 1s to 1h [default: 5s]' -r
 complete -c diag -n "__fish_diag_using_subcommand record" -l root -d 'Read the kernel\'s files below DIR instead of /' -r -f -a "(__fish_complete_directories)"
@@ -172,6 +172,7 @@ complete -c diag -n "__fish_diag_using_subcommand watch" -l clear -d 'Lower the 
 complete -c diag -n "__fish_diag_using_subcommand watch" -l exec -d 'Run CMD with sh when the alarm changes' -r -f -a "(__fish_complete_command)"
 complete -c diag -n "__fish_diag_using_subcommand watch" -l webhook -d 'Post the transition\'s JSON to URL when the alarm changes' -r -f
 complete -c diag -n "__fish_diag_using_subcommand watch" -l alertmanager -d 'Keep the alarm known to the Alertmanager at URL' -r -f
+complete -c diag -n "__fish_diag_using_subcommand watch" -l instance -d 'Name of this machine in its alerts [default: its host name]' -r
 complete -c diag -n "__fish_diag_using_subcommand watch" -l state -d 'Keep the last verdict in FILE [default: /run/diag/state.json as root, else $XDG_RUNTIME_DIR/diag/state.json]' -r -F
 complete -c diag -n "__fish_diag_using_subcommand watch" -l count -d 'End after N windows' -r
 complete -c diag -n "__fish_diag_using_subcommand watch" -l trigger-dir -d 'Keep a capture of each such moment in DIR, for `diag replay`' -r -f -a "(__fish_complete_directories)"

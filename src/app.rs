@@ -69,7 +69,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Some(Command::Status(arguments)) => status::run(&cli.report, arguments),
         Some(Command::Explain(arguments)) => explain(&cli.report, arguments),
         Some(Command::Config) => print(&cli.report, config::template().as_bytes()),
-        Some(Command::Schema) => print(&cli.report, generate::schema().as_bytes()),
+        Some(Command::Schema { document }) => print(&cli.report, generate::schema(*document).as_bytes()),
         Some(Command::Completions { shell }) => print(&cli.report, &generate::completion(*shell)),
     }
 }

@@ -7,7 +7,7 @@ mod refuse;
 mod values;
 mod watch;
 
-pub use choices::{Color, Format, Level, ProfileMode, Shell, Sort};
+pub use choices::{Color, Document, Format, Level, ProfileMode, Shell, Sort};
 pub use commands::{ExplainArgs, RecordArgs, ReplayArgs, TuningArgs};
 pub use plugin::is_plugin;
 
@@ -195,8 +195,8 @@ pub struct ReportArgs {
     /// left out. What stays: the names of processes, threads and functions, which a diagnosis is about; names of units,
     /// devices, network interfaces and mount points, but for the host and the users in them; paths outside of homes
     /// likewise; process ids, in a capture the numbers of users, times; root, 127.0.0.1 and ::1; within sentences also
-    /// the name of a host or user that is an everyday word, as app or www. Every box is host-1 then: an Alertmanager
-    /// cannot tell several apart.
+    /// the name of a host or user that is an everyday word, as app or www. Every box is host-1 then: to an Alertmanager
+    /// that hears of several, give each its --instance.
     #[arg(long, global = true)]
     pub redact: bool,
     /// Ignore the configuration files
@@ -255,12 +255,16 @@ pub enum Command {
         override_usage = "diag config"
     )]
     Config,
-    /// Print the JSON Schema of the report
+    /// Print the JSON Schema of the report, or of the lines of `diag watch`
     #[command(
-        help_template = "{about-with-newline}\n{usage-heading} {usage}\n",
-        override_usage = "diag schema"
+        help_template = "{about-with-newline}\n{usage-heading} {usage}\n\nArguments:\n{positionals}\n",
+        override_usage = "diag schema [DOCUMENT]"
     )]
-    Schema,
+    Schema {
+        /// What has the schema
+        #[arg(value_enum, default_value_t = Document::Report)]
+        document: Document,
+    },
     /// Print the completion script for a shell
     #[command(
         help_template = "{about-with-newline}\n{usage-heading} {usage}\n\nArguments:\n{positionals}\n",
@@ -427,6 +431,15 @@ mod tests {
         usage_error(&["report", "--no-profile", "--flamegraph", "f"]);
         usage_error(&["explain", "none", "--format", "html"]);
         parse(&["report", "--compare", "a", "b"]).unwrap();
+    }
+
+    #[test]
+    fn a_name_in_alerts_is_for_an_alertmanager() {
+        let named = ["watch", "--alertmanager", "http://127.0.0.1:9093", "--instance", "web-1:9100"];
+        let Some(Command::Watch(watch)) = parse(&named).unwrap().command else { panic!("another command") };
+        assert_eq!(watch.instance.as_deref(), Some("web-1:9100"));
+        usage_error(&["watch", "--instance", "web-1:9100"]);
+        assert!(usage_error(&[&named[..4], &[" "]].concat()).contains("must be a name"));
     }
 
     #[test]

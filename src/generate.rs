@@ -1,10 +1,11 @@
 //! The files that follow from the code: manual, completions, JSON Schema. They are committed, and a test compares them.
 
-use crate::cli::{Cli, Shell};
+use crate::cli::{Cli, Document, Shell};
 use crate::diagnose::explain;
 use crate::exit;
 use crate::model::explanation::Explanation;
 use crate::model::report::{Report, SCHEMA_VERSION};
+use crate::model::watch::{Line, WATCH_VERSION};
 use crate::render::explain::{Item, NAMES, Part, sections};
 use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
@@ -135,13 +136,16 @@ fn with_ids(command: Command) -> Command {
     })
 }
 
-/// The JSON Schema (draft 2020-12) of the report.
-pub fn schema() -> String {
+/// The JSON Schema (draft 2020-12) of what diag writes.
+pub fn schema(document: Document) -> String {
     // As it is written: every field is there, and what is not known is null.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<Report>();
-    schema.insert("$id".to_owned(), format!("urn:diag:report:v{SCHEMA_VERSION}").into());
-    schema.insert("title".to_owned(), format!("diag report, version {SCHEMA_VERSION}").into());
+    let (mut schema, name, version) = match document {
+        Document::Report => (generator.into_root_schema_for::<Report>(), "report", SCHEMA_VERSION),
+        Document::Watch => (generator.into_root_schema_for::<Line>(), "watch", WATCH_VERSION),
+    };
+    schema.insert("$id".to_owned(), format!("urn:diag:{name}:v{version}").into());
+    schema.insert("title".to_owned(), format!("diag {name}, version {version}").into());
     format!("{:#}\n", schema.as_value())
 }
 
@@ -363,12 +367,12 @@ mod tests {
     #[test]
     fn the_same_code_gives_the_same_files() {
         assert_eq!(man_page(), man_page());
-        assert_eq!(schema(), schema());
+        assert_eq!(schema(Document::Watch), schema(Document::Watch));
     }
 
     #[test]
     fn what_may_be_unknown_may_be_null() {
-        let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+        let schema: serde_json::Value = serde_json::from_str(&schema(Document::Report)).unwrap();
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["$defs"]["HostReport"]["properties"]["hostname"]["type"][1], "null");
         let required = schema["$defs"]["Verdict"]["required"].as_array().unwrap();

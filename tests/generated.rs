@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads files and runs the tools that judge them")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests, as in the tests themselves")]
 
-use diag::cli::Shell;
+use diag::cli::{Document, Shell};
 use diag::generate;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -82,8 +82,9 @@ fn completions_are_up_to_date() {
 }
 
 #[test]
-fn schema_is_up_to_date() {
-    check("schemas/diag-report-v1.json", generate::schema().as_bytes());
+fn schemas_are_up_to_date() {
+    check("schemas/diag-report-v1.json", generate::schema(Document::Report).as_bytes());
+    check("schemas/diag-watch-v1.json", generate::schema(Document::Watch).as_bytes());
 }
 
 #[test]

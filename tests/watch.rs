@@ -12,13 +12,24 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use support::{DIAG, PATIENCE, assert_harmless, good, one_line, raw, run, stderr, stdout};
+use support::{DIAG, PATIENCE, assert_harmless, good, one_line, raw, run, schema_of, stderr, stdout};
 
 /// The lines of a run that must have gone well.
 fn lines(text: &str) -> Vec<Value> {
     assert_harmless(text);
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines().map(sound_line).collect()
+}
+
+/// A line as it is parsed; it keeps to the published schema.
+fn sound_line(line: &str) -> Value {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    let value = serde_json::from_str(line).unwrap();
+    if let Some(error) = SCHEMA.get_or_init(|| schema_of("watch")).iter_errors(&value).next() {
+        panic!("{error} at {} of {line}", error.instance_path());
+    }
+    value
 }
 
 fn types(lines: &[Value]) -> Vec<&str> {
@@ -32,7 +43,7 @@ fn state_in(folder: &Path) -> String {
 fn next_line(reader: &mut impl std::io::BufRead) -> Value {
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
-    serde_json::from_str(&line).unwrap()
+    sound_line(&line)
 }
 
 /// Waits for the child, which must end by itself.
@@ -197,7 +208,7 @@ fn an_alarm_is_told_to_a_command_without_its_priority() {
     assert_eq!(change["previous_bottleneck"], "memory-swap");
     let text = std::fs::read_to_string(&told).unwrap();
     let (json, policy) = text.split_once('\n').unwrap();
-    let json: Value = serde_json::from_str(json).unwrap();
+    let json = sound_line(json);
     assert_eq!(json["type"], "transition");
     assert_eq!(json["from"], "critical");
     // SCHED_OTHER; where the kernel does not tell, nothing is there.

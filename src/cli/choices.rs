@@ -67,6 +67,15 @@ pub enum Color {
     Never,
 }
 
+/// What has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// What --format json and jsonl answer
+    Report,
+    /// A line of `diag watch`, and what --exec and --webhook are told
+    Watch,
+}
+
 /// Shells with a completion script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {

@@ -50,7 +50,7 @@ impl Cli {
                 Command::Watch(_)
                 | Command::Explain(_)
                 | Command::Config
-                | Command::Schema
+                | Command::Schema { .. }
                 | Command::Completions { .. },
             ) => false,
             None

@@ -30,7 +30,7 @@ impl Cli {
             Some(Command::Replay(_)) => "replay",
             Some(Command::Explain(_)) => "explain",
             Some(Command::Config) => "config",
-            Some(Command::Schema) => "schema",
+            Some(Command::Schema { .. }) => "schema",
             Some(Command::Completions { .. }) => "completions",
         };
         let named = |window: &WindowArgs| match window {

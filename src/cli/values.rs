@@ -75,6 +75,13 @@ pub(super) fn parse_unit(text: &str) -> Result<String, String> {
     }
 }
 
+pub(super) fn parse_instance(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must be a name, for example --instance web-1:9100".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
 /// `3/5`: three of the last five windows.
 pub(super) fn parse_raise(text: &str) -> Result<(u32, u32), String> {
     let wrong =
@@ -105,7 +112,7 @@ pub(super) fn parse_url(text: &str) -> Result<String, String> {
     const HTTP: &str = "http://";
     let scheme = text.get(..HTTP.len()).unwrap_or("");
     if text.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")) {
-        return Err("diag speaks plain HTTP only; give it the http:// address of a local proxy".to_owned());
+        return Err("diag speaks plain HTTP only: give it the http:// address of a local proxy, or let --exec run curl".to_owned());
     }
     let rest = text.get(HTTP.len()..).unwrap_or("");
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic());

@@ -1,7 +1,8 @@
 //! The words of `diag watch` and `diag status`.
 
 use super::values::{
-    parse_clear, parse_count, parse_interval, parse_percent, parse_raise, parse_top, parse_url,
+    parse_clear, parse_count, parse_instance, parse_interval, parse_percent, parse_raise, parse_top,
+    parse_url,
 };
 use clap::Args;
 use std::path::PathBuf;
@@ -40,6 +41,11 @@ pub struct WatchArgs {
     /// Keep the alarm known to the Alertmanager at URL
     #[arg(long, value_name = "URL", value_parser = parse_url, value_hint = clap::ValueHint::Url)]
     pub alertmanager: Option<String>,
+    /// Name of this machine in its alerts [default: its host name]
+    ///
+    /// The label instance: what Prometheus calls this machine, so that both speak of the same one.
+    #[arg(long, value_name = "NAME", value_parser = parse_instance, requires = "alertmanager")]
+    pub instance: Option<String>,
     /// Keep the last verdict in FILE [default: /run/diag/state.json as root, else $XDG_RUNTIME_DIR/diag/state.json]
     ///
     /// In a service of systemd with a RuntimeDirectory=, it is state.json in that one. One run at a time keeps a file.

@@ -2,6 +2,7 @@
 
 use crate::model::finding::Severity;
 use crate::model::report::{Report, Verdict};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the lines and of the state file.
@@ -11,7 +12,7 @@ pub const WATCH_VERSION: u32 = 1;
 ///
 /// `seq` counts everything that happened since the run began, from 1. A number that is missing is a line that was not
 /// delivered: its reader was too slow, or did not ask for it (`--on-change`).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Line {
     /// A window was diagnosed.
@@ -29,7 +30,7 @@ pub enum Line {
 }
 
 /// One window.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct VerdictLine {
     /// Number of the line.
     pub seq: u64,
@@ -56,7 +57,7 @@ pub struct VerdictLine {
 }
 
 /// A finding by its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FindingName {
     /// Stable id.
     pub id: String,
@@ -65,7 +66,7 @@ pub struct FindingName {
 }
 
 /// The alarm: the verdict after hysteresis, which is what may page somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alarm {
     /// `ok`, `warning` or `critical`.
     pub level: Severity,
@@ -83,7 +84,7 @@ impl Alarm {
 }
 
 /// What happened to the alarm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
     /// From `ok`.
@@ -112,7 +113,7 @@ impl ChangeKind {
 }
 
 /// A change of the alarm; what a command and a webhook are told.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TransitionLine {
     /// Number of the line.
     pub seq: u64,
@@ -137,7 +138,7 @@ pub struct TransitionLine {
 }
 
 /// Why nothing is said about a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GapReason {
     /// The machine slept.
@@ -149,7 +150,7 @@ pub enum GapReason {
 }
 
 /// A span that nothing is said about. It counts neither for the alarm nor against it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct GapLine {
     /// Number of the line.
     pub seq: u64,
@@ -166,7 +167,7 @@ pub struct GapLine {
 }
 
 /// A wall clock that was set.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ClockLine {
     /// Number of the line.
     pub seq: u64,
@@ -179,7 +180,7 @@ pub struct ClockLine {
 }
 
 /// What the kernel counts stalls of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resource {
     /// CPU time.
@@ -202,7 +203,7 @@ impl Resource {
 }
 
 /// The box got slow.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TriggerLine {
     /// Number of the line.
     pub seq: u64,
@@ -217,7 +218,7 @@ pub struct TriggerLine {
 }
 
 /// Why a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndReason {
     /// SIGTERM or SIGINT.
@@ -227,7 +228,7 @@ pub enum EndReason {
 }
 
 /// The last line.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct EndLine {
     /// Number of the line.
     pub seq: u64,

@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn it_keeps_to_its_schema() {
-        let schema: Value = serde_json::from_str(&crate::generate::schema()).unwrap();
+        let schema: Value =
+            serde_json::from_str(&crate::generate::schema(crate::cli::Document::Report)).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         for report in
             [test_report::busy(), test_report::healthy(), test_report::unknown(), test_report::hostile()]

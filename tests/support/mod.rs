@@ -110,13 +110,16 @@ pub(crate) fn assert_harmless(text: &str) {
     }
 }
 
-/// The published schema, as the program prints it.
+/// The published schema of the report, as the program prints it.
 fn schema() -> &'static jsonschema::Validator {
     static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
-    SCHEMA.get_or_init(|| {
-        let schema: Value = serde_json::from_str(&good(&run(["schema"]))).unwrap();
-        jsonschema::validator_for(&schema).unwrap()
-    })
+    SCHEMA.get_or_init(|| schema_of("report"))
+}
+
+/// The published schema of a document.
+pub(crate) fn schema_of(document: &str) -> jsonschema::Validator {
+    let schema: Value = serde_json::from_str(&good(&run(["schema", document]))).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
 }
 
 /// That a report keeps to its schema and to what its fields promise.

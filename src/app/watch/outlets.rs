@@ -66,7 +66,7 @@ impl Outlets {
         if let Some(url) = arguments.alertmanager.clone() {
             let mailbox = Arc::new(Mailbox::new());
             outlets.alertmanager = Some(Arc::clone(&mailbox));
-            let instance = host.unwrap_or_else(|| "unknown".to_owned());
+            let instance = arguments.instance.clone().or(host).unwrap_or_else(|| "unknown".to_owned());
             let mut alerts = Alerts::new(instance, interval.as_secs_f64());
             if let Alarm { level, bottleneck: Some(bottleneck), since: Some(since) } = alarm.clone()
                 && level > Severity::Ok
