@@ -1,7 +1,7 @@
 //! The tuning report: one HTML file that needs nothing else. No script, no request, and a policy in its head that
 //! forbids both; colours for light, dark and paper; wide enough for a desk and narrow enough for a telephone.
 //!
-//! Every word passes [`words`], which makes visible what would act on a terminal or turn the text around, and then
+//! Every word passes `words`, which makes visible what would act on a terminal or turn the text around, and then
 //! maud, which escapes it for HTML and for the pictures alike.
 
 mod advice;
