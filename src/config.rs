@@ -31,7 +31,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub struct Config {
     /// The limits to go by.
     pub thresholds: Thresholds,
-    /// Files that did not answer.
+    /// Files that did not answer, or are another user's.
     pub not_checked: Vec<NotChecked>,
 }
 
@@ -56,6 +56,14 @@ pub fn load(files: &[PathBuf]) -> Result<Config> {
         let name = file.display().to_string();
         match read_in_time(file, DEADLINE, read)? {
             Answer::Missing => {}
+            Answer::OutOfReach if *file == Path::new(SYSTEM_FILE) => {
+                bail!("{name}: cannot be read: its directory is closed to this user; --no-config ignores it")
+            }
+            Answer::OutOfReach => config.not_checked.push(NotChecked {
+                what: format!("limits set in {name}"),
+                reason: "its directory is closed to this user".to_owned(),
+                unlock: Some("HOME or XDG_CONFIG_HOME of this user, or --no-config".to_owned()),
+            }),
             Answer::TimedOut => config.not_checked.push(NotChecked {
                 what: format!("limits set in {name}"),
                 reason: format!("it could not be read within {} s", DEADLINE.as_secs()),
@@ -75,6 +83,8 @@ pub fn load(files: &[PathBuf]) -> Result<Config> {
 enum Answer {
     Missing,
     TimedOut,
+    /// Nobody can say whether it is there: a daemon that gave up root may still have root's HOME.
+    OutOfReach,
     Bytes(Vec<u8>),
 }
 
@@ -102,6 +112,9 @@ fn read(file: &Path) -> Result<Answer> {
     let descriptor = match open(file, flags, Mode::empty()) {
         Ok(descriptor) => descriptor,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Answer::Missing),
+        Err(Errno::ACCESS) if matches!(rustix::fs::stat(file), Err(Errno::ACCESS)) => {
+            return Ok(Answer::OutOfReach);
+        }
         Err(errno) => bail!("{name}: cannot be read: {}; {hint}", std::io::Error::from(errno)),
     };
     let kind = fstat(&descriptor).map(|stat| FileType::from_raw_mode(stat.st_mode));

@@ -209,6 +209,10 @@ fn a_file_that_may_not_be_read_is_an_error_and_says_how_to_go_on() {
     command.env_remove("DIAG_NO_CONFIG").env("XDG_CONFIG_HOME", home.path());
     let line = one_line(&command.output().unwrap(), 1);
     assert!(line.contains("cannot be read: Permission denied") && line.contains("--no-config"), "{line}");
+    // The home of another user, as a daemon that gave up root inherits it: whether a file is there is unknown.
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let text = good(&command.args(["--interval", "1s"]).output().unwrap());
+    assert!(text.contains("its directory is closed to this user"), "{text}");
 }
 
 #[test]
