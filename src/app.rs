@@ -14,6 +14,7 @@ use crate::collect::root::Root;
 use crate::collect::window;
 use crate::config::{self, Config};
 use crate::diagnose::thresholds::Thresholds;
+use crate::model::comparison::Work;
 use crate::model::host::Host;
 use crate::model::profile::{Profile, Samples};
 use crate::model::rates::Rates;
@@ -88,11 +89,11 @@ fn tuning(cli: &Cli, arguments: &TuningArgs) -> Result<u8> {
     let config = config(&cli.report)?;
     match (&arguments.file, arguments.compare.as_deref()) {
         (_, Some([before, after])) => {
-            let told = |file: &Path| diagnosed(&cli.report, replay(file)?, &config);
+            let told = |file: &Path| diagnosed(&cli.report, replay(file)?, &config, false);
             let mut both = [told(before)?, told(after)?];
             // What is made of two reports without names has none either.
             redacted(&cli.report, &mut both);
-            let [before, after] = both.map(|told| (told.report, told.annex.work));
+            let [before, after] = both.map(|told| (told.report, told.work));
             let comparison = diagnose::compare::compare(before, after);
             let text = match cli.report.format {
                 Format::Markdown => render::report_markdown::compare(&comparison),
@@ -167,6 +168,8 @@ fn watch<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
         profile: profiling.is_some(),
         sampling_ratio: window::SAMPLING_RATIO,
         proportional: true,
+        // A capture may be reported on later.
+        tuning: record.is_some() || is_page(cli),
         interrupted: &interrupted,
         enough: None,
     };
@@ -212,6 +215,11 @@ fn redactor(style: Style, host: &Host) -> Redactor {
     redactor
 }
 
+/// Whether the answer may have what only a page of the tuning report shows.
+fn is_page(cli: &Cli) -> bool {
+    matches!(cli.command, Some(Command::Report(_))) || cli.report.format == Format::Html
+}
+
 /// Takes the names out of what there is to say, where that was asked for: the same name has the same pseudonym in all.
 fn redacted(options: &ReportArgs, all: &mut [Told]) -> Option<Redactor> {
     let mut redactor = options.redact.then(|| Redactor::new(Style::Report))?;
@@ -219,9 +227,9 @@ fn redacted(options: &ReportArgs, all: &mut [Told]) -> Option<Redactor> {
         redactor.know_users(&told.users);
         redactor.learn(&told.report);
     }
-    for Told { report, annex, pid: _, users: _ } in all {
+    for Told { report, annex, work: _, pid: _, users: _ } in all {
         redactor.report(report);
-        redactor.annex(annex);
+        annex.iter_mut().for_each(|annex| redactor.annex(annex));
     }
     Some(redactor)
 }
@@ -271,17 +279,18 @@ fn no_root(directory: &Path, absence: &Absence) -> anyhow::Error {
 
 /// Renders the diagnosis of what was seen and writes it; the exit code.
 fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config, tuning: bool) -> Result<u8> {
-    let mut told = [diagnosed(options, seen, &config)?];
+    let page = tuning || options.format == Format::Html;
+    let mut told = [diagnosed(options, seen, &config, page)?];
     let redactor = redacted(options, &mut told);
-    let [Told { mut report, annex, pid, users: _ }] = told;
+    let [Told { mut report, annex, work: _, pid, users: _ }] = told;
     let drawings = profile::drawings(options, &mut report);
     // What could not be drawn is called by the name of its file.
     redactor.into_iter().for_each(|mut redactor| redactor.not_checked(&mut report.not_checked));
-    let page = match options.format {
+    let page = annex.and_then(|annex| match options.format {
         Format::Html => Some(render::html::render(&report, &annex)),
-        Format::Markdown if tuning => Some(render::report_markdown::render(&report, &annex)),
+        Format::Markdown => Some(render::report_markdown::render(&report, &annex)),
         _ => None,
-    };
+    });
     let code = match page {
         Some(text) => {
             print(options, text.as_bytes())?;
@@ -299,20 +308,23 @@ fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config, tuning: bool) ->
 /// What there is to say of a window.
 struct Told {
     report: Report,
-    annex: Annex,
+    /// For a page of the tuning report.
+    annex: Option<Annex>,
+    /// How much was done in the window.
+    work: Work,
     pid: Option<Pid>,
     /// Names of the users seen.
     users: BTreeMap<u32, String>,
 }
 
 /// Diagnoses what was seen; writes the capture, where one was asked for.
-fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config) -> Result<Told> {
+fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config, page: bool) -> Result<Told> {
     let Seen { mut recording, profile, capture } = seen;
     let settled = target::settle(options, &mut recording);
     let pid = settled.pid();
     let rates = delta::rates(&recording);
     settled.refuse_unseen(&recording, &rates)?;
-    let series = delta::series::series(&recording);
+    let series = page.then(|| delta::series::series(&recording));
     // Ten thousand processes are no longer needed in two raw copies.
     drop(recording);
     let asked = diagnose::Options {
@@ -328,9 +340,10 @@ fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config) -> Result<To
         let bytes = capture.writer.finish(capture.about, profile.samples.as_ref())?;
         write_atomically(capture.file, &bytes)?;
     }
-    let annex = diagnose::annex::annex(&rates, &diagnosis, series, &asked);
+    let annex = series.map(|series| diagnose::annex::annex(&rates, &diagnosis, series, &asked));
+    let work = diagnose::compare::work(&rates);
     let report = report(diagnosis, profile.profile, &rates, &config.thresholds);
-    Ok(Told { report, annex, pid, users: rates.host.users })
+    Ok(Told { report, annex, work, pid, users: rates.host.users })
 }
 
 /// Renders the report and writes it; the exit code.

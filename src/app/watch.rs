@@ -277,6 +277,8 @@ impl Watch<'_> {
             profile: false,
             sampling_ratio: if rare { window::SAMPLING_RATIO } else { SAMPLING_RATIO },
             proportional: false,
+            // Of a window that is kept, a report may be wanted.
+            tuning: rare && self.arguments.trigger_dir.is_some(),
             interrupted: &self.interrupted,
             enough: self.arguments.trigger.then_some(&enough),
         };

@@ -102,7 +102,6 @@ pub fn select(
             selection.largest.insert(pid);
         }
     }
-    add_pools(after, page_bytes, &mut selection);
     add_waiting(samples, after, &mut selection);
     if swapping {
         let owners = after.iter().filter(|p| !p.stat.is_kernel_thread()).take(SWAP_OWNERS_MAX);
@@ -115,7 +114,7 @@ pub fn select(
 }
 
 /// A few workers of each pre-fork service, from the largest to the smallest: what one takes says how many fit.
-fn add_pools(after: &[ProcessReading], page_bytes: u64, selection: &mut Selection) {
+pub fn add_pools(after: &[ProcessReading], page_bytes: u64, selection: &mut Selection) {
     let sizes: HashMap<Pid, u64> = after.iter().map(|p| (p.stat.pid, p.stat.rss_pages)).collect();
     let size = |pid: &Pid| sizes.get(pid).copied().unwrap_or(0).saturating_mul(page_bytes);
     let users = after.iter().filter(|process| !process.stat.is_kernel_thread());

@@ -47,6 +47,8 @@ pub struct Options<'a> {
     /// Whether the largest processes are asked for their shares of shared pages where memory is not short as well: the
     /// dearest read of all, for a ranking.
     pub proportional: bool,
+    /// Whether to read what only a tuning report shows: the sizes of workers, the queues of disks.
+    pub tuning: bool,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
     /// Set by whoever is told of the progress once the moment that the window is about is over: it then ends as well, and
@@ -93,7 +95,8 @@ pub fn follow(
         None => begin(root, &host, &mut scratch)?,
     };
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
-    let Options { interval, target, profile, sampling_ratio, proportional, interrupted, enough } = options;
+    let Options { interval, target, profile, sampling_ratio, proportional, tuning, interrupted, enough } =
+        options;
     let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
     between.pace.afford(sampling_ratio);
     let until = Until { interval, interrupted, enough };
@@ -118,13 +121,16 @@ pub fn follow(
     if !(proportional || swapping || stalled_for_memory(&before.system, &after.system)) {
         selection.largest.clear();
     }
+    if tuning {
+        details::add_pools(&after.processes, host.page_bytes, &mut selection);
+    }
     let details = details::read(root, &selection, &mut scratch);
     let block_devices = block_devices::read(root, &mut scratch.bytes);
     let limits = follow_up::limits(
         root,
         &before,
         &mut after,
-        block_devices.as_deref().unwrap_or_default(),
+        block_devices.as_deref().ok().filter(|_| tuning).unwrap_or_default(),
         &mut scratch,
     );
     keep_seen_users(&mut host, &details);

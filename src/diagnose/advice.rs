@@ -154,7 +154,7 @@ fn split(pairs: &str) -> Vec<String> {
 
 /// The pair that brings `now` back. A limit in bytes is in force instead of one in percent, and setting the one clears
 /// the other.
-fn before(name: &str, now: &str, settings: &KernelSettings) -> String {
+pub(super) fn before(name: &str, now: &str, settings: &KernelSettings) -> String {
     let percent = name.strip_suffix("_bytes").map(|stem| format!("{stem}_ratio"));
     if let Some(percent) = percent.filter(|_| now == "0")
         && let Some(ratio) = settings.text(&percent)

@@ -2,7 +2,6 @@
 
 use crate::diagnose::facts::Facts;
 use crate::diagnose::{Options, explain, tuning, workers};
-use crate::model::comparison::Work;
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
 use crate::model::series::Series;
@@ -32,27 +31,7 @@ pub fn annex(rates: &Rates, diagnosis: &Diagnosis, series: Series, options: &Opt
         settings: tuning::settings(rates, diagnosis),
         settings_known: !rates.limits.settings.0.is_empty(),
         workers: workers::workers(&facts),
-        work: work(rates),
         facts: box_facts(rates),
-    }
-}
-
-fn work(rates: &Rates) -> Work {
-    let cpus = f64::from(rates.cpus_online_count);
-    let swapped = rates.paging.as_ref().ok().map_or(0.0, |paging| {
-        let pages = paging.swap_in_per_second.unwrap_or(0.0) + paging.swap_out_per_second.unwrap_or(0.0);
-        pages * rates.host.page_bytes as f64
-    });
-    let disks = rates.disks.as_ref().ok().map(|disks| {
-        let leaves = disks.iter().filter(|disk| disk.leaf);
-        leaves.map(|disk| disk.read_bytes_per_second + disk.write_bytes_per_second).sum::<f64>()
-    });
-    let links = &rates.interfaces;
-    Work {
-        user_cpus: rates.cpu.as_ref().ok().map(|cpu| (cpu.user_ratio + cpu.nice_ratio) * cpus),
-        packets_per_second: (!links.is_empty())
-            .then(|| links.iter().map(|link| link.received_packets_per_second).sum()),
-        disk_bytes_per_second: disks.map(|bytes| (bytes - swapped).max(0.0)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::model::comparison::{Comparison, Number, Outcome, Work};
 use crate::model::finding::{Evidence, Severity};
+use crate::model::rates::Rates;
 use crate::model::report::Report;
 use crate::model::units::{human_bytes, human_count, human_seconds, percent};
 
@@ -33,6 +34,26 @@ pub fn compare((before, did): (Report, Work), (after, does): (Report, Work)) -> 
         still: is.iter().filter(|id| in_both(id, &was)).cloned().collect(),
         before,
         after,
+    }
+}
+
+/// How much was done in a window.
+pub fn work(rates: &Rates) -> Work {
+    let cpus = f64::from(rates.cpus_online_count);
+    let swapped = rates.paging.as_ref().ok().map_or(0.0, |paging| {
+        let pages = paging.swap_in_per_second.unwrap_or(0.0) + paging.swap_out_per_second.unwrap_or(0.0);
+        pages * rates.host.page_bytes as f64
+    });
+    let disks = rates.disks.as_ref().ok().map(|disks| {
+        let leaves = disks.iter().filter(|disk| disk.leaf);
+        leaves.map(|disk| disk.read_bytes_per_second + disk.write_bytes_per_second).sum::<f64>()
+    });
+    let links = &rates.interfaces;
+    Work {
+        user_cpus: rates.cpu.as_ref().ok().map(|cpu| (cpu.user_ratio + cpu.nice_ratio) * cpus),
+        packets_per_second: (!links.is_empty())
+            .then(|| links.iter().map(|link| link.received_packets_per_second).sum()),
+        disk_bytes_per_second: disks.map(|bytes| (bytes - swapped).max(0.0)),
     }
 }
 

@@ -4,6 +4,7 @@
 mod disks;
 mod kernel;
 
+use crate::diagnose::advice::before;
 use crate::model::finding::{Finding, Severity};
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
@@ -114,13 +115,11 @@ fn commands(settings: &KernelSettings, name: &str, old: &str, new: &str) -> (Str
         "vm.dirty_background_ratio" => "vm.dirty_background_bytes",
         other => other,
     };
-    // What was set in bytes before reads as a ratio of 0.
-    let bytes = settings.number(target).filter(|bytes| target != name && *bytes > 0);
-    if let Some(bytes) = bytes {
-        return (format!("sysctl -w {target}={new}"), format!("sysctl -w {target}={bytes}"));
-    }
-    let old = if old.contains(' ') { format!("\"{old}\"") } else { old.to_owned() };
-    (format!("sysctl -w {target}={new}"), format!("sysctl -w {name}={old}"))
+    let back = match settings.text(target) {
+        Some(now) => before(target, now, settings),
+        None => before(name, old, settings),
+    };
+    (format!("sysctl {target}={new}"), format!("sysctl {back}"))
 }
 
 #[cfg(test)]
@@ -132,11 +131,11 @@ mod tests {
         let (set, undo) = commands(&KernelSettings::default(), "vm.dirty_ratio", "20", "536870912");
         assert_eq!(
             (set.as_str(), undo.as_str()),
-            ("sysctl -w vm.dirty_bytes=536870912", "sysctl -w vm.dirty_ratio=20")
+            ("sysctl vm.dirty_bytes=536870912", "sysctl vm.dirty_ratio=20")
         );
         let (_, undo) =
             commands(&KernelSettings::default(), "net.ipv4.ip_local_port_range", "1024 2000", "x");
-        assert_eq!(undo, "sysctl -w net.ipv4.ip_local_port_range=\"1024 2000\"");
+        assert_eq!(undo, "sysctl net.ipv4.ip_local_port_range='1024 2000'");
         let (set, undo) =
             commands(&KernelSettings::default(), "transparent_hugepage/defrag", "always", "madvise");
         assert_eq!(set, "echo madvise > /sys/kernel/mm/transparent_hugepage/defrag");

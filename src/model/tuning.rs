@@ -1,6 +1,5 @@
 //! What the tuning report says beyond the diagnosis: settings that matter here, and how many workers fit.
 
-use crate::model::comparison::Work;
 use crate::model::explanation::Explanation;
 use crate::model::finding::Evidence;
 use crate::model::series::Series;
@@ -40,8 +39,6 @@ pub struct Annex {
     pub settings_known: bool,
     /// Services of many like processes, and how many fit.
     pub workers: Vec<Workers>,
-    /// How much was done in the window.
-    pub work: Work,
     /// Facts of the box: a name and what it is.
     pub facts: Vec<(String, String)>,
 }

@@ -1,7 +1,6 @@
 //! What the tuning report has beside the report, taken apart likewise.
 
 use super::Redactor;
-use crate::model::comparison::Work;
 use crate::model::explanation::Explanation;
 use crate::model::series::{DiskSlice, Series, Slice};
 use crate::model::tuning::{Annex, SettingNote, Workers};
@@ -17,7 +16,6 @@ impl Redactor {
             settings,
             settings_known: _,
             workers,
-            work: Work { user_cpus: _, packets_per_second: _, disk_bytes_per_second: _ },
             facts,
         } = annex;
         slices.iter_mut().for_each(|slice| self.slice(slice));

@@ -78,7 +78,6 @@ fn annex(name: &str) -> Annex {
             fit_count: 11,
             fit_largest_count: 7,
         }],
-        work: Default::default(),
         facts: vec![("Disk".to_owned(), name.to_owned())],
     }
 }
