@@ -6,8 +6,8 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark reads files and prints")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot read /proc has nothing to say")]
 
-use diag::collect::processes::{Scratch, scan, scan_stats};
 use diag::collect::root::Root;
+use diag::collect::tasks::scan::{Scratch, scan, scan_stats};
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags, RawDir};

@@ -1,7 +1,7 @@
 //! The files that follow from the code: manual, completions, JSON Schema. They are committed, and a test compares them.
 
 use crate::cli::{Cli, Document, Shell};
-use crate::diagnose::explain;
+use crate::diagnose::manual;
 use crate::exit;
 use crate::model::explanation::Explanation;
 use crate::model::report::{Report, SCHEMA_VERSION};
@@ -127,7 +127,7 @@ pub fn completion(shell: Shell) -> Vec<u8> {
 
 /// The command line with the ids of the bottlenecks, which it does not know by itself.
 fn with_ids(command: Command) -> Command {
-    let ids = explain::entries().into_iter().map(|entry| PossibleValue::new(entry.id).help(entry.title));
+    let ids = manual::entries().into_iter().map(|entry| PossibleValue::new(entry.id).help(entry.title));
     let ids = PossibleValuesParser::new(ids);
     // All of them, since the one that is changed alone would go to the end of the list.
     command.mut_subcommands(|subcommand| match subcommand.get_name() {
@@ -202,7 +202,7 @@ fn bottlenecks(roff: &mut Roff) {
          here of each is what diag explain says. In the commands,",
     )]);
     roff.text([roman(NAMES)]);
-    for told in explain::explanations() {
+    for told in manual::explanations() {
         bottleneck(roff, &told);
     }
 }
@@ -348,13 +348,13 @@ mod tests {
         );
         assert!(page.is_ascii());
         let titled = |id: &str| page.contains(&format!(".SS {id}\n"));
-        assert!(explain::entries().iter().all(|entry| titled(entry.id)));
+        assert!(manual::entries().iter().all(|entry| titled(entry.id)));
     }
 
     #[test]
     fn the_manual_says_of_each_bottleneck_what_explain_says() {
         let page = String::from_utf8(man_page()).unwrap();
-        for told in explain::explanations() {
+        for told in manual::explanations() {
             for part in sections(&told).into_iter().flat_map(|section| section.items).flat_map(|item| item.0)
             {
                 let (Part::Text(text) | Part::Command(text) | Part::Risk(text) | Part::Undo(text)) = part;

@@ -12,7 +12,11 @@
 //!
 //! Only [`app`] knows every stage; the stages know [`model`] and never each other.
 
-pub mod alarm;
+pub mod capture;
+pub mod files;
+pub mod redact;
+pub mod watch;
+
 pub mod app;
 pub mod cli;
 pub mod collect;
@@ -22,6 +26,5 @@ pub mod diagnose;
 pub mod exit;
 pub mod generate;
 pub mod model;
-pub mod pager;
 pub mod profile;
 pub mod render;

@@ -5,7 +5,8 @@
 use clap::error::{ContextKind, ContextValue};
 use diag::cli::{Cli, is_plugin};
 use diag::exit;
-use diag::render::{escape, nagios};
+use diag::render::escape;
+use diag::render::monitors::nagios;
 use std::ffi::OsString;
 use std::io::Write;
 use std::panic::{self, PanicHookInfo, UnwindSafe};

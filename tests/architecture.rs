@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages that compute and do nothing else.
-const PURE: [&str; 5] = ["delta", "diagnose", "alarm", "render", "model"];
+const PURE: [&str; 5] = ["delta", "diagnose", "render", "model", "redact"];
 
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -218,22 +218,25 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
     // What `lib.rs` and `main.rs` re-export or start is not a dependency.
     let allowed: &[&str] = match source.stage() {
         "model" => &["model"],
-        "collect" => &["collect", "model"],
+        "capture" => &["capture", "collect", "model", "redact"],
+        "collect" => &["collect", "capture", "model"],
         "delta" => &["delta", "model"],
         "diagnose" => &["diagnose", "model"],
-        "alarm" => &["alarm", "model"],
+        "redact" => &["redact", "model"],
+        "files" => &["files"],
         "profile" => &["profile", "model"],
         "render" => &["render", "model"],
         "cli" => &["cli"],
         "exit" => &["exit", "cli", "model"],
-        "pager" => &["pager"],
         // The manual says of a bottleneck what `diag explain` says, section by section.
-        "generate" if matches!((target, below), ("diagnose" | "render", "explain")) => return None,
+        "generate" if matches!((target, below), ("diagnose", "manual") | ("render", "explain")) => {
+            return None;
+        }
         // The limits that a file can set, and the files that did not answer.
         "config" if target == "diagnose" && below == "thresholds" => return None,
         "config" => &["config", "model"],
         "generate" => &["generate", "cli", "exit", "model"],
-        "app" | "main" => return None,
+        "app" | "main" | "watch" => return None,
         "" => &[],
         _ => return Some("it is not on the map of the modules: put it there".to_owned()),
     };
@@ -244,8 +247,7 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
         [stage, folder, rule] if stage == "diagnose" && folder == "rules" => rule,
         _ => return None,
     };
-    const HELPERS: [&str; 7] =
-        ["facts", "thresholds", "confidence", "step4_rank", "memory_blame", "kernel_work", "disk_load"];
+    const HELPERS: [&str; 4] = ["evidence", "thresholds", "judge", "rule"];
     let third = path.get(2).map_or("", String::as_str);
     match (target, below) {
         ("diagnose", "rules") if third != rule && rules.contains(third) => {
@@ -255,7 +257,7 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
             Some("a rule knows no other rule, and so not the table of them".to_owned())
         }
         ("diagnose", helper) if helper != "rules" && !HELPERS.contains(&helper) => {
-            Some(format!("of diagnose a rule uses {HELPERS:?} and the types of rules/mod.rs"))
+            Some(format!("of diagnose a rule uses {HELPERS:?}"))
         }
         _ => None,
     }
@@ -312,11 +314,15 @@ fn the_reading_of_the_source_finds_what_it_looks_for() {
         (&["delta", "cpu"], "#[cfg(test)]\nmod tests { use crate::collect; }", 0),
         (&["model", "task"], "use crate::delta::{a, b as c, d::{e, f}};", 4),
         (&["cli"], "use crate::model::x;", 1),
-        (&["generate"], "use crate::diagnose::{explain, facts}; use crate::render::{explain::x, text};", 2),
-        (&["pager"], "use crate::render::text;", 1),
+        (&["generate"], "use crate::diagnose::{manual, facts}; use crate::render::{explain::x, text};", 2),
+        (&["files"], "use crate::render::text;", 1),
         (&["other"], "use crate::model;", 1),
         (&["diagnose", "rules", "cpu_user"], "use super::cpu_system::x; use super::Rule;", 1),
-        (&["diagnose", "rules", "cpu_user"], "use crate::diagnose::{causes, facts, rules::{Hit, RULES}};", 2),
+        (
+            &["diagnose", "rules", "cpu_user"],
+            "use crate::diagnose::{advice, evidence, rules::{Hit, RULES}};",
+            2,
+        ),
         (&["diagnose", "rules", "cpu_user"], "use crate::diagnose::rules::{cpu_user, cpu_steal::RULE};", 1),
     ] {
         assert_eq!(broken(module, text), count, "{module:?}: {text}");
@@ -471,7 +477,7 @@ fn line_starts(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[test]
 fn every_limit_says_where_it_comes_from() {
-    let text = fs::read_to_string(src().join("diagnose/thresholds.rs")).unwrap();
+    let text = fs::read_to_string(src().join("diagnose/thresholds/mod.rs")).unwrap();
     let constants = constants(&text);
     let limits = constants.iter().filter(|(_, _, strings)| !strings.is_empty()).count();
     assert!(limits > 20, "found only {limits} limits");
@@ -495,7 +501,7 @@ fn every_limit_says_where_it_comes_from() {
 
 /// The names of the limits in thresholds.rs.
 fn limits() -> BTreeSet<String> {
-    let text = fs::read_to_string(src().join("diagnose/thresholds.rs")).unwrap();
+    let text = fs::read_to_string(src().join("diagnose/thresholds/mod.rs")).unwrap();
     let names = text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(": Limit "));
     let names: BTreeSet<String> = names.map(|(name, _)| name.to_owned()).collect();
     assert!(names.len() > 40, "found only {names:?}");
@@ -524,7 +530,7 @@ fn every_limit_is_explained_where_it_is_used() {
                 explained.extend(listed);
             }
             // A step shows its limits beside its numbers.
-            ["diagnose", step] if step.starts_with("step") => explained.extend(tokens(&source.code)),
+            ["diagnose", "triage", _] => explained.extend(tokens(&source.code)),
             _ => {}
         }
     }
@@ -538,7 +544,7 @@ fn every_limit_is_explained_where_it_is_used() {
 
 #[test]
 fn every_limit_can_be_set_under_a_key_of_its_own() {
-    let text = fs::read_to_string(src().join("diagnose/thresholds.rs")).unwrap();
+    let text = fs::read_to_string(src().join("diagnose/thresholds/mod.rs")).unwrap();
     for (kind, listed) in [("Limit", ALL.len()), ("Setting", SETTINGS.len())] {
         let declared = text.matches(&format!(": {kind} =")).count();
         assert_eq!(declared, listed, "a {kind} is not in the list at the end of thresholds.rs");
@@ -577,8 +583,9 @@ fn nothing_goes_by_a_limit_past_what_is_in_force() {
         assert!(text.contains(&format!("\n    {field}")), "{field} is gone or public");
     }
     for source in sources().iter().filter(|source| source.stage() == "diagnose") {
-        let allowed = matches!(source.name().as_str(), "diagnose" | "diagnose::facts" | "diagnose::explain")
-            || source.name().starts_with("diagnose::thresholds");
+        let allowed =
+            matches!(source.name().as_str(), "diagnose" | "diagnose::evidence::facts" | "diagnose::manual")
+                || source.name().starts_with("diagnose::thresholds");
         let found = if allowed { Vec::new() } else { past_what_is_in_force(source) };
         assert!(found.is_empty(), "{} uses {found:?}; ask facts.limit and facts.setting", source.name());
     }

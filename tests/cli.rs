@@ -304,7 +304,7 @@ fn an_unknown_process_is_one_line() {
 #[test]
 fn another_root_is_read_and_nothing_of_this_machine() {
     let folder = tempfile::tempdir().unwrap();
-    let frame = MadeBox::critical().frame(diag::collect::capture::FrameKind::End, 5);
+    let frame = MadeBox::critical().frame(diag::capture::FrameKind::End, 5);
     for (path, bytes) in &frame.files {
         let file = folder.path().join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -1028,7 +1028,7 @@ fn a_thread_is_answered_with_its_process() {
 /// A tree with two units, one of them of two processes.
 fn tree_with_units() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let frame = MadeBox::default().frame(diag::collect::capture::FrameKind::End, 0);
+    let frame = MadeBox::default().frame(diag::capture::FrameKind::End, 0);
     let put = |path: &str, bytes: &[u8]| {
         let file = folder.path().join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -7,7 +7,7 @@
 
 mod support;
 
-use diag::diagnose::ladder::RUNGS;
+use diag::diagnose::judge::missing_inputs::RUNGS;
 use diag::diagnose::rules::RULES;
 use diag::model::finding::Finding;
 use diag::model::rates::Rates;

@@ -6,14 +6,17 @@
 
 mod support;
 
-use diag::collect::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
-use diag::collect::{
-    close_look, details, diskstats, file_locks, interrupts, loadavg, meminfo, net_dev, pressure, processes,
-    stat, swaps, thread_files, uptime, vmstat, window,
+use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
+use diag::collect::kernel::{
+    diskstats, file_locks, interrupts, loadavg, meminfo, net_dev, pressure, stat, swaps, uptime, vmstat,
 };
+use diag::collect::tasks::{details, scan, thread_files, wait_details};
+use diag::collect::window;
+use diag::diagnose;
+use diag::diagnose::code_evidence::waits;
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
-use diag::diagnose::{self, Options, Sort, waits};
+use diag::diagnose::{Options, Sort};
 use diag::model::profile::ProfileWait;
 use diag::model::rates::Rates;
 use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
@@ -48,16 +51,16 @@ fn parse_all(bytes: &[u8]) {
     let _ = uptime::parse(bytes);
     let _ = interrupts::parse(bytes);
     let _ = net_dev::parse(bytes);
-    let _ = processes::parse_stat(bytes).map(|stat| stat.cpu_ticks());
-    let _ = processes::parse_io(bytes);
-    let _ = processes::number(bytes);
+    let _ = scan::parse_stat(bytes).map(|stat| stat.cpu_ticks());
+    let _ = scan::parse_io(bytes);
+    let _ = scan::number(bytes);
     let _ = details::parse_cgroups(bytes).map(|paths| delta::cgroup::unit(paths.deepest()));
     let _ = details::parse_status(bytes);
     let _ = details::parse_rollup(bytes);
     let _ = thread_files::parse_schedstat(bytes);
     let _ = thread_files::parse_wait_channel(bytes);
-    let _ = close_look::parse_syscall(bytes);
-    let _ = close_look::parse_stack(bytes);
+    let _ = wait_details::parse_syscall(bytes);
+    let _ = wait_details::parse_stack(bytes);
     let _ = file_locks::parse(bytes);
 }
 
@@ -163,7 +166,7 @@ fn the_texts_are_what_the_parsers_take() {
     assert_eq!(diskstats::parse(TEXTS[5]).unwrap().len(), 1);
     assert!(swaps::parse(TEXTS[6]).is_ok() && uptime::parse(TEXTS[7]).is_ok());
     assert!(interrupts::parse(TEXTS[8]).is_ok() && net_dev::parse(TEXTS[9]).is_ok());
-    assert!(processes::parse_stat(TEXTS[10]).is_ok() && processes::parse_io(TEXTS[11]).is_some());
+    assert!(scan::parse_stat(TEXTS[10]).is_ok() && scan::parse_io(TEXTS[11]).is_some());
     assert!(details::parse_cgroups(TEXTS[12]).is_ok() && details::parse_status(TEXTS[13]).is_ok());
     assert!(details::parse_rollup(TEXTS[13]).is_ok() && thread_files::parse_schedstat(TEXTS[14]).is_some());
 }

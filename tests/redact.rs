@@ -7,9 +7,9 @@
 
 mod support;
 
-use diag::collect::capture::{Capture, CaptureWriter, FrameKind};
+use diag::capture::{Capture, CaptureWriter, FrameKind};
 use diag::model::profile::Samples;
-use diag::model::redact::{Redactor, Style};
+use diag::redact::{Redactor, Style};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

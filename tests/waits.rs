@@ -4,10 +4,10 @@
 
 mod support;
 
-use diag::collect::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
+use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::window;
 use diag::delta;
-use diag::diagnose::waits;
+use diag::diagnose::code_evidence::waits;
 use diag::model::profile::ProfileWait;
 use diag::model::rates::Rates;
 use diag::model::reading::AbsenceKind;

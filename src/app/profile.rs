@@ -2,7 +2,8 @@
 
 use super::Taking;
 use crate::cli::{self, Cli, ReportArgs};
-use crate::diagnose::why::{self, Offender};
+use crate::diagnose::code_evidence;
+use crate::diagnose::code_evidence::Offender;
 use crate::model::finding::NotChecked;
 use crate::model::profile::{Profile, ProfileMode, Samples};
 use crate::model::rates::Rates;
@@ -86,7 +87,7 @@ impl Profiling {
         }
         let mut samples = harvest.map(|harvest| harvest.named(&|pid| pids.contains(&pid)));
         if let Some(offender) =
-            offender.filter(|offender| why::wants_syscalls(offender, samples.as_ref(), calls_asked))
+            offender.filter(|offender| code_evidence::wants_syscalls(offender, samples.as_ref(), calls_asked))
             && !self.interrupted.load(Ordering::Relaxed)
         {
             match syscalls::trace(&offender.pids, self.after, &self.interrupted) {
@@ -176,7 +177,7 @@ pub(super) fn tell(
         }
         return nothing;
     }
-    let offender = why::offender(rates, diagnosis, asked, mode);
+    let offender = code_evidence::offender(rates, diagnosis, asked, mode);
     let samples = match taking {
         Taking::Nothing => None,
         Taking::Recorded(samples) => Some(*samples),
@@ -186,7 +187,8 @@ pub(super) fn tell(
             taken.samples
         }
     };
-    let profile = offender.and_then(|offender| why::tell(diagnosis, rates, &offender, samples.as_ref()));
+    let profile =
+        offender.and_then(|offender| code_evidence::tell(diagnosis, rates, &offender, samples.as_ref()));
     Told { samples, profile }
 }
 
@@ -211,7 +213,7 @@ pub(super) fn drawings<'a>(options: &'a ReportArgs, report: &mut Report) -> Vec<
     };
     let host = report.host.hostname.as_deref().unwrap_or("diag");
     let title = format!("{host}: {}", report.verdict.bottleneck);
-    keep(&options.stacks, &|profile| Ok(render::folded::folded(profile)));
-    keep(&options.flamegraph, &|profile| render::flamegraph::svg(profile, &title));
+    keep(&options.stacks, &|profile| Ok(render::flame::folded::folded(profile)));
+    keep(&options.flamegraph, &|profile| render::flame::graph::svg(profile, &title));
     drawings
 }

@@ -1,14 +1,16 @@
 //! `diag status`: what `diag watch` kept, in any format, at once.
 
-use super::watch::state;
 use super::{print, say};
-use crate::alarm::status::{Now, answer, missing};
 use crate::cli::{Format, ReportArgs, StatusArgs};
+use crate::collect::clocks;
+use crate::collect::kernel::host;
 use crate::collect::root::Root;
-use crate::collect::{clocks, host};
 use crate::exit;
-use crate::model::redact::{Redactor, Style};
-use crate::render::haproxy::{self, HaproxyOptions};
+use crate::redact::{Redactor, Style};
+use crate::render::monitors::haproxy;
+use crate::render::monitors::haproxy::HaproxyOptions;
+use crate::watch::state;
+use crate::watch::status::{Now, answer, missing};
 use anyhow::Result;
 use std::path::Path;
 
@@ -42,7 +44,7 @@ pub(super) fn run(options: &ReportArgs, arguments: &StatusArgs) -> Result<u8> {
 }
 
 /// The moment, by the clock that nobody can set.
-pub(super) fn now() -> Now {
+pub(crate) fn now() -> Now {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
     Now {
         boottime_seconds: clocks::boottime().as_secs_f64(),

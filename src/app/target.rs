@@ -2,7 +2,7 @@
 
 use crate::cli::ReportArgs;
 use crate::collect::root::Root;
-use crate::collect::target::{Belongs, Wanted, cgroups_of_all, cpu_ticks, process_of_thread};
+use crate::collect::tasks::follower::{Belongs, Wanted, cgroups_of_all, cpu_ticks, process_of_thread};
 use crate::delta::cgroup;
 use crate::model::rates::Rates;
 use crate::model::snapshot::Recording;

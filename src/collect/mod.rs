@@ -14,41 +14,11 @@
     reason = "this stage is the one that reads files and clocks; the ban holds for the pure stages"
 )]
 
-pub mod block_devices;
-pub mod capture;
-pub mod cgroups;
+pub mod kernel;
+pub mod priority;
+pub mod self_usage;
+pub mod tasks;
+
 pub mod clocks;
-pub mod close_look;
-pub mod details;
-pub mod diskstats;
-pub mod file_locks;
-pub mod hardware;
-pub mod host;
-pub mod interrupts;
-pub mod kernel_log;
-pub mod loadavg;
-pub mod meminfo;
-pub mod mounts;
-pub mod namespaces;
-pub mod net_counters;
-pub mod net_dev;
-pub mod own;
-pub mod peers;
-pub mod pressure;
-pub mod processes;
-pub mod psi_trigger;
-pub mod resilience;
 pub mod root;
-pub mod sampler;
-pub mod settings;
-pub mod sockets;
-pub mod stat;
-pub mod swaps;
-pub mod system;
-pub mod tables;
-pub mod target;
-pub mod thermal;
-pub mod thread_files;
-pub mod uptime;
-pub mod vmstat;
 pub mod window;

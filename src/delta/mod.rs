@@ -1,7 +1,6 @@
 //! Stage 2: counters become rates. Pure: no file, no clock, no print.
 
 pub mod cgroup;
-pub mod close_look;
 pub mod counter;
 pub mod cpu;
 pub mod disk;
@@ -10,10 +9,11 @@ pub mod load;
 pub mod memory;
 pub mod process;
 pub mod series;
-pub mod target;
-mod thread_account;
+pub mod wait_account;
 
 use crate::delta::counter::rate;
+use crate::delta::wait_account::target;
+use crate::delta::wait_account::wait_details;
 use crate::model::cgroup::OwnLimits;
 use crate::model::rates::{InterfaceRates, Rates};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
@@ -33,7 +33,7 @@ pub fn rates(recording: &Recording) -> Rates {
     let paging = memory::paging(before, after);
     let around = target::Around { processes: &processes, cgroups: &cgroups, paging: &paging, seconds };
     let target = target::target(recording, &around);
-    let waits = close_look::waits(recording, &around);
+    let waits = wait_details::waits(recording, &around);
     let own_limits = recording.host.container.is_some().then(|| limits::own(&recording.after));
     let rates = Rates {
         source: recording.source,

@@ -1,8 +1,9 @@
 //! The plain values that travel between the stages. Nothing here reads a file, a clock or prints, and
 //! nothing here depends on a stage.
 
+pub mod wait_details;
+
 pub mod cgroup;
-pub mod close_look;
 pub mod comparison;
 pub mod explanation;
 pub mod finding;
@@ -12,7 +13,6 @@ pub mod network;
 pub mod profile;
 pub mod rates;
 pub mod reading;
-pub mod redact;
 pub mod report;
 pub mod resource;
 pub mod series;

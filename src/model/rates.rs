@@ -1,7 +1,6 @@
 //! What happened within the window: shares of time and rates, derived from two snapshots and the samples.
 
 use crate::model::cgroup::{CgroupRates, OwnLimits};
-use crate::model::close_look::WaitRates;
 use crate::model::host::Host;
 use crate::model::limits::{Hardware, MemoryErrors};
 use crate::model::network::{NamespaceRates, NetCounters};
@@ -9,6 +8,7 @@ use crate::model::reading::{Absence, Reading};
 use crate::model::snapshot::{BlockKind, LimitReadings, LoadAverage, MemInfo, Source, Swap};
 use crate::model::target::TargetRates;
 use crate::model::task::Pid;
+use crate::model::wait_details::WaitRates;
 use std::collections::BTreeMap;
 
 pub use crate::model::task_rates::{LoadMakeup, LoadPart, ProcessRates, ThreadRates, WaitShare};

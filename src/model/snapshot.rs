@@ -1,7 +1,6 @@
 //! Raw readings of one window, as the kernel gave them: counters, not yet rates.
 
 use crate::model::cgroup::CgroupReading;
-use crate::model::close_look::{Refused, WatchReadings};
 use crate::model::host::Host;
 use crate::model::limits::{Hardware, KernelMessage, Mount, OpenFiles, Tables};
 use crate::model::network::{NamespaceCounters, NetCounters, PeerWait, Sockets};
@@ -9,6 +8,7 @@ use crate::model::reading::{Absence, Reading};
 use crate::model::target::TargetReadings;
 use crate::model::task::{Pid, ProcessDetails, ProcessReading, ThreadObservation};
 use crate::model::tuning::KernelSettings;
+use crate::model::wait_details::{Refused, WatchReadings};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

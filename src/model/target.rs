@@ -1,8 +1,8 @@
 //! The one process or unit that a run was asked about: what was read of it, its account, and its part of the report.
 
-use crate::model::close_look::CloseLook;
 use crate::model::task::{CgroupPaths, Comm, Pid, ThreadObservation};
 use crate::model::wait::Wait;
+use crate::model::wait_details::CloseLook;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -314,3 +314,8 @@ pub struct ThreadObservation {
     /// Number of looks.
     pub looks_count: u32,
 }
+/// A process or thread id, where `name` is one.
+pub fn parse_pid(name: &[u8]) -> Option<Pid> {
+    let digits = !name.is_empty() && name.iter().all(u8::is_ascii_digit);
+    if digits { str::from_utf8(name).ok()?.parse().ok() } else { None }
+}

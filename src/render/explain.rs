@@ -1,7 +1,7 @@
 //! A bottleneck explained, for people: as sections that every format walks, as text, and the list of all of them.
 
-use super::text_evidence::quantity;
-use super::text_page::{Page, columns, plain, styled};
+use super::text::evidence::quantity;
+use super::text::page::{Page, columns, plain, styled};
 use crate::model::explanation::{Entry, Explanation, Threshold};
 use crate::model::finding::{Advice, Remedy};
 

@@ -5,27 +5,13 @@
 
 pub mod escape;
 pub mod explain;
-pub mod flamegraph;
-pub mod folded;
-pub mod haproxy;
+pub mod flame;
 pub mod html;
 pub mod json;
 pub mod jsonl;
 pub mod markdown;
-pub mod nagios;
-pub mod prometheus;
-pub mod report_markdown;
+pub mod monitors;
 pub mod text;
-
-mod text_evidence;
-mod text_findings;
-mod text_page;
-mod text_profile;
-mod text_steps;
-mod text_table;
-mod text_tables;
-mod text_target;
-mod text_verdict;
 
 #[cfg(test)]
 mod test_grammars;

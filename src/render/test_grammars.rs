@@ -1,6 +1,7 @@
 //! What the readers of each format accept, as small checkers for the tests of the renderers.
 
-use crate::render::{jsonl, markdown, nagios, prometheus, test_report};
+use crate::render::monitors::{nagios, prometheus};
+use crate::render::{jsonl, markdown, test_report};
 use proptest::prelude::*;
 
 /// Fails unless `answer` is what a plugin may print: text, `|`, numbers; lines of text; `|`, numbers.

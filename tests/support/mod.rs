@@ -8,7 +8,7 @@
     reason = "helpers of tests, of which each test file uses its own part"
 )]
 
-use diag::collect::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
+use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::window;
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::{self, Options};

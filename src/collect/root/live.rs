@@ -1,8 +1,9 @@
 //! A file tree that is mounted: its open directories, and every system call that reads below them.
 
-use super::{LockWord, id, lock_owner, statvfs};
+use super::{LockWord, lock_owner, statvfs};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::Pid;
+use crate::model::task::parse_pid;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RawDirEntry, ResolveFlags};
@@ -272,7 +273,7 @@ fn owner(path: &str) -> Option<&str> {
     let below = path.strip_prefix("proc/")?;
     let end_of = |start: usize| {
         let length = below[start..].find('/').unwrap_or(below.len() - start);
-        id(&below.as_bytes()[start..start + length]).map(|_| start + length)
+        parse_pid(&below.as_bytes()[start..start + length]).map(|_| start + length)
     };
     let process = end_of(0)?;
     let thread = below[process..].strip_prefix("/task/").and_then(|_| end_of(process + "/task/".len()));
@@ -290,9 +291,9 @@ fn kind_of(errno: Errno) -> AbsenceKind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Root;
-    use super::super::tests::{kind, tree};
     use super::*;
+    use crate::collect::root::Root;
+    use crate::collect::root::tests::{kind, tree};
     use std::fs;
 
     #[test]

@@ -76,8 +76,8 @@ impl Helper {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{kind, tree};
     use super::*;
+    use crate::collect::root::tests::{kind, tree};
 
     #[test]
     fn reads_that_come_back_late_are_tried_again() {

@@ -1,6 +1,6 @@
 //! When a live window looks, and at how much, so that the looking stays within its budget of CPU time.
 
-use crate::collect::sampler::{Plan, Sampler};
+use crate::collect::tasks::sampler::{Plan, Sampler};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

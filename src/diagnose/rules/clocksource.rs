@@ -2,8 +2,8 @@
 //!
 //! Evidence: the clock source in use, together with kernel time that somebody pays.
 
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, change, confirm};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, change, confirm};
 use crate::model::finding::{Remedy, Severity};
 
 /// The rule.

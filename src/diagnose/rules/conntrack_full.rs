@@ -2,8 +2,8 @@
 //!
 //! Evidence: entries against the limit, packets dropped for want of an entry.
 
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::CONNTRACK;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;

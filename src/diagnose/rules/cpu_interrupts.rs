@@ -4,10 +4,10 @@
 //! Softirqs run on behalf of whoever happened to run, so the processes' own times do not tell who it is:
 //! a peer outside sends to a network card, and only for traffic within the box the sender pays itself.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
-use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{rank, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::rates::InterfaceRates;

@@ -3,9 +3,9 @@
 //! Evidence: threads that often wait for a CPU and may use only some of them (`Cpus_allowed_list`), with those full
 //! and the rest idle. A quota holds threads back on idle CPUs as well; what is bound waits on a full one.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{PINNED_BUSY, PINNED_DELAY, PINNED_IDLE};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ThreadRates;

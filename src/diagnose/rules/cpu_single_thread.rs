@@ -3,10 +3,10 @@
 //! Evidence: a thread at a full CPU in nearly every second, hardly waiting for one, and idle CPUs beside it.
 //! A process whose threads take turns under one lock (an interpreter's, say) is as serial as one thread.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
-use crate::diagnose::step4_rank::{Ranked, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{Ranked, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::rates::ThreadRates;

@@ -4,10 +4,10 @@
 //! is wanted than the whole machine could give, the demand is the cause and steal only makes it worse. Inside
 //! the guest there is no culprit: it sits on the same host, or is the guest's own limit.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, confirm, look};
-use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{rank, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};

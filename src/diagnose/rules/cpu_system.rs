@@ -3,10 +3,10 @@
 //! Evidence: kernel time, its share of the busy time, and that the CPUs are wanted. Kernel threads that
 //! work for memory or disks are left out of the blame: their cause is another finding.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
-use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{rank, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};

@@ -3,9 +3,9 @@
 //! Evidence: the time that a CPU ran throttled for its own heat or that of its package. It matters only while the
 //! CPUs are wanted. A virtual machine cannot see it: there it looks like code that got slower.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::HEAT;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;

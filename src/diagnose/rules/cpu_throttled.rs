@@ -3,8 +3,8 @@
 //! Evidence: `cpu.stat` of the group. Throttled threads are in state R without being counted as runnable, so
 //! the load looks high and the CPUs idle at the same time. The throttled time adds up over the CPUs.
 
-use crate::diagnose::facts::{Facts, group_stall, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
+use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{NotChecked, Remedy, Severity};

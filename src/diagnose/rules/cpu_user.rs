@@ -3,10 +3,10 @@
 //! Evidence: busy time, its user part, and that somebody waits (PSI, or runnable threads by CPU).
 //! Utilisation without waiting is not a problem and is not reported.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
-use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};

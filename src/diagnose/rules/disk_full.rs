@@ -3,8 +3,8 @@
 //! Evidence: statvfs(3) of every mounted file system, each device once. The share is that of what everybody may
 //! use: the part kept for root does not count as room.
 
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{Mount, Room};

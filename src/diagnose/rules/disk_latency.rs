@@ -3,10 +3,10 @@
 //! Evidence: time by request without a queue that explains it, and threads that wait. Writes count only
 //! when somebody waits for them (fsync, journal): those of the page cache may take their time.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::disk_load::{describe, numbers, users};
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, advise, confirm, look, trace};
+use crate::diagnose::evidence::disk_load::{describe, numbers, users};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, advise, confirm, look, trace};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
 };

@@ -4,10 +4,10 @@
 //! nothing of a device that serves many requests at once; a deep queue of background writes harms nobody.
 //! Asynchronous I/O shows no waiting thread at all, so the queue must be able to carry the verdict.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::disk_load::{describe, numbers, users};
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, advise, change, confirm, look};
+use crate::diagnose::evidence::disk_load::{describe, numbers, users};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
 };

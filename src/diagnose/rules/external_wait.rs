@@ -4,9 +4,9 @@
 //! its threads sleep in sockets that it opened itself. Worth knowing, never an alarm: whether that is too slow, only
 //! the service knows.
 
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
-use crate::diagnose::step4_rank::label;
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::label;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::PeerWait;

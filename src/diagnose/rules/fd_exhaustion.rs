@@ -3,8 +3,8 @@
 //! Evidence: open files against the soft limit of the process, or against the limit of the system. Root has no
 //! exemption from its own limit. A process that is stuck at its limit spins or refuses connections.
 
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::OpenFiles;

@@ -3,8 +3,8 @@
 //! Evidence: the kernel log within the window, the counters of memory controllers, arrays with missing members.
 //! Older messages are worth knowing and no more. The log needs the right to read it.
 
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
 use crate::model::reading::AbsenceKind;

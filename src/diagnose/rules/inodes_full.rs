@@ -2,8 +2,8 @@
 //!
 //! Evidence: statvfs(3). File systems that make inodes as they need them (btrfs, vfat) show none and are left out.
 
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::INODES_USED;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;

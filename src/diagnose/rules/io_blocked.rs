@@ -5,10 +5,10 @@
 //! space or on a server, a frozen file system, a hung device. The parent of a vfork(2) sleeps in D as well,
 //! and threads that fight for a lock of the kernel make progress: neither is this.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain, reason};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
-use crate::diagnose::step4_rank::{Ranked, label, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain, reason};
+use crate::diagnose::evidence::groups::{Ranked, label, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::rates::{DiskRates, ThreadRates};

@@ -3,9 +3,9 @@
 //! Evidence: the group's rate against its limit, in bytes or requests. The wait looks like that for a slow
 //! disk; the device shows neither queue nor long requests. Version 1 cannot limit buffered writes.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, group_stall, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};

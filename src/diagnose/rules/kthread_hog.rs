@@ -4,11 +4,11 @@
 //! serves is the cause, and where another rule finds that, this is explained by it. What is left are settings and
 //! drivers, and work that one thread alone has to do for many.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::kernel_work::{KernelWork, Served};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look, trace};
-use crate::diagnose::step4_rank::{Ranked, rank};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{Ranked, rank};
+use crate::diagnose::evidence::kernel_work::{KernelWork, Served};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look, trace};
 use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;

@@ -3,8 +3,8 @@
 //! Evidence: the kernel's count of full accept queues, and the listening socket whose queue is full. Why the
 //! process does not accept is in what it does meanwhile: it burns CPU time, sleeps, or waits for a lock.
 
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;

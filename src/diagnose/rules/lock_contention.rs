@@ -7,9 +7,9 @@
 //! Processes of one service that share a lock (in shared memory) are told as the first, where they queue for a CPU
 //! beside idle ones.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::{ProcessRates, ThreadRates};

@@ -3,9 +3,9 @@
 //! Evidence: how often the limit was hit, what the group could not drop at once against its limit, and stall
 //! time for memory. Usage at the limit alone is normal: page cache fills any limit.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, group_stall, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
     CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, IO_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE,

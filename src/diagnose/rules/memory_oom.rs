@@ -4,9 +4,9 @@
 //! rises for kills in control groups as well, so the scope is told from the log (`constraint=`, 5.0), or
 //! from the groups' own counts. A kill before the window is worth knowing and no more.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::OOM_KILLS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::KernelMessage;

@@ -4,11 +4,11 @@
 //! Evidence: stall time for memory without swapping, direct reclaim, files that come back to memory soon
 //! after they were dropped (refaults). Little available memory supports it and never suffices.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::memory_blame::{Blame, Demand};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
-use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{rank, suspects};
+use crate::diagnose::evidence::memory_blame::{Blame, Demand};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
     ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, IO_PRESSURE, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE, REFAULTS_MIN,

@@ -4,10 +4,10 @@
 //! share of the disk traffic that is swapping. Reading back is what hurts; writing out makes room. The
 //! culprit is who grows, else who is largest; who faults is the victim.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
-use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{rank, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::units::{human_bytes, human_count};

@@ -3,8 +3,8 @@
 //! Evidence: datagrams that found no room in their socket, packets that found none in a CPU's backlog. The
 //! `dropped` of a network card counts packets that nobody wanted as well, so it is not used.
 
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::PACKET_DROPS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::human_count;

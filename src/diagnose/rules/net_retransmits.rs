@@ -3,9 +3,9 @@
 //! Evidence: segments sent again against segments sent. What is sent again for want of an answer to a first
 //! packet is taken off: that is a full or absent listener.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::{human_count, percent};

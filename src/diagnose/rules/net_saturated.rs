@@ -3,9 +3,9 @@
 //! Evidence: bytes by second, each way, against the speed that the driver of the device tells. Virtual links claim a
 //! speed that means nothing, so only devices count. Bytes that are written and not acknowledged name the sender.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::Socket;

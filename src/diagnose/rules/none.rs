@@ -1,7 +1,7 @@
 //! Healthy: nothing is short, or what looks alarming is harmless.
 
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Outcome, Rule, confirm};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Outcome, Rule, confirm};
 
 /// The rule. It never hits: it is the verdict when no other does.
 pub const RULE: Rule = Rule {

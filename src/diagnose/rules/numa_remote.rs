@@ -3,10 +3,10 @@
 //! Evidence: pages that were wanted from one node and had to be taken from another (`numa_miss`). Only machines
 //! with several nodes have them.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
-use crate::diagnose::step4_rank::rank;
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::rank;
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::{human_count, percent};

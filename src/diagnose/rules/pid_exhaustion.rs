@@ -3,9 +3,9 @@
 //! Evidence: forks that a group's `pids.max` refused within the window, or threads against the smaller of
 //! `pid_max` and `threads-max`. TasksMax of a systemd unit is the usual one.
 
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
-use crate::diagnose::step4_rank::rank;
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::rank;
+use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;

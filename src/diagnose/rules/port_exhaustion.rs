@@ -3,8 +3,8 @@
 //! Evidence: TCP sockets with the same remote address and port against the range of local ports; those in
 //! TIME_WAIT count. Read only when TCP is in trouble: the table costs time by socket.
 
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::PORTS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;

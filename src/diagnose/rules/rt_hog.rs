@@ -3,8 +3,8 @@
 //! Evidence: a thread with policy FIFO or RR that burns a CPU. The kernel leaves ordinary threads one twentieth
 //! of the time at most.
 
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::thresholds::REALTIME_CPU;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;

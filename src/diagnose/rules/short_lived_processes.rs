@@ -4,10 +4,10 @@
 //! processes that lived long enough to be watched. The culprit is the parent that starts them: it gets the
 //! time of the children that it waits for (`cutime`, `cstime`).
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
-use crate::diagnose::step4_rank::{Group, Ranked, rank, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::rates::ThreadRates;

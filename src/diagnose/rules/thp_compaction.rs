@@ -3,10 +3,10 @@
 //! Evidence: direct compaction, done by the thread that wants the page, and the time of the threads that compact in
 //! the background; together with kernel time that somebody pays.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
-use crate::diagnose::step4_rank::{rank, suspects};
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::{rank, suspects};
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::thresholds::{
     COMPACTION_STALLS, COMPACTION_THREADS, CPU_SYSTEM, MAIN_CAUSE, MEMORY_PRESSURE,
 };

@@ -3,11 +3,11 @@
 //! Evidence: threads in D in `balance_dirty_pages`. A limit by device or control group may hold them long
 //! before the limit of the box is reached, so the amount that is dirty is no condition.
 
-use crate::diagnose::confidence::Confidence;
-use crate::diagnose::disk_load::users;
-use crate::diagnose::facts::{Facts, plain};
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, change, confirm};
-use crate::diagnose::step4_rank::rank;
+use crate::diagnose::evidence::disk_load::users;
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::rank;
+use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::{human_bytes, human_count};

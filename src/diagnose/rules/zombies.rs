@@ -3,8 +3,8 @@
 //! Evidence: children that were zombies at both ends of the window, by parent. A zombie takes a process id and
 //! nothing else; the parent is at fault, and killing the zombie is of no use.
 
-use crate::diagnose::facts::Facts;
-use crate::diagnose::rules::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::thresholds::ZOMBIES;
 use crate::model::finding::{Remedy, Severity};
 

@@ -273,8 +273,8 @@ fn line(bytes: &[u8], at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AWAIT_SOLID, AWAIT_SPINNING, CPU_BUSY, LOAD_PER_CPU, REQUESTS_MIN};
     use super::*;
+    use crate::diagnose::thresholds::{AWAIT_SOLID, AWAIT_SPINNING, CPU_BUSY, LOAD_PER_CPU, REQUESTS_MIN};
 
     fn read(text: &str) -> Result<Thresholds, Problem> {
         Thresholds::default().with_file("/etc/f", text.as_bytes())

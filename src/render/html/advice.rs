@@ -7,7 +7,7 @@ use crate::model::finding::{Advice, Evidence, Finding, Remedy, Severity};
 use crate::model::report::Report;
 use crate::model::tuning::{Annex, SettingNote, Workers};
 use crate::model::units::human_bytes;
-use crate::render::text_evidence::{label, quantity};
+use crate::render::text::evidence::{label, quantity};
 use maud::{Markup, html};
 
 /// Findings that get advice, the verdict's first.

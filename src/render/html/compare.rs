@@ -5,7 +5,7 @@ use super::words::{cut, name, sentence};
 use crate::model::comparison::{Comparison, Number, Outcome};
 use crate::model::report::Report;
 use crate::model::units::percent;
-use crate::render::text_evidence::{label, quantity};
+use crate::render::text::evidence::{label, quantity};
 use maud::{Markup, html};
 
 /// Numbers that are shown.

@@ -5,7 +5,7 @@ use super::words::{cut, name, sentence};
 use crate::model::finding::{Evidence, Finding, Role, Suspect};
 use crate::model::report::Report;
 use crate::model::units::percent;
-use crate::render::text_evidence::{label, quantity};
+use crate::render::text::evidence::{label, quantity};
 use maud::{Markup, html};
 
 /// Findings that are shown; a report with more has a fault of its own.

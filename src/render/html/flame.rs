@@ -7,7 +7,7 @@
 use super::words::{at, cut};
 use crate::model::profile::Profile;
 use crate::model::units::percent;
-use crate::render::folded;
+use crate::render::flame::folded;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use super::words::{cut, name, sentence};
 use crate::model::finding::StepId;
 use crate::model::report::Report;
 use crate::model::units::{human_count, percent};
-use crate::render::text_evidence::quantity;
+use crate::render::text::evidence::quantity;
 use maud::{Markup, html};
 
 /// One line of a node: what it is, its value in words, and how long its bar is.

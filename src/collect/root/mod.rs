@@ -1,0 +1,437 @@
+//! The one place that joins paths: everything `diag` reads goes through a [`Root`], which is the live
+//! system, another system's file tree (`--root /host`), or one frame of a capture.
+//!
+//! Paths are given without a leading slash (`proc/stat`); an [`Absence`] names them with one. On a live
+//! root other than `/`, links are resolved inside that root where the kernel can do so (`openat2`, 5.6),
+//! so that a foreign tree cannot lead to files of the machine that diagnoses it.
+
+mod live;
+mod lock_owner;
+mod reader_thread;
+mod statvfs;
+
+use crate::capture::{CaptureWriter, Frame, FrameKind};
+use crate::collect::tasks::scan::number;
+use crate::model::reading::{Absence, Reading};
+use crate::model::task::{Pid, parse_pid};
+use live::Live;
+use reader_thread::ReaderThread;
+use rustix::fs::OFlags;
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use live::KERNEL_LOG;
+pub use lock_owner::{LockWord, Says};
+pub use statvfs::FileSystem;
+
+/// Where kernel files are read from. Used by one thread.
+pub struct Root {
+    place: Place,
+    names: RefCell<Vec<u8>>,
+    reader: ReaderThread,
+    recorder: RefCell<Option<Recorder>>,
+}
+
+enum Place {
+    Live(Arc<Live>),
+    Captured(Box<Frame>),
+}
+
+struct Recorder {
+    writer: CaptureWriter,
+    frame: Option<Frame>,
+}
+
+impl Root {
+    /// The system whose file tree begins at `prefix`: `/`, or where another one is mounted.
+    pub fn live(prefix: &Path) -> Reading<Self> {
+        Ok(Self::at(Place::Live(Arc::new(Live::below(prefix)?))))
+    }
+
+    /// One moment of a capture.
+    pub fn captured(frame: Frame) -> Self {
+        Self::at(Place::Captured(Box::new(frame)))
+    }
+
+    fn at(place: Place) -> Self {
+        Self {
+            place,
+            names: RefCell::default(),
+            reader: ReaderThread::default(),
+            recorder: RefCell::default(),
+        }
+    }
+
+    /// Whether this may show another namespace than the one this process lives in: then files that
+    /// depend on the reader (`proc/net` is a link to `self/net`) are to be read from process 1.
+    pub fn is_elsewhere(&self) -> bool {
+        match &self.place {
+            Place::Live(live) => live.elsewhere,
+            Place::Captured(_) => true,
+        }
+    }
+
+    /// Whether the tree is made of plain files that somebody copied from a machine: its counters stand still, and
+    /// what one asks the system about it (sizes, file systems) is about the machine that it lies on.
+    pub fn is_copied(&self) -> bool {
+        matches!(&self.place, Place::Live(live) if live.copied)
+    }
+
+    /// Whether this reads another live root than `/`.
+    pub fn is_live_elsewhere(&self) -> bool {
+        matches!(&self.place, Place::Live(live) if live.elsewhere)
+    }
+
+    /// Of two paths to a file that differs by namespace, the one to read. Under another root `self` is whoever
+    /// reads, so there it is that of process 1; a copied tree may have been made without process 1.
+    pub fn of_init<'a>(&self, of_init: &'a str, own: &'a str) -> &'a str {
+        let own_is_meant = match &self.place {
+            Place::Live(live) => !live.elsewhere || live.copied && live.open(of_init, OFlags::PATH).is_err(),
+            Place::Captured(_) => self.holds(own),
+        };
+        if own_is_meant { own } else { of_init }
+    }
+
+    /// Reads a whole file into `buffer`, which is cleared first and empty after an error.
+    pub fn read(&self, path: &str, buffer: &mut Vec<u8>) -> Reading<()> {
+        self.fetch(path, buffer, false)
+    }
+
+    /// As [`Root::read`] for files of one short record: one open, one read, one close.
+    pub fn read_once(&self, path: &str, buffer: &mut Vec<u8>) -> Reading<()> {
+        self.fetch(path, buffer, true)
+    }
+
+    /// The number of a file that holds one and nothing else; none where it cannot be read, too.
+    pub fn number(&self, path: &str, buffer: &mut Vec<u8>) -> Option<u64> {
+        self.read_once(path, buffer).ok()?;
+        number(buffer.trim_ascii())
+    }
+
+    /// Reads a whole file and parses it; the parser's error becomes the detail of a `Malformed`.
+    pub fn read_parsed<T>(
+        &self,
+        path: &str,
+        buffer: &mut Vec<u8>,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Reading<T> {
+        self.read(path, buffer)?;
+        parse(buffer).map_err(|detail| Absence::malformed(format!("/{path}"), detail))
+    }
+
+    fn fetch(&self, path: &str, buffer: &mut Vec<u8>, once: bool) -> Reading<()> {
+        buffer.clear();
+        let outcome = match &self.place {
+            Place::Live(live) => live.read(path, buffer, once),
+            Place::Captured(frame) => frame.file(path).map(|bytes| buffer.extend_from_slice(bytes)),
+        };
+        if outcome.is_err() {
+            buffer.clear();
+        }
+        self.note(|frame| frame.note_file(path, outcome.as_ref().map(|()| buffer.as_slice())));
+        outcome
+    }
+
+    /// Reads a file that may hang (it takes a lock of the process it is about) on a thread beside this
+    /// one. A read that does not come back is left behind and recorded as timed out.
+    pub fn read_with_deadline(&self, path: &str, deadline: Duration) -> Reading<Vec<u8>> {
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame.file(path).map(<[u8]>::to_vec),
+            Place::Live(live) => {
+                let (live, owned) = (Arc::clone(live), path.to_owned());
+                let job = move || {
+                    let mut bytes = Vec::new();
+                    live.read(&owned, &mut bytes, false).map(|()| bytes)
+                };
+                self.reader.run(path, deadline, Box::new(job))
+            }
+        };
+        self.note(|frame| frame.note_file(path, outcome.as_ref().map(Vec::as_slice)));
+        outcome
+    }
+
+    /// Room in the file system mounted at `path`, with a deadline: a dead server never answers.
+    pub fn statvfs(&self, path: &str, deadline: Duration) -> Reading<FileSystem> {
+        // Kept in a frame as a small text file of its own, next to what it describes.
+        let key = if path.is_empty() { ".statvfs".to_owned() } else { format!("{path}/.statvfs") };
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
+            Place::Live(live) => {
+                let (live, owned) = (Arc::clone(live), path.to_owned());
+                self.reader.run(path, deadline, Box::new(move || live.statvfs(&owned)))
+            }
+        };
+        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        let text = outcome.map_err(|absence| Absence::new(format!("/{path}"), absence.kind))?;
+        statvfs::parse(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "not five numbers"))
+    }
+
+    /// The thread that holds the lock whose word is at `address` in the memory of `pid`, by what the lock says of
+    /// itself; none where it is no lock of a kind that says so. With a deadline: the memory of a process in trouble
+    /// may be locked.
+    pub fn lock_owner(&self, pid: Pid, word: LockWord, deadline: Duration) -> Reading<Option<Pid>> {
+        // Kept in a frame as the one number: what else lies there is the process's own business.
+        let (path, key) = (format!("proc/{pid}/mem"), format!("proc/{pid}/.owner/{:x}", word.address));
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
+            Place::Live(live) => {
+                let live = Arc::clone(live);
+                self.reader.run(&path, deadline, Box::new(move || live.lock_owner(pid, word)))
+            }
+        };
+        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        outcome.map(|text| parse_pid(text.trim_ascii()))
+    }
+
+    /// Writes `text` to a file that is then polled: a trigger of the kernel lasts as long as the file is open. The one
+    /// thing that is ever written below a root, and it changes nothing but what this process is told.
+    pub fn set_trigger(&self, path: &str, text: &[u8]) -> Reading<OwnedFd> {
+        match &self.place {
+            Place::Live(live) if !live.copied => live.set_trigger(path, text),
+            _ => Err(Absence::missing(path)),
+        }
+    }
+
+    /// Where a symbolic link points to; what is not UTF-8 in it is replaced.
+    pub fn link(&self, path: &str) -> Reading<String> {
+        let outcome = match &self.place {
+            Place::Live(live) => live.link(path),
+            Place::Captured(frame) => frame.link(path),
+        };
+        self.note(|frame| frame.note_link(path, outcome.as_deref()));
+        outcome
+    }
+
+    /// Opens `directory` once for the paths below it that are read next: each is then a shorter walk for the
+    /// kernel, which counts where there are thousands. Nothing is kept open for an empty name.
+    pub fn stay_near(&self, directory: &str) {
+        if let Place::Live(live) = &self.place {
+            live.stay_near(directory);
+        }
+    }
+
+    /// Names in a directory, sorted; names that are not UTF-8 are left out.
+    pub fn list(&self, path: &str) -> Reading<Vec<String>> {
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame.list(path),
+            Place::Live(live) => {
+                let mut names = Vec::new();
+                let keep = |name: &[u8]| names.extend(str::from_utf8(name).ok().map(str::to_owned));
+                live.each_name(path, &mut self.names.borrow_mut(), keep).map(|()| {
+                    names.sort_unstable();
+                    names
+                })
+            }
+        };
+        self.note(|frame| frame.note_listing(path, outcome.as_deref()));
+        outcome
+    }
+
+    /// Names of the directories in a directory, sorted. A directory that by its link count holds none is not
+    /// listed: a control group has dozens of files and seldom a child.
+    pub fn directories(&self, path: &str) -> Reading<Vec<String>> {
+        // Kept in a frame as a listing of its own: it is not that of all names.
+        let key = || format!("{path}/.directories");
+        let outcome = match &self.place {
+            Place::Captured(frame) => {
+                frame.listings.get(&key()).cloned().ok_or_else(|| Absence::missing(path))
+            }
+            Place::Live(live) => live.directories(path, &mut self.names.borrow_mut()),
+        };
+        self.note(|frame| frame.note_listing(&key(), outcome.as_deref()));
+        outcome
+    }
+
+    /// How many entries a directory has: its size, where the file system says so (`/proc/PID/fd` since 6.2),
+    /// else a count of its names.
+    pub fn entries_count(&self, path: &str) -> Reading<u64> {
+        let key = format!("{path}/.count");
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
+            Place::Live(live) => live
+                .entries_count(path, &mut self.names.borrow_mut())
+                .map(|count| count.to_string().into_bytes()),
+        };
+        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        let text = outcome?;
+        number(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
+    }
+
+    /// Whether an optional read is to be made: live, when `wanted`; in a capture, when the recorded run made it.
+    pub fn wants(&self, path: &str, wanted: bool) -> bool {
+        match &self.place {
+            Place::Live(_) => wanted,
+            Place::Captured(_) => self.holds(path),
+        }
+    }
+
+    /// Whether this is a frame of a capture with an outcome for `path`: the recorded run looked at it.
+    pub fn holds(&self, path: &str) -> bool {
+        match &self.place {
+            Place::Captured(frame) => frame.files.contains_key(path) || frame.absences.contains_key(path),
+            Place::Live(_) => false,
+        }
+    }
+
+    /// Ids of all processes, ascending; in a captured sample, of those that the recorded run looked at.
+    pub fn pids(&self, out: &mut Vec<Pid>) -> Reading<()> {
+        self.ids("proc", out)
+    }
+
+    /// Ids of the threads of a process, ascending; in a captured sample, of those that were looked at.
+    pub fn tids(&self, pid: Pid, out: &mut Vec<Pid>) -> Reading<()> {
+        self.ids(&format!("proc/{pid}/task"), out)
+    }
+
+    fn ids(&self, path: &str, out: &mut Vec<Pid>) -> Reading<()> {
+        out.clear();
+        let outcome = match &self.place {
+            Place::Captured(frame) => frame
+                .list(path)
+                .map(|names| out.extend(names.iter().filter_map(|name| parse_pid(name.as_bytes())))),
+            Place::Live(live) => {
+                live.each_name(path, &mut self.names.borrow_mut(), |name| out.extend(parse_pid(name)))
+            }
+        };
+        out.sort_unstable();
+        self.note(|frame| {
+            let mut names: Vec<String> = out.iter().map(Pid::to_string).collect();
+            names.sort_unstable();
+            frame.note_listing(path, outcome.as_ref().map(|()| names.as_slice()));
+        });
+        outcome
+    }
+
+    /// From now on the outcomes of all reads go into the frames of `writer`, from the first
+    /// [`Root::begin_frame`] on.
+    pub fn record(&self, writer: CaptureWriter) {
+        *self.recorder.borrow_mut() = Some(Recorder { writer, frame: None });
+    }
+
+    /// Closes the frame before and opens another, `at` after the window's start. Nothing happens when
+    /// nothing is recorded. Within one frame the first outcome of a path is the one that is kept, but
+    /// data replaces an absence.
+    pub fn begin_frame(&self, kind: FrameKind, at: Duration) {
+        if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
+            let full = recorder.frame.replace(Frame::new(kind, at));
+            full.into_iter().for_each(|frame| recorder.writer.add(frame));
+        }
+    }
+
+    /// Ends the recording and gives the writer back, the last frame in it.
+    pub fn finish_recording(&self) -> Option<CaptureWriter> {
+        let mut recorder = self.recorder.borrow_mut().take()?;
+        recorder.frame.take().into_iter().for_each(|frame| recorder.writer.add(frame));
+        Some(recorder.writer)
+    }
+
+    fn note(&self, put: impl FnOnce(&mut Frame)) {
+        if let Some(frame) = self.recorder.borrow_mut().as_mut().and_then(|recorder| recorder.frame.as_mut())
+        {
+            put(frame);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Capture, Meta};
+    use crate::model::reading::AbsenceKind;
+    use std::fs;
+
+    pub(super) fn tree() -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path();
+        for (path, text) in [
+            ("proc/stat", "cpu 1 2 3 4\n"),
+            ("proc/7/stat", "7 (a) S"),
+            ("proc/7/task/7/stat", "7 (a) S"),
+            ("proc/7/task/8/stat", "8 (b) R"),
+            ("sys/block/vda/size", "9\n"),
+        ] {
+            fs::create_dir_all(base.join(path).parent().unwrap()).unwrap();
+            fs::write(base.join(path), text).unwrap();
+        }
+        let root = Root::live(base).unwrap();
+        (directory, root)
+    }
+
+    pub(super) fn kind<T: std::fmt::Debug>(reading: Reading<T>) -> AbsenceKind {
+        reading.unwrap_err().kind
+    }
+
+    #[test]
+    fn reads_and_lists_below_a_prefix() {
+        let (_directory, root) = tree();
+        let (mut buffer, mut ids) = (Vec::new(), Vec::new());
+        root.read("proc/stat", &mut buffer).unwrap();
+        assert_eq!(buffer, b"cpu 1 2 3 4\n");
+        root.read_once("proc/7/stat", &mut buffer).unwrap();
+        assert_eq!(buffer, b"7 (a) S");
+        root.pids(&mut ids).unwrap();
+        assert_eq!(ids, [7]);
+        root.tids(7, &mut ids).unwrap();
+        assert_eq!(ids, [7, 8]);
+        assert_eq!(root.list("sys/block").unwrap(), ["vda"]);
+        let bytes = root.read_with_deadline("sys/block/vda/size", Duration::from_secs(5)).unwrap();
+        assert_eq!(bytes, b"9\n");
+        assert!(root.statvfs("", Duration::from_secs(5)).unwrap().total_bytes > 0);
+    }
+
+    #[test]
+    fn a_copied_tree_is_not_a_kernel() {
+        let (directory, root) = tree();
+        assert!(root.is_copied() && root.is_elsewhere());
+        assert!(!Root::live(Path::new("/")).unwrap().is_copied());
+        // The size of a directory is that of its names on this disk.
+        assert_eq!(root.entries_count("proc/7/task").unwrap(), 2);
+        assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/net/snmp");
+        fs::create_dir_all(directory.path().join("proc/1/net")).unwrap();
+        fs::write(directory.path().join("proc/1/net/snmp"), "").unwrap();
+        assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/1/net/snmp");
+    }
+
+    #[test]
+    fn what_is_recorded_reads_the_same_again() {
+        let (_directory, root) = tree();
+        root.record(CaptureWriter::new(true));
+        root.begin_frame(FrameKind::Start, Duration::ZERO);
+        let walk = |root: &Root| {
+            let (mut buffer, mut pids, mut tids) = (Vec::new(), Vec::new(), Vec::new());
+            (
+                root.pids(&mut pids).map(|()| pids),
+                root.tids(7, &mut tids).map(|()| tids),
+                root.tids(9, &mut Vec::new()),
+                root.read("proc/7/task/7/stat", &mut buffer).map(|()| buffer.clone()),
+                root.read("proc/7/io", &mut buffer),
+                root.read("proc/9/stat", &mut buffer),
+                root.list("sys/block"),
+                root.list("sys/none"),
+                root.link("proc/7/exe"),
+                root.statvfs("sys", Duration::from_secs(5)),
+            )
+        };
+        let seen = walk(&root);
+        root.begin_frame(FrameKind::End, Duration::from_secs(1));
+        let host = serde_json::json!({"ticks_per_second": 100, "page_bytes": 4096, "effective_uid": 0,
+            "own_pid": 9, "users": {}});
+        let about = Meta {
+            host: serde_json::from_value(host).unwrap(),
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            ended_at: jiff::Timestamp::UNIX_EPOCH,
+            note: None,
+            interrupted: false,
+            target: None,
+        };
+        let bytes = root.finish_recording().unwrap().finish(about, None).unwrap();
+        let capture = Capture::from_reader(&bytes[..], Path::new("x")).unwrap();
+        let replayed = Root::captured(capture.frames[0].clone());
+        assert_eq!(walk(&replayed), seen);
+        assert!(replayed.holds("proc/7/io") && !replayed.holds("proc/stat") && !root.holds("proc/stat"));
+        assert_eq!(kind(replayed.read("proc/stat", &mut Vec::new())), AbsenceKind::Missing);
+    }
+}

@@ -1,0 +1,477 @@
+//! Follows every thread of one process or unit through the window: those that sleep, too, and those that are born. For
+//! a profile, when nothing was asked for, those of the processes that did most so far.
+//!
+//! Files: `/proc/PID/task/TID/stat`, `schedstat`, `wchan` and `/proc/PID/cgroup`. The clocks of all threads are read at
+//! both ends and about once a second in between; states and wait channels by rotation, as many in a sample as the
+//! budget allows. The reads go into frames of their own: a replay of the general sampling must not take them for its
+//! own looks. Known lies: state and wait channel are two observations; `schedstat` books a wait for a CPU when it ends;
+//! what is born and ends between two listings is never seen.
+
+use crate::collect::root::Root;
+use crate::collect::tasks::details::parse_cgroups;
+use crate::collect::tasks::sampler::{CLOCK_EVERY, add_look, observation};
+use crate::collect::tasks::scan::{Scratch, read_stat, set_path};
+use crate::collect::tasks::thread_files::{TaskRef, read_clock, read_task_stat, read_wait_channel};
+use crate::collect::tasks::wait_details::Closer;
+use crate::model::reading::{AbsenceKind, Reading};
+use crate::model::target::{Asked, FOLLOWED_MAX, FollowedThread, TargetReadings};
+use crate::model::task::{CgroupPaths, Pid, State, TaskStat, ThreadClock};
+use crate::model::wait_details::{Refused, WatchReadings};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+/// Threads and processes that are new are looked for so often.
+const LIST_EVERY: Duration = Duration::from_millis(950);
+
+/// The same for who does most, at first.
+const EARLY_EVERY: Duration = Duration::from_millis(180);
+const EARLY_FRAMES: u32 = 8;
+
+/// Threads of the processes that do most that are followed at most.
+const WATCHED_MAX: usize = 256;
+
+/// Whether the process in these control groups belongs to the unit that was asked for.
+pub type Belongs<'a> = &'a dyn Fn(&CgroupPaths) -> bool;
+
+/// What a live window is to follow.
+pub struct Wanted<'a> {
+    /// What was asked.
+    pub asked: Asked,
+    /// Its processes.
+    pub pids: Vec<Pid>,
+    /// Every process whose control group was looked at; others are new.
+    pub known: HashSet<Pid>,
+    /// Which of the new ones belong to it; none where one process was asked for.
+    pub belongs: Option<Belongs<'a>>,
+}
+
+impl Wanted<'_> {
+    /// The one process that was asked for.
+    pub fn pid(&self) -> Option<Pid> {
+        match self.asked {
+            Asked::Pid(pid) => Some(pid),
+            Asked::Unit(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Wanted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wanted").field("asked", &self.asked).field("pids", &self.pids).finish_non_exhaustive()
+    }
+}
+
+/// Control groups of every process: one small file each, about 10 microseconds of CPU time.
+pub fn cgroups_of_all(root: &Root) -> Reading<Vec<(Pid, CgroupPaths)>> {
+    let (mut pids, mut scratch) = (Vec::new(), Scratch::default());
+    root.pids(&mut pids)?;
+    Ok(pids.into_iter().filter_map(|pid| Some((pid, cgroups_of(root, pid, &mut scratch)?))).collect())
+}
+
+/// CPU time since its start of each of these processes, in ticks.
+pub fn cpu_ticks(root: &Root, pids: impl Iterator<Item = Pid>) -> HashMap<Pid, u64> {
+    let mut scratch = Scratch::default();
+    pids.filter_map(|pid| {
+        set_path(&mut scratch.path, format_args!("proc/{pid}/stat"));
+        Some((pid, read_stat(root, &mut scratch).ok()?.cpu_ticks()))
+    })
+    .collect()
+}
+
+/// The process that a thread belongs to, where `id` is the id of a thread and not of a process.
+pub fn process_of_thread(root: &Root, id: Pid) -> Option<Pid> {
+    let mut bytes = Vec::new();
+    root.read(&format!("proc/{id}/status"), &mut bytes).ok()?;
+    let line = bytes.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"))?;
+    let pid = Pid::try_from(crate::collect::tasks::scan::number(line.trim_ascii())?).ok()?;
+    (pid != id).then_some(pid)
+}
+
+fn cgroups_of(root: &Root, pid: Pid, scratch: &mut Scratch) -> Option<CgroupPaths> {
+    set_path(&mut scratch.path, format_args!("proc/{pid}/cgroup"));
+    root.read(&scratch.path, &mut scratch.bytes).ok()?;
+    parse_cgroups(&scratch.bytes).ok()
+}
+
+struct Followed {
+    thread: FollowedThread,
+    last: ThreadClock,
+    last_state: State,
+}
+
+impl Followed {
+    /// The thread with the clock of its last look.
+    fn ended(mut self) -> FollowedThread {
+        let clocks = &mut self.thread.seen.clocks;
+        if clocks.last().is_none_or(|last| last.at < self.last.at) {
+            clocks.push(self.last);
+        }
+        self.thread
+    }
+}
+
+/// The state of the following.
+pub struct Follower<'a> {
+    /// None where it follows whoever does most.
+    asked: Option<Asked>,
+    belongs: Option<Belongs<'a>>,
+    own_pid: Pid,
+    pids: BTreeSet<Pid>,
+    known: HashSet<Pid>,
+    cgroups: BTreeMap<Pid, CgroupPaths>,
+    threads: HashMap<TaskRef, Followed>,
+    ended: Vec<FollowedThread>,
+    turns: Vec<TaskRef>,
+    cursor: usize,
+    next_list: Duration,
+    frames_count: u32,
+    /// Processes that were found in this very frame.
+    added: HashSet<Pid>,
+    closer: Closer,
+}
+
+/// What a follower has seen.
+#[derive(Debug)]
+pub struct Followings {
+    /// Of what was asked for.
+    pub target: Option<TargetReadings>,
+    /// Of the processes that did most.
+    pub watched: Option<WatchReadings>,
+    /// Closer looks that were refused.
+    pub refused: Refused,
+}
+
+impl<'a> Follower<'a> {
+    /// One that has seen nothing yet: of what was asked for, else of the processes that do most; with closer looks at
+    /// what waits where that is wanted. In a capture, whatever the recorded run did.
+    pub fn new(asked: Option<Asked>, own_pid: Pid, closer: Closer) -> Self {
+        Self {
+            asked,
+            belongs: None,
+            own_pid,
+            pids: BTreeSet::new(),
+            known: HashSet::new(),
+            cgroups: BTreeMap::new(),
+            threads: HashMap::new(),
+            ended: Vec::new(),
+            turns: Vec::new(),
+            cursor: 0,
+            next_list: Duration::ZERO,
+            frames_count: 0,
+            added: HashSet::new(),
+            closer,
+        }
+    }
+
+    /// Looks at every thread of `wanted` for the first time.
+    pub fn start(mut self, root: &Root, wanted: Wanted<'a>, at: Duration, scratch: &mut Scratch) -> Self {
+        self.asked = Some(wanted.asked);
+        self.belongs = wanted.belongs;
+        self.known = wanted.known;
+        for pid in wanted.pids {
+            self.add_process(root, pid, scratch);
+        }
+        self.list(root, at, scratch);
+        self.frames_count = 1;
+        self
+    }
+
+    /// Whether the next sample looks for processes and threads that are new.
+    pub fn lists(&self, at: Duration) -> bool {
+        at >= self.next_list
+    }
+
+    /// Follows these processes as well, as long as there is room.
+    pub fn watch(&mut self, root: &Root, pids: &[Pid], scratch: &mut Scratch) {
+        let room = self.threads.len() < WATCHED_MAX;
+        for &pid in pids.iter().filter(|_| room) {
+            self.add_process(root, pid, scratch);
+        }
+    }
+
+    /// Threads that are followed.
+    pub fn threads_count(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// One live sample of at most `count` threads.
+    pub fn sample(&mut self, root: &Root, at: Duration, count: usize, scratch: &mut Scratch) {
+        let mut fresh = HashSet::new();
+        self.closer.begin();
+        if self.lists(at) {
+            self.discover(root, scratch);
+            fresh = self.list(root, at, scratch);
+        }
+        for _ in 0..count.min(self.turns.len()) {
+            self.cursor = (self.cursor + 1) % self.turns.len();
+            let task = self.turns[self.cursor];
+            if !fresh.contains(&task) {
+                self.look(root, task, at, false, scratch);
+            }
+        }
+        self.end_frame();
+        self.settle();
+    }
+
+    fn end_frame(&mut self) {
+        self.frames_count += 1;
+        self.added.clear();
+    }
+
+    /// The last look at every thread, with its clocks.
+    pub fn finish(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
+        self.closer.begin();
+        self.discover(root, scratch);
+        let fresh = self.list(root, at, scratch);
+        for task in self.turns.clone() {
+            if !fresh.contains(&task) {
+                self.look(root, task, at, true, scratch);
+            }
+        }
+    }
+
+    /// One recorded frame, whichever: looks at what the recorded run looked at.
+    pub fn replay(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
+        let (mut pids, mut tids) = (Vec::new(), Vec::new());
+        self.closer.begin();
+        if root.pids(&mut pids).is_err() {
+            return;
+        }
+        for pid in pids {
+            if root.tids(pid, &mut tids).is_err() {
+                continue;
+            }
+            if !self.cgroups.contains_key(&pid) {
+                self.add_process(root, pid, scratch);
+            }
+            for &tid in tids.iter().filter(|tid| root.holds(&format!("proc/{pid}/task/{tid}/stat"))) {
+                self.look(root, TaskRef { pid, tid }, at, false, scratch);
+            }
+        }
+        self.end_frame();
+    }
+
+    /// What was seen.
+    pub fn into_followings(self) -> Followings {
+        let mut threads = self.ended;
+        threads.extend(self.threads.into_values().map(Followed::ended));
+        threads.sort_by_key(|thread| (thread.seen.pid, thread.seen.tid, thread.seen.start_ticks));
+        let (cgroups, refused) = (self.cgroups, self.closer.into_refused());
+        match self.asked {
+            Some(asked) => {
+                let target = TargetReadings { asked, followed: true, threads, cgroups };
+                Followings { target: Some(target), watched: None, refused }
+            }
+            None => Followings { target: None, watched: Some(WatchReadings { threads, cgroups }), refused },
+        }
+    }
+
+    fn threads_max(&self) -> usize {
+        if self.asked.is_some() { FOLLOWED_MAX } else { WATCHED_MAX }
+    }
+
+    fn add_process(&mut self, root: &Root, pid: Pid, scratch: &mut Scratch) {
+        if pid == self.own_pid || !self.pids.insert(pid) {
+            return;
+        }
+        self.added.insert(pid);
+        if let Some(paths) = cgroups_of(root, pid, scratch) {
+            self.cgroups.insert(pid, paths);
+        }
+    }
+
+    /// Processes of the unit that were born since the last time.
+    fn discover(&mut self, root: &Root, scratch: &mut Scratch) {
+        let Some(belongs) = self.belongs else { return };
+        let mut pids = Vec::new();
+        if root.pids(&mut pids).is_err() {
+            return;
+        }
+        for &pid in &pids {
+            if !self.known.contains(&pid)
+                && cgroups_of(root, pid, scratch).is_some_and(|paths| belongs(&paths))
+            {
+                self.add_process(root, pid, scratch);
+            }
+        }
+        // An id that was given back may be that of another process by the next time.
+        self.known = pids.into_iter().collect();
+    }
+
+    /// Looks at every thread that is new; which these are.
+    fn list(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) -> HashSet<TaskRef> {
+        // Who does most shows within a few samples.
+        let early = self.asked.is_none() && self.frames_count < EARLY_FRAMES;
+        self.next_list = at + if early { EARLY_EVERY } else { LIST_EVERY };
+        let mut fresh = HashSet::new();
+        let mut tids = Vec::new();
+        for pid in self.pids.clone() {
+            if root.tids(pid, &mut tids).is_err() {
+                self.pids.remove(&pid);
+                continue;
+            }
+            for &tid in &tids {
+                let task = TaskRef { pid, tid };
+                if !self.threads.contains_key(&task) && self.threads.len() < self.threads_max() {
+                    self.look(root, task, at, true, scratch);
+                    self.turns.push(task);
+                    fresh.insert(task);
+                }
+            }
+        }
+        fresh
+    }
+
+    /// Lets go of the threads that have ended.
+    fn settle(&mut self) {
+        let threads = &self.threads;
+        self.turns.retain(|task| threads.contains_key(task));
+    }
+
+    fn look(&mut self, root: &Root, task: TaskRef, at: Duration, force: bool, scratch: &mut Scratch) {
+        let gone = match read_task_stat(root, task, scratch) {
+            // A zombie is only the memory of a thread.
+            Ok(stat) if stat.state != State::Zombie => {
+                return self.seen(root, task, &stat, (at, force), scratch);
+            }
+            Ok(_) => true,
+            Err(absence) => absence.kind == AbsenceKind::Vanished,
+        };
+        if gone {
+            self.ended.extend(self.threads.remove(&task).map(Followed::ended));
+        }
+    }
+
+    fn seen(
+        &mut self,
+        root: &Root,
+        task: TaskRef,
+        stat: &TaskStat,
+        (at, force): (Duration, bool),
+        scratch: &mut Scratch,
+    ) {
+        let same = |followed: &Followed| followed.thread.seen.start_ticks == stat.start_ticks;
+        if !self.threads.get(&task).is_some_and(same) {
+            // The id of a thread that has ended, given to another.
+            self.ended.extend(self.threads.remove(&task).map(Followed::ended));
+            let clock = read_clock(root, task, stat, at, scratch);
+            let seen = observation(task, stat, clock);
+            // Of a process that is followed from now on, its clocks count from now on.
+            let watched = self.asked.is_none() && self.added.contains(&task.pid);
+            let from_start = self.frames_count == 0 || watched;
+            let thread = FollowedThread { seen, from_start, stalled_since: None, close_looks: Vec::new() };
+            self.threads.insert(task, Followed { thread, last: clock, last_state: State::Other(0) });
+        }
+        let wait_channel = read_wait_channel(root, task, stat.state, scratch);
+        let Some(followed) = self.threads.get_mut(&task) else { return };
+        followed.note(stat, at);
+        let seen = &mut followed.thread.seen;
+        let before = seen.states.iter().find(|s| s.state == stat.state && s.wait_channel == wait_channel);
+        let times = before.map_or(0, |share| share.weight as u32).saturating_add(1);
+        let looks = &mut followed.thread.close_looks;
+        self.closer.look(root, task, (stat.state, &wait_channel), times, looks, scratch);
+        add_look(seen, stat.state, wait_channel, 1.0);
+        let due =
+            seen.clocks.last().is_none_or(|clock| force && clock.at < at || at >= clock.at + CLOCK_EVERY);
+        task.path("schedstat", &mut scratch.path);
+        if seen.clocks.last().is_none_or(|clock| clock.at < at) && root.wants(&scratch.path, due) {
+            let clock = read_clock(root, task, stat, at, scratch);
+            seen.clocks.push(clock);
+        }
+    }
+}
+
+impl Followed {
+    fn note(&mut self, stat: &TaskStat, at: Duration) {
+        let progressed =
+            self.last.user_ticks != stat.user_ticks || self.last.system_ticks != stat.system_ticks;
+        self.thread.stalled_since = match (stat.state, self.last_state) {
+            (State::Running, State::Running) if !progressed => self.thread.stalled_since.or(Some(at)),
+            (State::Running, _) => Some(at),
+            _ => None,
+        };
+        self.last =
+            ThreadClock { at, user_ticks: stat.user_ticks, system_ticks: stat.system_ticks, sched: None };
+        self.last_state = stat.state;
+        self.thread.seen.looks_count += 1;
+        self.thread.seen.comm = stat.comm;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Frame, FrameKind};
+
+    fn stat(tid: Pid, state: char, ticks: u64, start: u64) -> Vec<u8> {
+        format!(
+            "{tid} (x) {state} 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start} 9 9 18446744073709551615 1 1 0 0 0 0 \
+             0 0 0 0 0 0 17 1 0 0 0 0 0\n"
+        )
+        .into_bytes()
+    }
+
+    /// A moment of process 7 with these threads: id, state, ticks, start.
+    fn moment(at: u64, threads: &[(Pid, char, u64, u64)], gone: &[Pid]) -> Root {
+        let mut frame = Frame::new(FrameKind::Target, Duration::from_secs(at));
+        for &(tid, state, ticks, start) in threads {
+            let path = format!("proc/7/task/{tid}");
+            frame.files.insert(format!("{path}/stat"), stat(tid, state, ticks, start));
+            frame.files.insert(format!("{path}/wchan"), b"do_epoll_wait".to_vec());
+            frame.files.insert(format!("{path}/schedstat"), format!("{ticks} 0 1\n").into_bytes());
+        }
+        for tid in gone {
+            frame.absences.insert(format!("proc/7/task/{tid}/stat"), AbsenceKind::Vanished);
+        }
+        frame.files.insert("proc/7/cgroup".to_owned(), b"0::/system.slice/x.service\n".to_vec());
+        Root::captured(frame)
+    }
+
+    fn replayed(moments: &[Root]) -> TargetReadings {
+        let mut follower = Follower::new(Some(Asked::Pid(7)), 1, Closer::new(false, Some("x86_64")));
+        for (at, root) in (0..).zip(moments) {
+            follower.replay(root, Duration::from_secs(at), &mut Scratch::default());
+        }
+        follower.into_followings().target.unwrap()
+    }
+
+    #[test]
+    fn threads_are_followed_from_their_birth_to_their_end() {
+        let readings = replayed(&[
+            moment(0, &[(7, 'S', 5, 1), (8, 'R', 5, 1)], &[]),
+            moment(1, &[(7, 'S', 5, 1), (8, 'R', 9, 1), (9, 'S', 1, 90)], &[]),
+            moment(2, &[(7, 'S', 5, 1), (9, 'S', 1, 90)], &[8]),
+        ]);
+        let found: Vec<_> = readings
+            .threads
+            .iter()
+            .map(|t| {
+                (t.seen.tid, t.from_start, t.seen.looks_count, t.seen.clocks.last().unwrap().at.as_secs())
+            })
+            .collect();
+        assert_eq!(found, [(7, true, 3, 2), (8, true, 2, 1), (9, false, 2, 2)]);
+        assert_eq!(readings.cgroups[&7].deepest(), "/system.slice/x.service");
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_is_another_thread() {
+        let readings = replayed(&[moment(0, &[(7, 'S', 5, 1)], &[]), moment(1, &[(7, 'S', 2, 90)], &[])]);
+        let found: Vec<_> = readings.threads.iter().map(|t| (t.seen.start_ticks, t.from_start)).collect();
+        assert_eq!(found, [(1, true), (90, false)]);
+    }
+
+    #[test]
+    fn a_zombie_has_ended() {
+        let readings = replayed(&[moment(0, &[(7, 'R', 5, 1)], &[]), moment(1, &[(7, 'Z', 5, 1)], &[])]);
+        assert_eq!(readings.threads[0].seen.clocks.last().unwrap().at, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_thread_that_wants_a_cpu_and_gets_none_is_stalled_since_the_first_such_look() {
+        let waits = |ticks| moment(0, &[(7, 'R', ticks, 1)], &[]);
+        let stalled = |moments: &[Root]| replayed(moments).threads[0].stalled_since.map(|at| at.as_secs());
+        assert_eq!(stalled(&[waits(5), waits(5), waits(5)]), Some(0));
+        assert_eq!(stalled(&[waits(5), waits(6), waits(6)]), Some(1));
+        assert_eq!(stalled(&[waits(5), moment(0, &[(7, 'S', 5, 1)], &[])]), None);
+    }
+}

@@ -1,0 +1,403 @@
+//! The window: a full snapshot at both ends, system counters once a second, thread states in between.
+//!
+//! The live window and the replay of a capture build the same [`Recording`] with the same functions; they
+//! differ only in who says when and at what to look.
+
+pub mod system;
+
+mod follow_up;
+mod pace;
+
+use crate::capture::{Capture, FrameKind};
+use crate::collect::kernel::{block_devices, cgroups, hardware, host, namespaces, net_counters, thermal};
+use crate::collect::priority::run_ahead_of;
+use crate::collect::root::Root;
+use crate::collect::tasks::details;
+use crate::collect::tasks::follower::{Follower, Followings, Wanted};
+use crate::collect::tasks::sampler::Sampler;
+use crate::collect::tasks::scan::{Scan, Scratch, scan};
+use crate::collect::tasks::wait_details::Closer;
+use crate::model::host::Host;
+use crate::model::reading::Absence;
+use crate::model::snapshot::{FullSnapshot, LoadAverage, Recording, Source, SystemSnapshot};
+use crate::model::task::{Pid, ProcessDetails};
+use crate::model::wait_details::Refused;
+pub use pace::SAMPLING_RATIO;
+use pace::{CpuClock, Pace, Until};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+/// A snapshot may wait so long for its CPU before it is taken again.
+const HELD_UP: Duration = Duration::from_millis(100);
+
+/// Processes whose threads are followed for a profile when nothing was asked for.
+const WATCHED_PROCESSES: usize = 24;
+
+/// What a live window is told.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// Length of the window.
+    pub interval: Duration,
+    /// Process or unit whose threads are to be followed, whatever they do.
+    pub target: Option<Wanted<'a>>,
+    /// Whether to look closer at threads that wait: those of the target, else of the processes that do most.
+    pub profile: bool,
+    /// Share of one CPU that looking at thread states may take: [`SAMPLING_RATIO`], or less for a run without end.
+    pub sampling_ratio: f64,
+    /// Whether the largest processes are asked for their shares of shared pages where memory is not short as well: the
+    /// dearest read of all, for a ranking.
+    pub proportional: bool,
+    /// Whether to read what only a tuning report shows: the sizes of workers, the queues of disks.
+    pub tuning: bool,
+    /// Set by Ctrl-C: the window ends at once.
+    pub interrupted: &'a AtomicBool,
+    /// Set by whoever is told of the progress once the moment that the window is about is over: it then ends as well, and
+    /// was not cut short. With it, the progress is told ten times a second.
+    pub enough: Option<&'a AtomicBool>,
+}
+
+/// What a live window tells while it runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// The load average is known, before anything else was read.
+    Load(LoadAverage),
+    /// So much of the window is over.
+    Elapsed(Duration),
+}
+
+/// Takes one live window through `root`.
+pub fn live(
+    root: &Root,
+    options: Options<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Recording, Absence> {
+    follow(root, options, None, progress).map(|(recording, _)| recording)
+}
+
+/// As [`live`], from where another window ended: the scan at its end is then the one at the start of this one, and no
+/// time lies between the two. Also when this one ended.
+pub fn follow(
+    root: &Root,
+    options: Options<'_>,
+    begun: Option<Begun>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Recording, Instant), Absence> {
+    let mut scratch = Scratch::default();
+    if let Ok(load) = crate::collect::kernel::loadavg::read(root, &mut scratch.bytes) {
+        progress(Progress::Load(load));
+    }
+    let mut host = host::gather(root);
+    let Begun { started_at, clock, before } = match begun {
+        Some(begun) => {
+            run_ahead_of(&begun.before.processes);
+            begun
+        }
+        None => begin(root, &host, &mut scratch)?,
+    };
+    let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
+    let Options { interval, target, profile, sampling_ratio, proportional, tuning, interrupted, enough } =
+        options;
+    let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
+    between.pace.afford(sampling_ratio);
+    let until = Until { interval, interrupted, enough };
+    between.watch(root, &until, clock, progress, &mut scratch);
+    let interrupted = clock.elapsed() < interval && !until.is_enough();
+    let Between { mut sampler, mut follower, slices, .. } = between;
+    if let Some((kind, follower)) = &mut follower {
+        let at = clock.elapsed();
+        root.begin_frame(*kind, at);
+        follower.finish(root, at, &mut scratch);
+    }
+    let Followings { target, watched, refused } = followings(follower.map(|(_, follower)| follower));
+    let at = clock.elapsed();
+    root.begin_frame(FrameKind::End, at);
+    let mut after = full(root, &host, at, &mut scratch)?;
+    sampler.finish(root, at, &mut scratch);
+    let ended_at = jiff::Timestamp::now();
+    let samples = sampler.into_samples();
+    let swapping = swapped(&before.system, &after.system);
+    let mut selection =
+        details::select(&before.processes, &after.processes, &samples, host.page_bytes, swapping, wanted_pid);
+    if !(proportional || swapping || stalled_for_memory(&before.system, &after.system)) {
+        selection.largest.clear();
+    }
+    if tuning {
+        details::add_pools(&after.processes, host.page_bytes, &mut selection);
+    }
+    let details = details::read(root, &selection, &mut scratch);
+    let block_devices = block_devices::read(root, &mut scratch.bytes);
+    let limits = follow_up::limits(
+        root,
+        &before,
+        &mut after,
+        block_devices.as_deref().ok().filter(|_| tuning).unwrap_or_default(),
+        &mut scratch,
+    );
+    keep_seen_users(&mut host, &details);
+    let recording = Recording {
+        source: Source::Live,
+        host,
+        started_at,
+        ended_at,
+        before,
+        after,
+        slices,
+        samples,
+        details,
+        block_devices,
+        limits,
+        target,
+        watched,
+        refused,
+        interrupted,
+    };
+    Ok((recording, clock + at))
+}
+
+fn followings(follower: Option<Follower<'_>>) -> Followings {
+    let none = Followings { target: None, watched: None, refused: Refused::default() };
+    follower.map_or(none, Follower::into_followings)
+}
+
+/// A window that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    started_at: jiff::Timestamp,
+    clock: Instant,
+    before: FullSnapshot,
+}
+
+impl Begun {
+    /// Where another one ended, whose last snapshot was `after`.
+    pub fn at_the_end(mut after: FullSnapshot, ended_at: jiff::Timestamp, ended: Instant) -> Self {
+        after.system.at = Duration::ZERO;
+        Self { started_at: ended_at, clock: ended, before: after }
+    }
+
+    /// How long ago that was.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+}
+
+/// Takes the first snapshot, and gets ahead of the crowd that it shows.
+fn begin(root: &Root, host: &Host, scratch: &mut Scratch) -> Result<Begun, Absence> {
+    let mut started_at = jiff::Timestamp::now();
+    let mut clock = Instant::now();
+    root.begin_frame(FrameKind::Start, Duration::ZERO);
+    let spent = CpuClock::start();
+    let mut before = full(root, host, Duration::ZERO, scratch)?;
+    run_ahead_of(&before.processes);
+    // A first snapshot that was held up for long is none of one moment: the window begins anew, ahead now.
+    if clock.elapsed().as_secs_f64() > spent.seconds() * 2.0 + HELD_UP.as_secs_f64() {
+        started_at = jiff::Timestamp::now();
+        clock = Instant::now();
+        root.begin_frame(FrameKind::Start, Duration::ZERO);
+        before = full(root, host, Duration::ZERO, scratch)?;
+    }
+    Ok(Begun { started_at, clock, before })
+}
+
+/// What looks at the machine between the two ends of a live window.
+struct Between<'a> {
+    sampler: Sampler,
+    /// With the kind of its frames.
+    follower: Option<(FrameKind, Follower<'a>)>,
+    slices: Vec<SystemSnapshot>,
+    pace: Pace,
+}
+
+impl<'a> Between<'a> {
+    fn new(
+        root: &Root,
+        (target, profile): (Option<Wanted<'a>>, bool),
+        host: &Host,
+        before: &FullSnapshot,
+        clock: Instant,
+        scratch: &mut Scratch,
+    ) -> Self {
+        let sampler = Sampler::new(root, host.own_pid, &before.processes, scratch);
+        let new = || Follower::new(None, host.own_pid, Closer::new(profile, host.arch.as_deref()));
+        let follower = match target {
+            Some(wanted) => {
+                let at = clock.elapsed();
+                root.begin_frame(FrameKind::Target, at);
+                Some((FrameKind::Target, new().start(root, wanted, at, scratch)))
+            }
+            None => profile.then(|| (FrameKind::Watch, new())),
+        };
+        Self { sampler, follower, slices: Vec::new(), pace: Pace::new(clock.elapsed()) }
+    }
+
+    /// Looks and sleeps until the window is over.
+    fn watch(
+        &mut self,
+        root: &Root,
+        until: &Until<'_>,
+        clock: Instant,
+        progress: &mut dyn FnMut(Progress),
+        scratch: &mut Scratch,
+    ) {
+        loop {
+            let now = clock.elapsed();
+            progress(Progress::Elapsed(now));
+            if until.is_over(now) {
+                break;
+            }
+            let wake = self.pace.next_wake(now).min(until.next_look(now));
+            pace::sleep(wake.saturating_sub(now), until.interrupted);
+            let now = clock.elapsed();
+            if until.is_over(now) {
+                break;
+            }
+            let spent = CpuClock::start();
+            if self.pace.begin_slice_if_due(now, until.interval) {
+                root.begin_frame(FrameKind::Slice, now);
+                self.slices.push(system::read(root, now, false, &mut scratch.bytes));
+            }
+            if self.pace.sample_is_due(now) {
+                self.sample(root, now, &spent, scratch);
+            }
+        }
+    }
+
+    fn sample(&mut self, root: &Root, now: Duration, spent: &CpuClock, scratch: &mut Scratch) {
+        root.begin_frame(FrameKind::Sample, now);
+        let hot = self.sampler.hot_count();
+        let followed =
+            self.follower.as_ref().map_or(0, |(_, follower)| self.pace.followed(follower.threads_count()));
+        let plan = self.pace.plan(&self.sampler, followed);
+        self.sampler.sample(root, now, plan, scratch);
+        if let Some((kind, follower)) = &mut self.follower {
+            root.begin_frame(*kind, now);
+            if *kind == FrameKind::Watch && follower.lists(now) {
+                follower.watch(root, &self.sampler.busiest(WATCHED_PROCESSES), scratch);
+            }
+            follower.sample(root, now, followed, scratch);
+        }
+        // A thread that is followed costs its state and its wait channel.
+        self.pace.sampled(now, spent.seconds(), hot + plan.turns_count + 2 * followed);
+    }
+}
+
+/// Builds the same recording from a capture.
+pub fn replay(capture: Capture) -> Result<Recording, Absence> {
+    let mut scratch = Scratch::default();
+    let mut before: Option<(FullSnapshot, Sampler)> = None;
+    let mut slices = Vec::new();
+    let mut end = None;
+    let host = capture.meta.host;
+    // A window has frames of one of the two kinds: of what was asked for, else of who did most.
+    let asked = capture.meta.target;
+    let follows = asked.is_some() || capture.frames.iter().any(|frame| frame.kind == FrameKind::Watch);
+    let closer = Closer::new(false, host.arch.as_deref());
+    let mut follower = follows.then(|| Follower::new(asked, host.own_pid, closer));
+    for frame in capture.frames {
+        let (kind, at) = (frame.kind, frame.at);
+        let root = Root::captured(frame);
+        match (kind, &mut before) {
+            (FrameKind::Start, _) => {
+                let snapshot = full(&root, &host, at, &mut scratch)?;
+                let sampler = Sampler::new(&root, host.own_pid, &snapshot.processes, &mut scratch);
+                before = Some((snapshot, sampler));
+            }
+            (FrameKind::Slice, _) => slices.push(system::read(&root, at, false, &mut scratch.bytes)),
+            (FrameKind::Sample, Some((_, sampler))) => sampler.replay(&root, at, &mut scratch),
+            (FrameKind::Sample, None) => {}
+            (FrameKind::Target | FrameKind::Watch, _) => {
+                follower.iter_mut().for_each(|follower| follower.replay(&root, at, &mut scratch));
+            }
+            (FrameKind::End, _) => end = Some((root, at)),
+        }
+    }
+    let (Some((before, mut sampler)), Some((root, at))) = (before, end) else {
+        return Err(Absence::malformed("capture", "it has no start or no end"));
+    };
+    let mut after = full(&root, &host, at, &mut scratch)?;
+    sampler.finish(&root, at, &mut scratch);
+    let details = details::read(&root, &details::recorded(&root), &mut scratch);
+    let block_devices = block_devices::read(&root, &mut scratch.bytes);
+    let limits = follow_up::limits(
+        &root,
+        &before,
+        &mut after,
+        block_devices.as_deref().unwrap_or_default(),
+        &mut scratch,
+    );
+    let Followings { target, watched, refused } = followings(follower);
+    Ok(Recording {
+        source: Source::Capture,
+        limits,
+        host,
+        started_at: capture.meta.started_at,
+        ended_at: capture.meta.ended_at,
+        before,
+        after,
+        slices,
+        samples: sampler.into_samples(),
+        details,
+        block_devices,
+        target,
+        watched,
+        refused,
+        interrupted: capture.meta.interrupted,
+    })
+}
+
+/// A full snapshot. What is not there is told in the report; without CPU time, load and processes there is
+/// nothing to report on.
+fn full(root: &Root, host: &Host, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot, Absence> {
+    let mut system = system::read(root, at, true, &mut scratch.bytes);
+    let inside = host.container.is_some();
+    let own_pressure = inside && cgroups::own_pressure(root, &mut system, &mut scratch.bytes);
+    let Scan { processes, io_denied_count, unreadable } = match scan(root, scratch) {
+        Ok(scan) => scan,
+        Err(absence) => Scan { unreadable: Some((0, absence.to_string())), ..Scan::default() },
+    };
+    if let (Err(absence), Err(_), true) = (&system.stat, &system.load, processes.is_empty()) {
+        return Err(absence.clone());
+    }
+    let cgroups = cgroups::read(root, inside, &mut scratch.bytes);
+    let net = net_counters::read(root, &mut scratch.bytes);
+    let net_namespaces = namespaces::read(root, &processes, &mut scratch.bytes);
+    let cpus = system.stat.as_ref().ok().into_iter().flat_map(|stat| stat.cpus.keys().copied());
+    let heat = thermal::read(root, cpus, &mut scratch.bytes);
+    Ok(FullSnapshot {
+        system,
+        cgroups,
+        net,
+        net_namespaces,
+        own_pressure,
+        hardware: hardware::read(root, &mut scratch.bytes),
+        heat,
+        processes,
+        io_denied_count,
+        unreadable,
+    })
+}
+
+/// Whether pages went to or came from swap between two snapshots.
+fn swapped(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
+    let (Ok(before), Ok(after)) = (&before.vm, &after.vm) else { return false };
+    ["pswpin", "pswpout"].iter().any(|name| after.get(name) > before.get(name))
+}
+
+/// Whether threads waited for memory for a hundredth of the time between two snapshots, or nobody can say.
+fn stalled_for_memory(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
+    let total =
+        |snapshot: &SystemSnapshot| Some(snapshot.memory_pressure.as_ref().ok()?.some.total_microseconds);
+    let (Some(then), Some(now)) = (total(before), total(after)) else { return true };
+    let stalled = Duration::from_micros(now.saturating_sub(then));
+    stalled * 100 >= after.at.saturating_sub(before.at)
+}
+
+/// A capture must not carry the whole user list of a box away.
+fn keep_seen_users(host: &mut Host, details: &BTreeMap<Pid, ProcessDetails>) {
+    let seen: HashSet<u32> = details
+        .values()
+        .filter_map(|process| process.status.as_ref()?.as_ref().ok())
+        .map(|status| status.uid)
+        .collect();
+    host.users.retain(|uid, _| seen.contains(uid));
+}

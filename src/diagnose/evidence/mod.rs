@@ -1,0 +1,7 @@
+//! What the rates mean together: judgements that several steps and rules share.
+
+pub mod disk_load;
+pub mod facts;
+pub mod groups;
+pub mod kernel_work;
+pub mod memory_blame;

@@ -1,0 +1,226 @@
+//! What looks bad and is not, each with its proof. Whoever reads a report at night looks at these numbers first.
+//!
+//! A note is a finding of id `none` that is worth knowing and no more. None is made where a finding says that the
+//! number is bad after all.
+
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::judge::causes::Judged;
+use crate::diagnose::rule::{Hit, Who};
+use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IOWAIT, LOAD_BUSY};
+use crate::model::finding::{Evidence, Remedy, Severity};
+use crate::model::task::State;
+use crate::model::units::{human_bytes, human_count, human_seconds, percent};
+use crate::model::wait::WaitReason;
+
+/// The notes that hold in this window, beside what was `found`.
+pub fn notes(facts: &Facts<'_>, found: &[Judged]) -> Vec<Hit> {
+    let bad = |ids: &[&str]| {
+        found.iter().any(|judged| ids.contains(&judged.rule.id) && judged.hit.severity >= Severity::Warning)
+    };
+    let io =
+        bad(&["disk-saturated", "disk-latency", "io-blocked", "io-throttled", "hw-error", "memory-swap"]);
+    let memory = bad(&["memory-swap", "memory-reclaim", "memory-oom", "memory-cgroup-limit"]);
+    let candidates = [
+        (true, left_over_load as fn(&Facts<'_>) -> Option<Hit>),
+        (!io, iowait),
+        (!io, parallel_device),
+        (!memory, page_cache),
+        (!memory, old_swap),
+        (!memory, group_of_cache),
+        (true, vfork_parents),
+        (!bad(&["zombies", "pid-exhaustion"]), young_zombies),
+    ];
+    candidates.into_iter().filter(|(wanted, _)| *wanted).filter_map(|(_, note)| note(facts)).collect()
+}
+
+fn note(impact_ratio: f64, summary: String, evidence: Vec<Evidence>) -> Hit {
+    Hit { impact_ratio, evidence, ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::Tune) }
+}
+
+/// The load average remembers work that has ended.
+fn left_over_load(facts: &Facts<'_>) -> Option<Hit> {
+    let load = facts.rates.load.as_ref().ok()?;
+    let now = facts.rates.makeup.running_mean + facts.rates.makeup.uninterruptible_mean;
+    (load.one >= facts.setting(&LOAD_BUSY) * facts.cpus && now < 0.5 * load.one).then(|| {
+        note(
+            0.0,
+            format!(
+                "The load average of {:.2} is left over: in this window {} threads ran, wanted to or were blocked. \
+                 It falls by two thirds a minute.",
+                load.one,
+                human_count(now)
+            ),
+            vec![
+                plain("load1", Some(load.one), "count", "/proc/loadavg"),
+                plain("load_now_mean", Some(now), "count", "/proc/PID/task/TID/stat states R and D"),
+            ],
+        )
+    })
+}
+
+/// iowait is idle time with another name.
+fn iowait(facts: &Facts<'_>) -> Option<Hit> {
+    let cpu = facts.cpu()?;
+    if cpu.iowait_ratio < facts.limit(&IOWAIT).warning {
+        return None;
+    }
+    let iowait = plain("cpu_iowait_ratio", Some(cpu.iowait_ratio), "ratio", "/proc/stat iowait");
+    let blocked = facts.rates.makeup.uninterruptible_mean;
+    let busiest = facts.leaves().max_by(|a, b| a.utilization_ratio.total_cmp(&b.utilization_ratio));
+    let busy = busiest.map_or(0.0, |disk| disk.utilization_ratio);
+    let ring = facts.user_threads().find(|thread| {
+        thread.waits.iter().any(|wait| {
+            wait.state == State::Sleeping
+                && wait.function.as_deref().is_some_and(|name| name.contains("cqring_wait"))
+        })
+    });
+    let share = percent(cpu.iowait_ratio);
+    let summary = if blocked < 0.1 && busy < 0.1 {
+        let who = ring.map_or_else(
+            || "a program waits for io_uring completions".to_owned(),
+            |thread| {
+                format!("{} (pid {}) waits for io_uring completions", thread.comm.to_lossy(), thread.pid)
+            },
+        );
+        format!(
+            "{share} iowait is no load: no thread is blocked and no disk is busy; {who}, and the kernel counts that."
+        )
+    } else {
+        let disk = busiest.filter(|disk| disk.queue_mean < facts.limit(&DISK_QUEUE).warning)?;
+        let took =
+            disk.await_seconds().map(|await_seconds| format!(", {} a request", human_seconds(await_seconds)));
+        format!(
+            "{share} iowait is idle CPU time: {} threads wait for {}, which answers{}; no queue builds up.",
+            human_count(blocked),
+            disk.name,
+            took.unwrap_or_else(|| " at once".to_owned()),
+        )
+    };
+    let blocked = plain("uninterruptible_mean", Some(blocked), "count", "/proc/PID/task/TID/stat state D");
+    Some(note(0.02, summary, vec![iowait, blocked]))
+}
+
+/// A device that serves many requests at once is busy from the first one on.
+fn parallel_device(facts: &Facts<'_>) -> Option<Hit> {
+    let busy =
+        |disk: &&crate::model::rates::DiskRates| disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning;
+    let disk = facts.leaves().find(busy).filter(|disk| !Facts::spinning(disk))?;
+    let took = disk.await_seconds()?;
+    Some(note(
+        0.02,
+        format!(
+            "{} is busy {} of the time, which is no limit: it serves requests side by side, each takes {} and {} are \
+             on their way.",
+            disk.name,
+            percent(disk.utilization_ratio),
+            human_seconds(took),
+            human_count(disk.queue_mean),
+        ),
+        vec![
+            plain("disk_utilization_ratio", Some(disk.utilization_ratio), "ratio", "/proc/diskstats"),
+            plain("disk_await_seconds", Some(took), "seconds", "/proc/diskstats"),
+            plain("disk_queue_mean", Some(disk.queue_mean), "count", "/proc/diskstats"),
+        ],
+    ))
+}
+
+/// Memory full of files is memory that can be had.
+fn page_cache(facts: &Facts<'_>) -> Option<Hit> {
+    let memory = facts.rates.memory.as_ref().ok()?;
+    let available = memory.available_bytes?;
+    let (total, free) = (memory.total_bytes as f64, memory.free_bytes as f64);
+    (total > 0.0 && free < 0.1 * total && available as f64 >= 0.2 * total).then(|| {
+        note(
+            0.01,
+            format!(
+                "Only {} of memory is free, which is no shortage: {} can be had, most of the rest is page cache that \
+                 the kernel gives back.",
+                human_bytes(free),
+                human_bytes(available as f64)
+            ),
+            vec![
+                plain("memory_free_bytes", Some(free), "bytes", "/proc/meminfo MemFree"),
+                plain("memory_available_bytes", Some(available as f64), "bytes", "/proc/meminfo MemAvailable"),
+            ],
+        )
+    })
+}
+
+/// Swap that is full of what nobody asks for.
+fn old_swap(facts: &Facts<'_>) -> Option<Hit> {
+    const BYTES_MIN: u64 = 16 << 20;
+    let memory = facts.rates.memory.as_ref().ok()?;
+    let used = memory.swap_total_bytes.saturating_sub(memory.swap_free_bytes);
+    let paging = facts.paging()?;
+    let traffic = paging.swap_in_per_second? + paging.swap_out_per_second?;
+    (used >= BYTES_MIN && traffic < 1.0).then(|| {
+        note(
+            0.02,
+            format!(
+                "{} of swap is in use and none of it moves: it was put there earlier and nobody asks for it.",
+                human_bytes(used as f64)
+            ),
+            vec![
+                plain("swap_used_bytes", Some(used as f64), "bytes", "/proc/meminfo SwapTotal, SwapFree"),
+                plain("swap_pages_per_second", Some(traffic), "per_second", "/proc/vmstat pswpin, pswpout"),
+            ],
+        )
+    })
+}
+
+/// A control group at its limit with nothing but files.
+fn group_of_cache(facts: &Facts<'_>) -> Option<Hit> {
+    let (group, usage, cache, limit) = facts.cgroups().iter().find_map(|group| {
+        let memory = group.memory?;
+        let (usage, cache) = (memory.usage_bytes?, memory.inactive_file_bytes?);
+        let limit = memory.limit_bytes?;
+        let full = usage as f64 >= 0.95 * limit as f64 && cache as f64 >= 0.3 * limit as f64;
+        full.then_some((group, usage, cache, limit))
+    })?;
+    Some(note(
+        0.02,
+        format!(
+            "Control group {} is at its memory limit of {}, of which {} is page cache that can be dropped at once.",
+            group.name(),
+            human_bytes(limit as f64),
+            human_bytes(cache as f64)
+        ),
+        vec![
+            plain(
+                "cgroup_memory_bytes",
+                Some(usage as f64),
+                "bytes",
+                "memory.current, memory.usage_in_bytes",
+            ),
+            plain("cgroup_inactive_file_bytes", Some(cache as f64), "bytes", "memory.stat inactive_file"),
+        ],
+    ))
+}
+
+/// The parent of a vfork(2) sleeps in D until its child has started.
+fn vfork_parents(facts: &Facts<'_>) -> Option<Hit> {
+    let mean = facts.blocked_threads(|reason| reason == WaitReason::Vfork);
+    (mean >= 0.2).then(|| {
+        note(
+            0.01,
+            format!(
+                "{} of the threads in state D start a child with vfork(2): they raise the load average and wait for \
+                 nothing.",
+                human_count(mean)
+            ),
+            vec![plain("vfork_parents_mean", Some(mean), "count", "/proc/PID/task/TID/wchan")],
+        )
+    })
+}
+
+/// Zombies whose parents are about to wait for them.
+fn young_zombies(facts: &Facts<'_>) -> Option<Hit> {
+    let young: usize = facts.rates.zombies.iter().map(|(_, old, all)| all.saturating_sub(*old)).sum();
+    (young >= 3).then(|| {
+        note(
+            0.01,
+            format!("{young} zombies at the end of the window were none at its start: their parents clear them away."),
+            vec![plain("young_zombies_count", Some(young as f64), "count", "/proc/PID/stat state Z")],
+        )
+    })
+}

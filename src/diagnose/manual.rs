@@ -1,0 +1,203 @@
+//! What is known of each bottleneck, from the table of the rules. It is written there, once.
+
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{AdviceTemplate, Outcome, Rule, advise, confirm, look};
+use crate::diagnose::rules::RULES;
+use crate::model::explanation::{Entry, Explanation, Look, Threshold};
+use crate::model::finding::{Advice, Remedy};
+
+/// The verdict where the inputs allow none. It is no rule: it never hits, and nothing is tried before it.
+const UNKNOWN: Rule = Rule {
+    id: "unknown",
+    title: "the inputs allow no answer",
+    symptom: "The CPU counters stood still within the window or could not be read, so that the triage has nothing \
+              to begin with. Whatever else is missing stands under \"not checked\" in the report.",
+    false_positives: &[
+        "A single input that is missing: the rules that need it say so, and the others answer.",
+    ],
+    sources: &["proc_stat(5)"],
+    counters: &["/proc/stat cpu: the same at both ends of the window, which no running machine shows"],
+    limits: &[],
+    confirm: &[confirm(
+        "head -1 /proc/stat; sleep 1; head -1 /proc/stat",
+        "twice the same numbers: a copy of the files, or a container that shows made-up ones",
+    )],
+    advice: &[
+        look(
+            "Read the kernel's own files: from a container, those of the host, mounted there.",
+            "diag --root /host",
+            Remedy::Tune,
+        ),
+        advise("Record again where a capture has no second snapshot to compare with.", Remedy::Tune),
+    ],
+    check: |_: &Facts<'_>| Outcome::Clear,
+};
+
+/// Every answer that a diagnosis may give: the rules in their order, then `unknown`.
+fn all() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().copied().chain(std::iter::once(&UNKNOWN))
+}
+
+/// The list of all bottlenecks, in the order of the rules.
+pub fn entries() -> Vec<Entry> {
+    all().map(|rule| Entry { id: rule.id, title: rule.title }).collect()
+}
+
+/// Every explanation, in the order of the rules.
+pub fn explanations() -> Vec<Explanation> {
+    all().map(explain).collect()
+}
+
+/// The explanation of the bottleneck with this id.
+pub fn by_id(id: &str) -> Option<Explanation> {
+    all().find(|rule| rule.id == id).map(explain)
+}
+
+fn explain(rule: &Rule) -> Explanation {
+    let owned = |texts: &[&str]| texts.iter().map(|text| one_line(text)).collect();
+    Explanation {
+        id: rule.id.to_owned(),
+        title: rule.title.to_owned(),
+        symptom: one_line(rule.symptom),
+        counters: owned(rule.counters),
+        limits: rule
+            .limits
+            .iter()
+            .map(|limit| Threshold {
+                metric: limit.metric.to_owned(),
+                unit: limit.unit.to_owned(),
+                warning: limit.built_in().warning,
+                critical: limit.built_in().critical,
+                source: limit.source.to_owned(),
+            })
+            .collect(),
+        false_positives: owned(rule.false_positives),
+        confirm: rule
+            .confirm
+            .iter()
+            .map(|look| Look { command: named(look.command), shows: one_line(look.shows) })
+            .collect(),
+        advice: rule.advice.iter().map(advice).collect(),
+        sources: owned(rule.sources),
+    }
+}
+
+fn advice(template: &AdviceTemplate) -> Advice {
+    Advice {
+        action: one_line(template.action),
+        command: template.command.map(named),
+        risk: template.risk.map(one_line),
+        undo: template.undo.map(named),
+        remedy: template.remedy,
+    }
+}
+
+/// The command with a word where a diagnosis puts a name.
+fn named(command: &str) -> String {
+    [
+        ("{pid}", "PID"),
+        ("{unit}", "UNIT"),
+        ("{device}", "DEVICE"),
+        ("{nice}", "OLD_VALUE"),
+        ("{quota}", "200%"),
+        ("{files}", "OLD_VALUE"),
+        ("{more_files}", "65536"),
+    ]
+    .iter()
+    .fold(command.to_owned(), |command, (mark, word)| command.replace(mark, word))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The id that was probably meant by `typed`, unless it is like none of them.
+pub fn nearest(typed: &str) -> Option<&'static str> {
+    /// Less is a guess.
+    const ALIKE: f64 = 0.6;
+    let typed = typed.to_lowercase().replace(['_', ' '], "-");
+    let score = |id: &str| {
+        let whole = strsim::normalized_damerau_levenshtein(&typed, id);
+        // `swap` means memory-swap, and `throttle` cpu-throttled.
+        let parts = id.split('-').map(|part| strsim::jaro_winkler(&typed, part));
+        (0.9 * parts.fold(0.0, f64::max)).max(whole)
+    };
+    let scored = all().map(|rule| (score(rule.id), rule.id));
+    // Of equals the first: the rules are in the order of what matters most.
+    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
+    (best.0 >= ALIKE).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_and_the_unknown_are_explained_in_full() {
+        for entry in entries() {
+            let told = by_id(entry.id).unwrap();
+            assert!(!told.counters.is_empty(), "{} is told from nothing", told.id);
+            assert!(!told.confirm.is_empty(), "{} cannot be seen by hand", told.id);
+            assert!(told.confirm.len() <= 3, "{}: three looks are enough", told.id);
+            assert!(told.id == "none" || !told.advice.is_empty(), "{} has no advice", told.id);
+            assert!(!told.false_positives.is_empty() && !told.sources.is_empty(), "{}", told.id);
+            let looks = told.confirm.iter().flat_map(|look| [&look.command, &look.shows]);
+            assert!(told.counters.iter().chain(looks).all(|text| !text.trim().is_empty()), "{}", told.id);
+        }
+        assert_eq!(entries().len(), RULES.len() + 1);
+        assert_eq!(entries().last().unwrap().id, "unknown");
+    }
+
+    #[test]
+    fn a_look_by_hand_changes_nothing() {
+        for told in explanations() {
+            for look in &told.confirm {
+                let words: Vec<&str> = look.command.split([' ', ';', '|', '&']).collect();
+                for writer in ["sudo", "tee", "echo", "rm", "kill", "mount", "modprobe", "prlimit", "chrt"] {
+                    assert!(!words.contains(&writer), "{}: {}", told.id, look.command);
+                }
+                assert!(!look.command.contains("> /") && !look.command.contains("sysctl -w"), "{}", told.id);
+            }
+        }
+    }
+
+    #[test]
+    fn no_mark_of_a_template_is_left() {
+        for told in explanations() {
+            let commands = told.confirm.iter().map(|look| &look.command);
+            let advised = told.advice.iter().flat_map(|advice| advice.command.iter().chain(&advice.undo));
+            for command in commands.chain(advised) {
+                for mark in ["{pid}", "{unit}", "{device}"] {
+                    assert!(!command.contains(mark), "{}: {command}", told.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_is_given_once_for_each_bottleneck() {
+        for told in explanations() {
+            for (index, limit) in told.limits.iter().enumerate() {
+                assert!(!told.limits[..index].contains(limit), "{}: {}", told.id, limit.metric);
+            }
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_still_finds_its_rule() {
+        for (typed, meant) in [
+            ("cpu-usr", "cpu-user"),
+            ("CPU_USER", "cpu-user"),
+            ("swap", "memory-swap"),
+            ("oom", "memory-oom"),
+            ("throttled", "cpu-throttled"),
+            ("disk-ful", "disk-full"),
+            ("fd-exhausted", "fd-exhaustion"),
+            ("unknwon", "unknown"),
+        ] {
+            assert_eq!(nearest(typed), Some(meant), "{typed}");
+        }
+        assert_eq!(nearest("0000"), None);
+        assert_eq!(nearest(""), None);
+    }
+}

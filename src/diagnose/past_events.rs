@@ -1,0 +1,91 @@
+//! What happened before the window and may be why a service is gone: processes that crashed, and a restart that
+//! nobody had asked for. As far as the kernel's log goes back.
+
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::rule::{Hit, Who};
+use crate::model::finding::{Remedy, Severity};
+use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
+use crate::model::units::human_seconds;
+
+/// Older crashes are no longer news.
+const RECENT_SECONDS: f64 = 3600.0;
+
+/// Older restarts are no longer news.
+const RESTART_SECONDS: f64 = 24.0 * 3600.0;
+
+/// File systems that are mounted later than this are not those of the start.
+const START_SECONDS: f64 = 120.0;
+
+/// What happened.
+pub fn events(facts: &Facts<'_>) -> Vec<Hit> {
+    crashes(facts).into_iter().chain(unclean_restart(facts)).collect()
+}
+
+fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
+    facts.rates.limits.kernel_log.as_ref().map_or(&[], Vec::as_slice)
+}
+
+fn event(summary: String, metric: &str, value: f64) -> Hit {
+    Hit {
+        impact_ratio: 0.04,
+        evidence: vec![plain(metric, Some(value), "count", "/dev/kmsg")],
+        ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
+    }
+}
+
+fn crashes(facts: &Facts<'_>) -> Option<Hit> {
+    let now = facts.rates.uptime_seconds?;
+    let crashed: Vec<(&KernelMessage, (&str, &str))> = messages(facts)
+        .iter()
+        .filter(|message| now - message.at_seconds <= RECENT_SECONDS)
+        .filter_map(|message| Some((message, crash(&message.text)?)))
+        .collect();
+    let (last, (name, pid)) = crashed.last()?;
+    let ago = human_seconds((now - last.at_seconds).max(0.0));
+    let more = match crashed.len() {
+        1 => String::new(),
+        count => format!("; {count} crashes within the last hour"),
+    };
+    let summary =
+        format!("{name} (pid {pid}) crashed {ago} ago (an invalid access to memory or instruction){more}.");
+    Some(event(summary, "crashes_count", crashed.len() as f64))
+}
+
+/// Name and id of the process in `name[12]: segfault at 0 ip ...` or `traps: name[12] general protection fault ...`
+/// (kernel `arch/x86/mm/fault.c`, `arch/x86/kernel/traps.c`; off with `debug.exception-trace=0`).
+fn crash(text: &str) -> Option<(&str, &str)> {
+    let end = CRASHES.iter().filter_map(|kind| text.find(kind)).min()?;
+    let (name, rest) = text[..end].rsplit_once('[')?;
+    let pid = rest.split_once(']')?.0;
+    let name = name.strip_prefix("traps: ").unwrap_or(name);
+    (!name.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())).then_some((name, pid))
+}
+
+fn unclean_restart(facts: &Facts<'_>) -> Option<Hit> {
+    let uptime = facts.rates.uptime_seconds.filter(|uptime| *uptime <= RESTART_SECONDS)?;
+    let message =
+        messages(facts).iter().filter(|message| message.at_seconds <= START_SECONDS).find(|message| {
+            UNCLEAN_MOUNTS.iter().any(|sign| message.text.contains(sign)) && !message.text.contains("(loop")
+        })?;
+    let summary = format!(
+        "The box started {} ago and had not been shut down cleanly: power, a crash or a reset ({}).",
+        human_seconds(uptime),
+        message.text
+    );
+    Some(event(summary, "unclean_mounts_count", 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crashes_are_told_by_name() {
+        let text = "mysqld[812]: segfault at 0 ip 000055d0 sp 00007ffc error 4 in mysqld[55d0+1000]";
+        assert_eq!(crash(text), Some(("mysqld", "812")));
+        let text = "traps: a[1] b[77] general protection fault ip:7f sp:7ff error:0 in libc.so[7f+1]";
+        assert_eq!(crash(text), Some(("a[1] b", "77")));
+        assert_eq!(crash("traps: php[9] trap invalid opcode ip:1 sp:2 error:0"), Some(("php", "9")));
+        assert_eq!(crash("audit: segfault at nothing"), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! Step 2, CPU or I/O: which of the two do threads wait for? It may be both.
+
+use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::thresholds::{
+    CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, DISK_QUEUE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE,
+    UNINTERRUPTIBLE,
+};
+use crate::diagnose::triage::load::Answer as Load;
+use crate::model::finding::{Step, StepId};
+use crate::model::units::{human_count, percent};
+
+/// The step, and which branches follow.
+#[derive(Debug, Clone)]
+pub struct Branches {
+    /// The step.
+    pub step: Step,
+    /// The CPUs are short.
+    pub cpu: bool,
+    /// I/O, memory's included, is short.
+    pub io: bool,
+}
+
+/// Decides.
+pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
+    let cpu = facts.cpu();
+    let busy = cpu.map_or(0.0, |cpu| cpu.busy_ratio());
+    let iowait = cpu.map_or(0.0, |cpu| cpu.iowait_ratio);
+    let waiters = facts.io_waiters_mean();
+    let (io_some, _) = facts.io_stalls();
+    let (memory_some, _) = facts.memory_stalls();
+    let blocked = facts.rates.procs_blocked_mean.unwrap_or(0.0);
+    let device = facts.disks().iter().any(|disk| disk.queue_mean >= facts.limit(&DISK_QUEUE).warning);
+    let cpu_short = busy >= facts.setting(&CPU_BRANCH_BUSY)
+        || facts.cpu_wait_ratio() >= facts.limit(&CPU_PRESSURE).warning;
+    let io_short = io_some >= facts.limit(&IO_PRESSURE).warning
+        || iowait >= facts.limit(&IOWAIT).warning
+        || waiters >= facts.limit(&UNINTERRUPTIBLE).warning
+        || (blocked >= facts.limit(&UNINTERRUPTIBLE).warning && waiters > 0.0)
+        || memory_some >= facts.limit(&MEMORY_PRESSURE).warning
+        || device;
+    let seen = (!facts.rates.processes.is_empty()).then_some(waiters);
+    let known = cpu.is_some() || facts.cpu_wait_known().is_some();
+    let answer = match (cpu_short, io_short) {
+        (false, false) if !known => "unknown",
+        (true, true) => "cpu and io",
+        (true, false) => "cpu",
+        (false, true) => "io",
+        (false, false) if load == Load::Queueing => "neither: a limit or a lock",
+        (false, false) => "neither",
+    };
+    let summary = format!(
+        "{}, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
+         memory {}, and {} threads are blocked on I/O",
+        cpu.map_or_else(
+            || "how busy the CPUs are is not known".to_owned(),
+            |cpu| format!("CPUs {} busy", percent(cpu.busy_ratio()))
+        ),
+        facts.cpu_wait_words(),
+        facts.io_wait_words(),
+        facts.memory_wait_words(),
+        seen.map_or_else(|| "an unknown number of".to_owned(), human_count)
+    );
+    let psi = |reading: &crate::model::reading::Reading<crate::model::rates::PressureRates>| {
+        reading.as_ref().ok().map(|pressure| pressure.some_ratio)
+    };
+    let step = Step {
+        step: StepId::CpuOrIo,
+        question: "Do threads wait for the CPUs or for I/O?".to_owned(),
+        answer: answer.to_owned(),
+        summary,
+        evidence: vec![
+            facts.evidence(&CPU_BUSY, cpu.map(|cpu| cpu.busy_ratio()), "/proc/stat"),
+            facts.evidence(&CPU_PRESSURE, psi(&facts.rates.cpu_pressure), "/proc/pressure/cpu some total"),
+            facts.evidence(&IO_PRESSURE, psi(&facts.rates.io_pressure), "/proc/pressure/io some total"),
+            facts.evidence(
+                &MEMORY_PRESSURE,
+                psi(&facts.rates.memory_pressure),
+                "/proc/pressure/memory some total",
+            ),
+            facts.evidence(
+                &IOWAIT,
+                cpu.filter(|cpu| cpu.waits_known).map(|cpu| cpu.iowait_ratio),
+                "/proc/stat iowait",
+            ),
+            facts.evidence(&UNINTERRUPTIBLE, seen, "/proc/PID/task/TID/stat state D, wchan"),
+        ],
+        next: None,
+    };
+    Branches { step, cpu: cpu_short, io: io_short }
+}

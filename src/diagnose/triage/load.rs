@@ -1,0 +1,113 @@
+//! Step 1, load average: is more wanted than the box has, now or earlier, and what is the load made of?
+
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::thresholds::{LOAD_BUSY, LOAD_PER_CPU, UNINTERRUPTIBLE};
+use crate::model::finding::{Step, StepId};
+use crate::model::rates::Rates;
+use crate::model::report::{Load, LoadGroup};
+use crate::model::units::human_count;
+
+/// What the load says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Less is wanted than there is.
+    Calm,
+    /// Nearly all of it is wanted.
+    Busy,
+    /// More is wanted.
+    Queueing,
+    /// It was, and no longer is.
+    Earlier,
+}
+
+/// The step and its answer.
+pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
+    let makeup = &facts.rates.makeup;
+    let now = (makeup.running_mean + makeup.uninterruptible_mean) / facts.cpus;
+    let load = facts.rates.load.as_ref().ok();
+    let per_cpu = |value: f64| value / facts.cpus;
+    let one = load.map_or(now, |load| per_cpu(load.one));
+    let answer = match now {
+        now if now > facts.limit(&LOAD_PER_CPU).warning => Answer::Queueing,
+        now if one > facts.limit(&LOAD_PER_CPU).warning && now < one / 2.0 => Answer::Earlier,
+        now if now >= facts.setting(&LOAD_BUSY) => Answer::Busy,
+        _ => Answer::Calm,
+    };
+    let word = match answer {
+        Answer::Calm => "calm",
+        Answer::Busy => "busy",
+        Answer::Queueing => "queueing",
+        Answer::Earlier => "earlier",
+    };
+    let averages = load.map_or_else(
+        || "the load averages cannot be read".to_owned(),
+        |load| format!("load {:.2} {:.2} {:.2} on {:.0} CPUs", load.one, load.five, load.fifteen, facts.cpus),
+    );
+    // Where no process can be seen, who is blocked cannot be either.
+    let blocked = (!facts.rates.processes.is_empty()).then_some(makeup.uninterruptible_mean);
+    let summary = format!(
+        "{averages}; in this window {} threads ran or wanted to and {} were blocked: {} by CPU{}",
+        human_count(makeup.running_mean),
+        blocked.map_or_else(|| "an unknown number".to_owned(), human_count),
+        human_count(now),
+        trend(facts, now),
+    );
+    let value = |pick: fn(&crate::model::snapshot::LoadAverage) -> f64| load.map(pick);
+    let step = Step {
+        step: StepId::LoadAverage,
+        question: "Is more work waiting than the CPUs can take?".to_owned(),
+        answer: word.to_owned(),
+        summary,
+        evidence: vec![
+            facts.evidence(&LOAD_PER_CPU, Some(now), "/proc/PID/task/TID/stat states R and D"),
+            plain("load1", value(|load| load.one), "count", "/proc/loadavg"),
+            plain("load5", value(|load| load.five), "count", "/proc/loadavg"),
+            plain("load15", value(|load| load.fifteen), "count", "/proc/loadavg"),
+            plain("running_mean", Some(makeup.running_mean), "count", "/proc/PID/task/TID/stat state R"),
+            facts.evidence(&UNINTERRUPTIBLE, blocked, "/proc/PID/task/TID/stat state D"),
+        ],
+        next: None,
+    };
+    (step, answer)
+}
+
+/// Now, sustained or earlier, from the three averages.
+fn trend(facts: &Facts<'_>, now: f64) -> String {
+    let Ok(load) = &facts.rates.load else { return String::new() };
+    let high = |value: f64| value / facts.cpus > facts.limit(&LOAD_PER_CPU).warning;
+    let words = match (high(now * facts.cpus), high(load.one), high(load.five), high(load.fifteen)) {
+        // A long average that is high beside a short one that is not remembers other work.
+        (true, true, true, true) => "; sustained for a quarter of an hour",
+        (true, true, true, false) => "; for some minutes",
+        (true, true, false, _) => "; for about a minute",
+        (true, false, _, _) => "; it has just begun",
+        (false, true, _, _) => "; the average is high from work that is over",
+        (false, false, true, _) | (false, false, false, true) => "; there was more some minutes ago",
+        (false, false, false, false) => "",
+    };
+    words.to_owned()
+}
+
+/// The make-up of the load for the report.
+pub fn load(rates: &Rates) -> Load {
+    let averages = rates.load.as_ref().ok();
+    Load {
+        load1: averages.map(|load| load.one),
+        load5: averages.map(|load| load.five),
+        load15: averages.map(|load| load.fifteen),
+        running_mean: rates.makeup.running_mean,
+        uninterruptible_mean: rates.makeup.uninterruptible_mean,
+        groups: rates
+            .makeup
+            .groups
+            .iter()
+            .map(|part| LoadGroup {
+                state: part.state.letter().to_string(),
+                comm: part.comm.map(|comm| comm.to_lossy()),
+                unit: part.unit.clone(),
+                wait_reason: part.wait.map(|wait| wait.word().to_owned()),
+                mean: part.mean,
+            })
+            .collect(),
+    }
+}

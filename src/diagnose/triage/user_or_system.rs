@@ -1,0 +1,70 @@
+//! Step 3 of the CPU branch: whose time is it, the programs', the kernel's, the interrupts', or is it stolen?
+
+use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::thresholds::{CPU_SYSTEM, INTERRUPTS, ONE_THREAD, STEAL};
+use crate::model::finding::{Step, StepId};
+use crate::model::units::percent;
+
+/// The step.
+pub fn step(facts: &Facts<'_>) -> Step {
+    let question =
+        "Is it the programs, the kernel, interrupts, or does the hypervisor take the time?".to_owned();
+    let Some(cpu) = facts.cpu() else {
+        return Step {
+            step: StepId::UserOrSystem,
+            question,
+            answer: "unknown".to_owned(),
+            summary: facts.rates.cpu.as_ref().err().map_or_else(String::new, ToString::to_string),
+            evidence: Vec::new(),
+            next: None,
+        };
+    };
+    let user = cpu.all_user_ratio();
+    let modes = [
+        ("user", user),
+        ("system", cpu.system_ratio),
+        ("interrupts", cpu.interrupts_ratio()),
+        ("steal", cpu.steal_ratio),
+    ];
+    let largest = modes.iter().fold(modes[0], |best, next| if next.1 > best.1 { *next } else { best });
+    let known = |known: bool, ratio: f64| known.then_some(ratio);
+    let unknown = || "?".to_owned();
+    let answer = if cpu.busy_ratio() < 0.02 { "idle" } else { largest.0 };
+    let hottest = facts.user_threads().max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()));
+    let thread = hottest
+        .filter(|thread| thread.cpu_ratio() >= 0.5)
+        .map(|thread| format!("; the hottest thread uses {} of one CPU", percent(thread.cpu_ratio())))
+        .unwrap_or_default();
+    Step {
+        step: StepId::UserOrSystem,
+        question,
+        answer: answer.to_owned(),
+        summary: format!(
+            "user {} (of it {} at lowered priority), system {}, interrupts {}, stolen {}{thread}",
+            percent(user),
+            percent(cpu.nice_ratio),
+            percent(cpu.system_ratio),
+            known(cpu.waits_known, cpu.interrupts_ratio()).map_or_else(unknown, percent),
+            known(cpu.steal_known, cpu.steal_ratio).map_or_else(unknown, percent)
+        ),
+        evidence: vec![
+            plain("cpu_user_ratio", Some(user), "ratio", "/proc/stat user, nice"),
+            facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
+            facts.evidence(
+                &INTERRUPTS,
+                known(cpu.waits_known, cpu.interrupts_ratio()),
+                "/proc/stat irq, softirq",
+            ),
+            facts.evidence(&STEAL, known(cpu.steal_known, cpu.steal_ratio), "/proc/stat steal"),
+            facts.evidence(&ONE_THREAD, hottest.map(|thread| thread.cpu_ratio()), "/proc/PID/task/TID/stat"),
+            plain("forks_per_second", facts.rates.forks_per_second, "per_second", "/proc/stat processes"),
+            plain(
+                "context_switches_per_second",
+                facts.rates.context_switches_per_second,
+                "per_second",
+                "/proc/stat ctxt",
+            ),
+        ],
+        next: None,
+    }
+}

@@ -1,0 +1,187 @@
+//! Numbers beside their limits.
+
+use super::page::{Page, Span, columns, plain, shortened, styled};
+use crate::model::finding::Evidence;
+use crate::model::units;
+use crate::render::escape;
+use anstyle::Style;
+
+/// Columns below which the name of a source says too little to be shown at all.
+const LEAST_SOURCE: usize = 14;
+
+/// One line of evidence, not laid out yet.
+struct Row {
+    label: String,
+    value: String,
+    limits: String,
+    source: String,
+    style: Style,
+    /// Where the limits come from, when they are not the program's own.
+    set: Option<String>,
+}
+
+/// Writes `evidence`, aligned where the width allows it.
+pub(in crate::render) fn write(page: &mut Page, indent: usize, evidence: &[Evidence]) {
+    let rows: Vec<Row> = evidence.iter().map(|item| row(page, item)).collect();
+    let widest = |text: fn(&Row) -> &String| rows.iter().map(|row| columns(text(row))).max().unwrap_or(0);
+    let (label, value) = (widest(|row| &row.label), widest(|row| &row.value));
+    let (limits, source) = (widest(|row| &row.limits), widest(|row| &row.source));
+    let without_source = indent + label + 2 + value + if limits > 0 { 2 + limits } else { 0 };
+    let room_for_source = page.width().saturating_sub(without_source + 2);
+    if without_source > page.width() {
+        for row in &rows {
+            write_wrapped(page, indent, row);
+            write_set(page, indent, row);
+        }
+        return;
+    }
+    let dim = page.palette.dim;
+    for row in &rows {
+        let mut spans = vec![
+            plain(&padded(&row.label, label, false)),
+            plain("  "),
+            styled(row.style, &padded(&row.value, value, true)),
+            plain(&gap(limits)),
+            plain(&padded(&row.limits, limits, false)),
+        ];
+        if room_for_source >= source.min(LEAST_SOURCE) {
+            spans.extend([plain("  "), styled(dim, &shortened(&row.source, room_for_source))]);
+        }
+        page.line(indent, &spans);
+        write_set(page, indent, row);
+    }
+}
+
+/// A limit that somebody set, and what it was: a surprising verdict may come from it.
+fn write_set(page: &mut Page, indent: usize, row: &Row) {
+    if let Some(set) = &row.set {
+        let dim = page.palette.dim;
+        page.paragraph(indent + 2, &plain(""), &[styled(dim, set)]);
+    }
+}
+
+fn gap(width: usize) -> String {
+    " ".repeat(if width > 0 { 2 } else { 0 })
+}
+
+fn write_wrapped(page: &mut Page, indent: usize, row: &Row) {
+    let mut spans: Vec<Span> = vec![plain(&row.label), plain(" "), styled(row.style, &row.value)];
+    if !row.limits.is_empty() {
+        spans.push(plain(&format!(" ({})", row.limits)));
+    }
+    page.paragraph(indent, &plain(""), &spans);
+}
+
+fn padded(text: &str, width: usize, right: bool) -> String {
+    let space = " ".repeat(width.saturating_sub(columns(text)));
+    if right { space + text } else { text.to_owned() + &space }
+}
+
+fn row(page: &Page, evidence: &Evidence) -> Row {
+    let said = |limit: Option<f64>| limit.map(|limit| quantity(limit, &evidence.unit));
+    let limits = match (said(evidence.warning), said(evidence.critical)) {
+        (Some(warning), Some(critical)) => format!("warning {warning}, critical {critical}"),
+        (Some(warning), None) => format!("warning {warning}"),
+        (None, Some(critical)) => format!("critical {critical}"),
+        (None, None) => String::new(),
+    };
+    Row {
+        label: escape::terminal(&label(&evidence.metric)).into_owned(),
+        value: evidence.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &evidence.unit)),
+        limits,
+        // Escaped before it is measured.
+        source: escape::terminal(&evidence.source).into_owned(),
+        style: style(page, evidence),
+        set: evidence
+            .threshold_source
+            .as_deref()
+            .filter(|_| evidence.threshold_changed)
+            .map(|source| escape::terminal(source).into_owned()),
+    }
+}
+
+fn style(page: &Page, evidence: &Evidence) -> Style {
+    let Some(value) = evidence.value else { return page.palette.dim };
+    // For what runs out, such as free memory, the critical limit is the lower one.
+    let falling = matches!((evidence.warning, evidence.critical), (Some(w), Some(c)) if c < w);
+    let beyond =
+        |limit: Option<f64>| limit.is_some_and(|limit| if falling { value <= limit } else { value >= limit });
+    if beyond(evidence.critical) {
+        page.palette.critical
+    } else if beyond(evidence.warning) {
+        page.palette.warning
+    } else {
+        Style::new()
+    }
+}
+
+/// `cpu_busy_ratio` as people say it: `cpu busy`. The unit is beside the value already.
+pub(in crate::render) fn label(metric: &str) -> String {
+    const UNITS: [&str; 7] =
+        ["_bytes_per_second", "_per_second", "_ratio", "_bytes", "_seconds", "_count", "_ticks"];
+    let name = UNITS.iter().find_map(|unit| metric.strip_suffix(unit)).unwrap_or(metric);
+    name.replace('_', " ")
+}
+
+/// `value` with its unit, as people say it.
+pub(in crate::render) fn quantity(value: f64, unit: &str) -> String {
+    if !value.is_finite() {
+        return "unknown".to_owned();
+    }
+    match unit {
+        "ratio" => units::percent(value),
+        "bytes" => units::human_bytes(value),
+        "bytes_per_second" => format!("{}/s", units::human_bytes(value)),
+        "seconds" if value == 0.0 => "0 s".to_owned(),
+        "seconds" => units::human_seconds(value),
+        "per_second" => format!("{}/s", number(value)),
+        "" | "count" => number(value),
+        other => format!("{} {}", number(value), other.replace('_', " ")),
+    }
+}
+
+/// A count without decimals where it has none.
+pub(in crate::render) fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { units::human_count(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_read_as_words() {
+        assert_eq!(label("cpu_busy_ratio"), "cpu busy");
+        assert_eq!(label("swap_in_pages_per_second"), "swap in pages");
+        assert_eq!(label("read_bytes_per_second"), "read");
+        assert_eq!(label("load_per_cpu"), "load per cpu");
+    }
+
+    #[test]
+    fn values_carry_their_unit() {
+        assert_eq!(quantity(0.97, "ratio"), "97 %");
+        assert_eq!(quantity(14_678.2, "per_second"), "14678/s");
+        assert_eq!(quantity(1_572_864.0, "bytes_per_second"), "1.5 MiB/s");
+        assert_eq!(quantity(2.0, "count"), "2");
+        assert_eq!(quantity(2.25, "threads"), "2.2 threads");
+        assert_eq!(quantity(f64::NAN, "ratio"), "unknown");
+    }
+
+    #[test]
+    fn a_limit_from_below_is_read_from_below() {
+        let page = Page::new(80, true);
+        let free = |value| Evidence {
+            metric: "memory_available_ratio".to_owned(),
+            value: Some(value),
+            unit: "ratio".to_owned(),
+            warning: Some(0.1),
+            critical: Some(0.05),
+            source: "/proc/meminfo".to_owned(),
+            threshold_source: None,
+            threshold_changed: false,
+        };
+        assert_eq!(style(&page, &free(0.5)), Style::new());
+        assert_eq!(style(&page, &free(0.07)), page.palette.warning);
+        assert_eq!(style(&page, &free(0.01)), page.palette.critical);
+    }
+}

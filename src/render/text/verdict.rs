@@ -1,0 +1,126 @@
+//! The answer: what is short, who takes it, what to do.
+
+use super::page::{Page, Span, plain, shortened, styled};
+use crate::model::finding::{Advice, Severity};
+use crate::model::report::{Culprit, CulpritKind, Report, Since, Verdict};
+use crate::model::units;
+use anstyle::Style;
+
+/// Advice beyond this is left to the JSON: nobody does more than three things at once.
+const ADVICE_SHOWN: usize = 3;
+
+/// The verdict, its cause and its culprit.
+pub(in crate::render) fn write(page: &mut Page, report: &Report) {
+    let verdict = &report.verdict;
+    headline(page, verdict);
+    page.paragraph(0, &plain(""), &[plain(&verdict.summary)]);
+    if verdict.cause_chain.len() > 1 || verdict.culprit.is_some() {
+        page.blank();
+    }
+    if verdict.cause_chain.len() > 1 {
+        labelled(page, "Cause", &[plain(&verdict.cause_chain.join(" → "))]);
+    }
+    if let Some(culprit) = &verdict.culprit {
+        write_culprit(page, culprit);
+    }
+}
+
+/// What to do about it.
+pub(in crate::render) fn advice(page: &mut Page, report: &Report) {
+    let verdict = &report.verdict;
+    let finding = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);
+    if let Some(advice) = finding.map(|finding| &finding.advice).filter(|advice| !advice.is_empty()) {
+        page.heading("What to do");
+        for (index, item) in advice.iter().take(ADVICE_SHOWN).enumerate() {
+            write_advice(page, index + 1, item);
+        }
+    }
+}
+
+fn headline(page: &mut Page, verdict: &Verdict) {
+    let unknown = verdict.bottleneck == "unknown";
+    let word = if unknown { "UNKNOWN".to_owned() } else { verdict.severity.word().to_uppercase() };
+    let style = if unknown { page.palette.warning } else { severity_style(page, verdict.severity) };
+    let id = if unknown { "cannot tell" } else { &verdict.bottleneck };
+    let mut rest = String::new();
+    if !unknown {
+        rest.push_str(&format!("  {} ({:.2})", verdict.confidence, verdict.confidence_ratio));
+        // Nobody asks since when nothing is wrong.
+        if verdict.severity > Severity::Ok || verdict.since == Since::Earlier {
+            rest.push_str(&format!(", {}", verdict.since.words()));
+        }
+    }
+    let spans = [styled(style, &word), plain("  "), styled(page.palette.strong, id), plain(&rest)];
+    let needed: usize = word.len() + 2 + id.chars().count() + rest.chars().count();
+    if needed <= page.width() {
+        page.line(0, &spans);
+    } else {
+        page.paragraph(0, &plain(""), &spans);
+    }
+}
+
+/// The style of a severity.
+pub(in crate::render) fn severity_style(page: &Page, severity: Severity) -> Style {
+    match severity {
+        Severity::Ok => page.palette.ok,
+        Severity::Info => page.palette.strong,
+        Severity::Warning => page.palette.warning,
+        Severity::Critical => page.palette.critical,
+    }
+}
+
+fn labelled(page: &mut Page, label: &str, spans: &[Span]) {
+    let label = styled(page.palette.dim, &format!("{label:<9}"));
+    page.paragraph(0, &label, spans);
+}
+
+fn write_culprit(page: &mut Page, culprit: &Culprit) {
+    let spans = [styled(page.palette.strong, &culprit.comm), plain(&culprit_details(culprit))];
+    labelled(page, "Culprit", &spans);
+    if let Some(why) = &culprit.why {
+        labelled(page, "Why", &[plain(why)]);
+    }
+    if let Some(cmdline) = culprit.cmdline.as_deref().filter(|line| !line.is_empty() && *line != culprit.comm)
+    {
+        let line = shortened(cmdline, page.width().saturating_sub(9));
+        labelled(page, "Command", &[styled(page.palette.dim, &line)]);
+    }
+}
+
+fn culprit_details(culprit: &Culprit) -> String {
+    let mut details = String::new();
+    let several = culprit.members_count > 1 && culprit.kind != CulpritKind::Process;
+    match (culprit.kind, culprit.pid) {
+        (CulpritKind::Device, _) => details.push_str(" (device)"),
+        (_, Some(pid)) if several => {
+            details.push_str(&format!(" ({} processes, largest pid {pid})", culprit.members_count));
+        }
+        (_, None) if several => details.push_str(&format!(" ({} processes)", culprit.members_count)),
+        (_, Some(pid)) => details.push_str(&format!(" (pid {pid})")),
+        (_, None) => {}
+    }
+    for (word, value) in [("user", &culprit.user), ("unit", &culprit.unit)] {
+        if let Some(value) = value {
+            details.push_str(&format!(", {word} {value}"));
+        }
+    }
+    if let Some(share) = culprit.share_ratio {
+        details.push_str(&format!(", with a share of {}", units::percent(share)));
+    }
+    details
+}
+
+fn write_advice(page: &mut Page, place: usize, advice: &Advice) {
+    let dim = page.palette.dim;
+    let label = plain(&format!("  {place}. "));
+    let remedy = format!(" ({})", advice.remedy.words());
+    page.paragraph(0, &label, &[plain(&advice.action), styled(dim, &remedy)]);
+    if let Some(command) = &advice.command {
+        page.command(5, command);
+    }
+    for (word, text) in [("risk: ", &advice.risk), ("undo: ", &advice.undo)] {
+        if let Some(text) = text {
+            page.paragraph(5, &styled(dim, word), &[plain(text)]);
+        }
+    }
+}

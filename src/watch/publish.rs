@@ -1,0 +1,156 @@
+//! What follows from a verdict: the alarm, the lines, the state file.
+
+use super::run::{Watch, warn};
+use super::state;
+use crate::cli::MIN_INTERVAL;
+use crate::model::finding::Severity;
+use crate::model::report::{Report, Verdict};
+use crate::model::watch::{
+    Alarm, ChangeKind, FindingName, Line, State, TransitionLine, VerdictLine, WATCH_VERSION,
+};
+use crate::watch::alerts::Firing;
+use crate::watch::clocks::Clocks;
+use crate::watch::hysteresis::Change;
+use crate::watch::status::boot_mark;
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// The last sentence about each bottleneck, and its culprit: the window that changes an alarm may be about another one.
+/// The ids are diag's own, and so few.
+#[derive(Debug, Default)]
+pub(crate) struct Words(BTreeMap<String, (String, Option<String>)>);
+
+impl Words {
+    pub(crate) fn note(&mut self, verdict: &Verdict) {
+        if verdict.severity > Severity::Ok {
+            let culprit = verdict.culprit.as_ref().map(|culprit| culprit.comm.clone());
+            self.0.insert(verdict.bottleneck.clone(), (verdict.summary.clone(), culprit));
+        }
+    }
+
+    fn of(&self, bottleneck: &str) -> (String, Option<String>) {
+        let known = self.0.get(bottleneck).cloned();
+        known.unwrap_or_else(|| (format!("The last run of diag has found {bottleneck}."), None))
+    }
+}
+
+impl Watch<'_> {
+    /// Tells everybody of a verdict; one of a moment that was waited for is news in any case.
+    pub(crate) fn tell(&mut self, mut report: Report, ended: &Clocks, awaited: bool) -> Result<()> {
+        if self.arguments.without_command_lines {
+            report = state::without_command_lines(report);
+        }
+        // Half a window says little, and less than a second of it nothing.
+        let counts = !report.window.interrupted && report.verdict.bottleneck != "unknown";
+        if report.window.interrupted && report.window.seconds < MIN_INTERVAL.as_secs_f64() {
+            return Ok(());
+        }
+        let verdict = &report.verdict;
+        let change = counts.then(|| self.hysteresis.observe(verdict.severity, &verdict.bottleneck)).flatten();
+        if let Some(change) = &change {
+            self.take_over(change, &report.window.ended_at);
+        }
+        self.words.note(&report.verdict);
+        let seq = self.next();
+        if awaited || !self.arguments.on_change {
+            self.outlets.print(&Line::Verdict(Box::new(self.verdict_line(seq, &report))))?;
+        }
+        if let Some(change) = change {
+            let line = self.transition_line(change, &report);
+            self.outlets.print(&Line::Transition(Box::new(line.clone())))?;
+            self.outlets.transition(line);
+        }
+        self.outlets.alarm(self.firing(&report));
+        self.keep(seq, report, ended);
+        Ok(())
+    }
+
+    fn take_over(&mut self, change: &Change, at: &str) {
+        let since = match change.kind {
+            ChangeKind::Raised | ChangeKind::Changed => Some(at.to_owned()),
+            ChangeKind::Escalated | ChangeKind::Eased if change.previous != change.bottleneck => {
+                Some(at.to_owned())
+            }
+            ChangeKind::Escalated | ChangeKind::Eased => self.alarm.since.take(),
+            ChangeKind::Cleared => None,
+        };
+        self.alarm = Alarm { level: change.to, bottleneck: change.bottleneck.clone(), since };
+    }
+
+    /// The alarm with the words of the last verdict that was about it.
+    fn firing(&self, report: &Report) -> Option<Firing> {
+        let Alarm { level, bottleneck: Some(bottleneck), since } = &self.alarm else { return None };
+        let (summary, culprit) = self.words.of(bottleneck);
+        Some(Firing {
+            bottleneck: bottleneck.clone(),
+            level: *level,
+            since: since.clone().unwrap_or_else(|| report.window.ended_at.clone()),
+            summary,
+            culprit,
+        })
+    }
+
+    fn verdict_line(&self, seq: u64, report: &Report) -> VerdictLine {
+        let names = report
+            .findings
+            .iter()
+            .map(|found| FindingName { id: found.id.clone(), severity: found.severity });
+        VerdictLine {
+            seq,
+            host: report.host.hostname.clone(),
+            started_at: report.window.started_at.clone(),
+            ended_at: report.window.ended_at.clone(),
+            seconds: report.window.seconds,
+            interrupted: report.window.interrupted,
+            verdict: report.verdict.clone(),
+            findings: names.collect(),
+            alarm: self.alarm.clone(),
+            cpu_seconds: report.diag.cpu_seconds,
+            max_rss_bytes: report.diag.max_rss_bytes,
+        }
+    }
+
+    fn transition_line(&mut self, change: Change, report: &Report) -> TransitionLine {
+        let about = change.bottleneck.as_deref();
+        TransitionLine {
+            summary: about.map_or_else(|| report.verdict.summary.clone(), |about| self.words.of(about).0),
+            seq: self.next(),
+            at: report.window.ended_at.clone(),
+            host: report.host.hostname.clone(),
+            kind: change.kind,
+            from: change.from,
+            to: change.to,
+            bottleneck: change.bottleneck,
+            previous_bottleneck: change.previous,
+            verdict: report.verdict.clone(),
+        }
+    }
+
+    /// Keeps the verdict for `diag status`.
+    fn keep(&mut self, seq: u64, report: Report, ended: &Clocks) {
+        let ended = ended.boottime.as_secs_f64();
+        self.kept = Some(State {
+            state_version: WATCH_VERSION,
+            seq,
+            interval_seconds: self.cli.interval().as_secs_f64(),
+            boot_id: crate::app::status::now().boot_id.map(|id| match self.redactor {
+                Some(_) => boot_mark(&id),
+                None => id,
+            }),
+            ended_boottime_seconds: ended,
+            holds_boottime_seconds: ended,
+            alarm: self.alarm.clone(),
+            report: state::without_command_lines(report),
+        });
+        self.write_state();
+    }
+
+    pub(crate) fn write_state(&mut self) {
+        let (Some(file), Some(state)) = (&self.file, &self.kept) else { return };
+        let written = state::write(file, state);
+        if let (Err(error), false) = (&written, self.said_no_state) {
+            warn(&format!("{error:#}; trying again after each window"));
+        }
+        self.said_no_state = written.is_err();
+    }
+}
