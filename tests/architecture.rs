@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages that compute and do nothing else.
-const PURE: [&str; 5] = ["delta", "diagnose", "render", "model", "redact"];
+const PURE: [&str; 6] = ["delta", "diagnose", "render", "model", "redact", "socket_tables"];
 
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -219,12 +219,13 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
     let allowed: &[&str] = match source.stage() {
         "model" => &["model"],
         "capture" => &["capture", "collect", "model", "redact"],
-        "collect" => &["collect", "capture", "model"],
+        "collect" => &["collect", "model", "socket_tables"],
         "delta" => &["delta", "model"],
         "diagnose" => &["diagnose", "model"],
         "redact" => &["redact", "model"],
         "files" => &["files"],
-        "profile" => &["profile", "model"],
+        "profile" => &["profile", "model", "socket_tables"],
+        "socket_tables" => &["socket_tables"],
         "render" => &["render", "model"],
         "cli" => &["cli"],
         "exit" => &["exit", "cli", "model"],

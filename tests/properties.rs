@@ -11,6 +11,7 @@ use diag::collect::kernel::{
     diskstats, file_locks, interrupts, loadavg, meminfo, net_dev, pressure, stat, swaps, uptime, vmstat,
 };
 use diag::collect::tasks::{details, scan, thread_files, wait_details};
+use diag::collect::text;
 use diag::collect::window;
 use diag::diagnose;
 use diag::diagnose::code_evidence::waits;
@@ -53,7 +54,7 @@ fn parse_all(bytes: &[u8]) {
     let _ = net_dev::parse(bytes);
     let _ = scan::parse_stat(bytes).map(|stat| stat.cpu_ticks());
     let _ = scan::parse_io(bytes);
-    let _ = scan::number(bytes);
+    let _ = text::number(bytes);
     let _ = details::parse_cgroups(bytes).map(|paths| delta::cgroup::unit(paths.deepest()));
     let _ = details::parse_status(bytes);
     let _ = details::parse_rollup(bytes);

@@ -292,7 +292,7 @@ impl Watch<'_> {
     }
 
     fn gap(&mut self, reason: GapReason, passed: &Passed, detail: Option<String>) -> Result<()> {
-        drop(self.root.finish_recording());
+        self.root.abandon_recording();
         let (seq, host) = (self.next(), self.host.clone());
         let detail = detail.map(|detail| pseudonym(&mut self.redactor, detail, Redactor::text));
         let line = GapLine { seq, at: now(), host, reason, seconds: passed.seconds, detail };

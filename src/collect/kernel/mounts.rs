@@ -4,6 +4,7 @@
 //! whose server is gone does not answer, and that is evidence.
 
 use crate::collect::root::Root;
+use crate::collect::text::unescape;
 use crate::model::limits::{Mount, Room};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::Pid;
@@ -108,15 +109,6 @@ fn parse(text: &str) -> Vec<Mount> {
         });
     }
     mounts
-}
-
-/// Blanks in names are written as `\040`.
-fn unescape(text: &str) -> String {
-    let mut plain = text.to_owned();
-    for (code, character) in [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")] {
-        plain = plain.replace(code, character);
-    }
-    plain
 }
 
 /// Processes with a file open on a full file system.

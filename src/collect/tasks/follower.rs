@@ -83,7 +83,7 @@ pub fn process_of_thread(root: &Root, id: Pid) -> Option<Pid> {
     let mut bytes = Vec::new();
     root.read(&format!("proc/{id}/status"), &mut bytes).ok()?;
     let line = bytes.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"))?;
-    let pid = Pid::try_from(crate::collect::tasks::scan::number(line.trim_ascii())?).ok()?;
+    let pid = Pid::try_from(crate::collect::text::number(line.trim_ascii())?).ok()?;
     (pid != id).then_some(pid)
 }
 
@@ -401,7 +401,7 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Frame, FrameKind};
+    use crate::collect::root::{Frame, FrameKind};
 
     fn stat(tid: Pid, state: char, ticks: u64, start: u64) -> Vec<u8> {
         format!(

@@ -1,8 +1,9 @@
 //! What is asked at the end of a window: what may be full, and the costly questions that only some counters of the
 //! window make worth asking. Which they are follows from the two snapshots, so that a replay asks the same.
 
-use crate::collect::kernel::{cgroups, kernel_log, mounts, peers, settings, sockets, tables};
+use crate::collect::kernel::{cgroups, kernel_log, mounts, settings, sockets, tables};
 use crate::collect::root::Root;
+use crate::collect::tasks::peers;
 use crate::collect::tasks::scan::Scratch;
 use crate::model::snapshot::{BlockDevice, CpuTicks, FullSnapshot, LimitReadings, SystemSnapshot};
 use crate::model::task::{Pid, State};
