@@ -1,6 +1,7 @@
 //! Where the threads of one process or unit spent the window: the accounts of its threads, and what only all of them
 //! together tell, namely contended locks, the part of the waiting that a CPU quota makes, and what nobody followed.
 
+use crate::delta::process::sampled;
 use crate::delta::thread_account::{Clocked, Moment, account, clocks_of, sleeps};
 use crate::delta::{cgroup, close_look};
 use crate::model::cgroup::CgroupRates;
@@ -123,7 +124,7 @@ fn from_sampling(
     });
     let cgroups: BTreeMap<Pid, CgroupPaths> = paths.collect();
     let wanted = |pid: Pid| cgroups.contains_key(&pid) || readings.asked == Asked::Pid(pid);
-    let seen = recording.samples.threads.iter().filter(|thread| wanted(thread.pid));
+    let seen = sampled(recording).into_iter().filter(|thread| wanted(thread.pid));
     let threads = seen.map(from_sample);
     (threads.collect(), cgroups)
 }
