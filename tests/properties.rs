@@ -714,6 +714,59 @@ proptest! {
     }
 }
 
+/// The same recording, with its processes and threads in another order.
+fn shuffled(recording: &Recording, dice: &mut Dice) -> Recording {
+    fn shuffle<T>(list: &mut [T], dice: &mut Dice) {
+        for last in (1..list.len()).rev() {
+            list.swap(last, usize::try_from(dice.below(last as u64 + 1)).unwrap());
+        }
+    }
+    let mut recording = recording.clone();
+    shuffle(&mut recording.before.processes, dice);
+    shuffle(&mut recording.after.processes, dice);
+    shuffle(&mut recording.samples.threads, dice);
+    recording
+}
+
+/// The diagnosis and the waits of some processes, to the last digit.
+fn answer(recording: &Recording, options: &Options<'_>) -> String {
+    let rates = delta::rates(recording);
+    let waits = waits::waits(&rates, &[1, 2, 3, 4, 5]);
+    format!("{:#?}{waits:#?}", diagnose::diagnose(&rates, options))
+}
+
+fn order_does_not_matter(
+    recording: &Recording,
+    options: &Options<'_>,
+    dice: &mut Dice,
+) -> Result<(), String> {
+    let (one, other) = (answer(recording, options), answer(&shuffled(recording, dice), options));
+    let pair = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+    if one == other { Ok(()) } else { Err(format!("{pair:?}")) }
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    #[test]
+    fn the_order_of_processes_does_not_change_the_answer(seed in any::<u64>(), processes_count in 2_u64..40) {
+        let mut made = RandomBox::new(seed, Counters::Growing, processes_count);
+        let (capture, options) = (made.capture(), made.options());
+        if let Ok(recording) = window::replay(capture) {
+            order_does_not_matter(&recording, &options, &mut made.dice).map_err(TestCaseError::fail)?;
+        }
+    }
+
+    #[test]
+    fn the_order_of_processes_does_not_change_the_answer_to_a_real_capture(seed in any::<u64>()) {
+        let mut dice = Dice::new(seed);
+        let capture = opened()[usize::try_from(dice.below(opened().len() as u64)).unwrap()].clone();
+        let recording = window::replay(capture).unwrap();
+        let options = Options { sort: None, top: 100_000, pid: None, thresholds: BUILT_IN };
+        order_does_not_matter(&recording, &options, &mut dice).map_err(TestCaseError::fail)?;
+    }
+}
+
 #[test]
 fn thousands_of_processes_give_a_sound_report() {
     for (seed, counters) in [(1, Counters::Growing), (2, Counters::Backwards), (3, Counters::Extreme)] {

@@ -106,6 +106,26 @@ impl Frame {
         names
     }
 
+    /// What an earlier read of a file within this moment gave; none where there was no read.
+    pub(super) fn seen_file(&self, path: &str) -> Option<Reading<Vec<u8>>> {
+        let known = self.files.contains_key(path) || self.absences.contains_key(path);
+        known.then(|| self.file(path).map(<[u8]>::to_vec))
+    }
+
+    /// The same of a link.
+    pub(super) fn seen_link(&self, path: &str) -> Option<Reading<String>> {
+        let known = self.links.contains_key(path) || self.absences.contains_key(path);
+        known.then(|| self.link(path))
+    }
+
+    /// The same of a directory.
+    pub(super) fn seen_listing(&self, path: &str) -> Option<Reading<Vec<String>>> {
+        match self.listings.get(path) {
+            Some(names) => Some(Ok(names.clone())),
+            None => self.absences.contains_key(path).then(|| Err(self.absence(path))),
+        }
+    }
+
     /// Keeps the outcome of a read.
     pub fn note_file(&mut self, path: &str, outcome: Result<&[u8], &Absence>) {
         match outcome {

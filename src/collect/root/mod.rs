@@ -133,6 +133,9 @@ impl Root {
 
     fn fetch(&self, path: &str, buffer: &mut Vec<u8>, once: bool) -> Reading<()> {
         buffer.clear();
+        if let Some(seen) = self.seen(|frame| frame.seen_file(path)) {
+            return seen.map(|bytes| buffer.extend_from_slice(&bytes));
+        }
         let outcome = match &self.place {
             Place::Live(live) => live.read(path, buffer, once),
             Place::Captured(frame) => frame.file(path).map(|bytes| buffer.extend_from_slice(bytes)),
@@ -147,7 +150,7 @@ impl Root {
     /// Reads a file that may hang (it takes a lock of the process it is about) on a thread beside this
     /// one. A read that does not come back is left behind and recorded as timed out.
     pub fn read_with_deadline(&self, path: &str, deadline: Duration) -> Reading<Vec<u8>> {
-        let outcome = match &self.place {
+        self.once(path, || match &self.place {
             Place::Captured(frame) => frame.file(path).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let (live, owned) = (Arc::clone(live), path.to_owned());
@@ -157,23 +160,20 @@ impl Root {
                 };
                 self.reader.run(path, deadline, Box::new(job))
             }
-        };
-        self.note(|frame| frame.note_file(path, outcome.as_ref().map(Vec::as_slice)));
-        outcome
+        })
     }
 
     /// Room in the file system mounted at `path`, with a deadline: a dead server never answers.
     pub fn statvfs(&self, path: &str, deadline: Duration) -> Reading<FileSystem> {
         // Kept in a frame as a small text file of its own, next to what it describes.
         let key = if path.is_empty() { ".statvfs".to_owned() } else { format!("{path}/.statvfs") };
-        let outcome = match &self.place {
+        let outcome = self.once(&key, || match &self.place {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let (live, owned) = (Arc::clone(live), path.to_owned());
                 self.reader.run(path, deadline, Box::new(move || live.statvfs(&owned)))
             }
-        };
-        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        });
         let text = outcome.map_err(|absence| Absence::new(format!("/{path}"), absence.kind))?;
         statvfs::parse(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "not five numbers"))
     }
@@ -184,14 +184,13 @@ impl Root {
     pub fn lock_owner(&self, pid: Pid, word: LockWord, deadline: Duration) -> Reading<Option<Pid>> {
         // Kept in a frame as the one number: what else lies there is the process's own business.
         let (path, key) = (format!("proc/{pid}/mem"), format!("proc/{pid}/.owner/{:x}", word.address));
-        let outcome = match &self.place {
+        let outcome = self.once(&key, || match &self.place {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let live = Arc::clone(live);
                 self.reader.run(&path, deadline, Box::new(move || live.lock_owner(pid, word)))
             }
-        };
-        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        });
         outcome.map(|text| parse_pid(text.trim_ascii()))
     }
 
@@ -206,6 +205,9 @@ impl Root {
 
     /// Where a symbolic link points to; what is not UTF-8 in it is replaced.
     pub fn link(&self, path: &str) -> Reading<String> {
+        if let Some(seen) = self.seen(|frame| frame.seen_link(path)) {
+            return seen;
+        }
         let outcome = match &self.place {
             Place::Live(live) => live.link(path),
             Place::Captured(frame) => frame.link(path),
@@ -224,6 +226,9 @@ impl Root {
 
     /// Names in a directory, sorted; names that are not UTF-8 are left out.
     pub fn list(&self, path: &str) -> Reading<Vec<String>> {
+        if let Some(seen) = self.seen(|frame| frame.seen_listing(path)) {
+            return seen;
+        }
         let outcome = match &self.place {
             Place::Captured(frame) => frame.list(path),
             Place::Live(live) => {
@@ -244,6 +249,9 @@ impl Root {
     pub fn directories(&self, path: &str) -> Reading<Vec<String>> {
         // Kept in a frame as a listing of its own: it is not that of all names.
         let key = || format!("{path}/.directories");
+        if let Some(seen) = self.seen(|frame| frame.listings.get(&key()).cloned()) {
+            return Ok(seen);
+        }
         let outcome = match &self.place {
             Place::Captured(frame) => {
                 frame.listings.get(&key()).cloned().ok_or_else(|| Absence::missing(path))
@@ -258,14 +266,12 @@ impl Root {
     /// else a count of its names.
     pub fn entries_count(&self, path: &str) -> Reading<u64> {
         let key = format!("{path}/.count");
-        let outcome = match &self.place {
+        let text = self.once(&key, || match &self.place {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => live
                 .entries_count(path, &mut self.names.borrow_mut())
                 .map(|count| count.to_string().into_bytes()),
-        };
-        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
-        let text = outcome?;
+        })?;
         number(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
     }
 
@@ -297,6 +303,11 @@ impl Root {
 
     fn ids(&self, path: &str, out: &mut Vec<Pid>) -> Reading<()> {
         out.clear();
+        if let Some(seen) = self.seen(|frame| frame.seen_listing(path)) {
+            out.extend(seen?.iter().filter_map(|name| parse_pid(name.as_bytes())));
+            out.sort_unstable();
+            return Ok(());
+        }
         let outcome = match &self.place {
             Place::Captured(frame) => frame
                 .list(path)
@@ -321,7 +332,7 @@ impl Root {
     }
 
     /// Completes the open frame and opens another, `at` after the window's start. Does nothing unless a recording
-    /// runs. Within one frame the first outcome of a path is kept, but data replaces an absence.
+    /// runs. Within one frame a path is read once: later reads return the same outcome, as they do in the replay.
     pub fn begin_frame(&self, kind: FrameKind, at: Duration) {
         if let Some(session) = self.recording.borrow_mut().as_mut()
             && let Some(complete) = session.frame.replace(Frame::new(kind, at))
@@ -344,6 +355,21 @@ impl Root {
     /// Ends the recording and drops its frames.
     pub fn abandon_recording(&self) {
         self.recording.borrow_mut().take();
+    }
+
+    /// What the frame that is being recorded holds already.
+    fn seen<T>(&self, find: impl FnOnce(&Frame) -> Option<T>) -> Option<T> {
+        find(self.recording.borrow().as_ref()?.frame.as_ref()?)
+    }
+
+    /// The outcome that the frame keeps under `key`; `read` makes it where the frame has none yet.
+    fn once(&self, key: &str, read: impl FnOnce() -> Reading<Vec<u8>>) -> Reading<Vec<u8>> {
+        if let Some(seen) = self.seen(|frame| frame.seen_file(key)) {
+            return seen;
+        }
+        let outcome = read();
+        self.note(|frame| frame.note_file(key, outcome.as_ref().map(Vec::as_slice)));
+        outcome
     }
 
     fn note(&self, put: impl FnOnce(&mut Frame)) {

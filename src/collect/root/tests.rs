@@ -66,6 +66,32 @@ fn a_copied_tree_is_not_a_kernel() {
 }
 
 #[test]
+fn a_path_is_read_once_within_a_recorded_frame() {
+    let (directory, root) = tree();
+    let mut buffer = Vec::new();
+    let mut read = |root: &Root| {
+        let stat = root.read("proc/7/stat", &mut buffer).map(|()| buffer.clone());
+        let none = root.read_once("proc/7/io", &mut buffer).is_ok();
+        (stat.unwrap(), none, root.list("sys/block").unwrap(), root.entries_count("proc/7/task").unwrap())
+    };
+    root.record(Frames::default());
+    root.begin_frame(FrameKind::Sample, Duration::ZERO);
+    let first = read(&root);
+    fs::write(directory.path().join("proc/7/stat"), "7 (other) S").unwrap();
+    fs::write(directory.path().join("proc/7/io"), "x").unwrap();
+    fs::create_dir(directory.path().join("sys/block/vdb")).unwrap();
+    fs::create_dir(directory.path().join("proc/7/task/9")).unwrap();
+    assert_eq!(read(&root), first);
+    root.begin_frame(FrameKind::Sample, Duration::from_secs(1));
+    let second = (b"7 (other) S".to_vec(), true, vec!["vda".to_owned(), "vdb".to_owned()], 3);
+    assert_eq!(read(&root), second);
+    // Without a recording every read is made anew.
+    root.abandon_recording();
+    fs::write(directory.path().join("proc/7/stat"), "7 (third) S").unwrap();
+    assert_eq!(read(&root).0, b"7 (third) S");
+}
+
+#[test]
 fn a_recorded_frame_reads_as_the_tree_did() {
     let (_directory, root) = tree();
     root.record(Frames::default());

@@ -2,6 +2,7 @@
 //! together tell, namely contended locks, the part of the waiting that a CPU quota makes, and what nobody followed.
 
 use crate::delta::cgroup;
+use crate::delta::process::sampled;
 use crate::delta::wait_account::thread_account::{Clocked, Moment, account, clocks_of, sleeps};
 use crate::delta::wait_account::wait_details;
 use crate::model::cgroup::CgroupRates;
@@ -124,7 +125,7 @@ fn from_sampling(
     });
     let cgroups: BTreeMap<Pid, CgroupPaths> = paths.collect();
     let wanted = |pid: Pid| cgroups.contains_key(&pid) || readings.asked == Asked::Pid(pid);
-    let seen = recording.samples.threads.iter().filter(|thread| wanted(thread.pid));
+    let seen = sampled(recording).into_iter().filter(|thread| wanted(thread.pid));
     let threads = seen.map(from_sample);
     (threads.collect(), cgroups)
 }
