@@ -6,6 +6,7 @@
 //! fine, and who wrote the file may be somebody else. Ctrl-C ends the window, not the run, and so has no code of its own.
 
 use crate::cli::Level;
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::report::Report;
 use std::io;
@@ -53,7 +54,7 @@ pub fn of_verdict(report: &Report, fail_on: Option<Level>) -> u8 {
         Some(Level::Warning) => Severity::Warning,
         Some(Level::Critical) => Severity::Critical,
     };
-    if report.verdict.bottleneck == "unknown" {
+    if report.verdict.bottleneck == BottleneckId::Unknown {
         COULD_NOT_TELL
     } else if report.verdict.severity >= limit {
         AT_OR_ABOVE
@@ -64,7 +65,7 @@ pub fn of_verdict(report: &Report, fail_on: Option<Level>) -> u8 {
 
 /// The code for a report that was written as a plugin's answer: the four states of Nagios.
 pub fn of_plugin(report: &Report) -> u8 {
-    if report.verdict.bottleneck == "unknown" {
+    if report.verdict.bottleneck == BottleneckId::Unknown {
         return NAGIOS_UNKNOWN;
     }
     match report.verdict.severity {

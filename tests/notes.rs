@@ -206,7 +206,7 @@ fn since_when_it_lasts() {
         ([0.0, 0.0, 0.9], Since::JustNow, "it has just begun"),
     ] {
         let told = of(averages);
-        assert_eq!(told.0, since, "{averages:?}");
+        assert_eq!(told.0, Some(since), "{averages:?}");
         assert!(told.1.contains(words), "{averages:?}: {}", told.1);
     }
 }

@@ -14,10 +14,11 @@ use diag::collect::tasks::{details, scan, thread_files, wait_details};
 use diag::collect::text;
 use diag::collect::window;
 use diag::diagnose;
+use diag::diagnose::Options;
 use diag::diagnose::code_evidence::waits;
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
-use diag::diagnose::{Options, Sort};
+use diag::model::bottleneck::Sort;
 use diag::model::profile::ProfileWait;
 use diag::model::rates::Rates;
 use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
@@ -623,6 +624,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
         verdict: diagnosis.verdict,
         steps: diagnosis.steps,
         findings: diagnosis.findings,
+        processes_order: diagnosis.processes_order,
         processes: diagnosis.processes,
         target: diagnosis.target,
         load: diagnosis.load,

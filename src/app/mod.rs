@@ -363,7 +363,7 @@ fn say(options: &ReportArgs, report: &Report, pid: Option<Pid>) -> Result<u8> {
         Format::Markdown => render::markdown::render(report),
         Format::Nagios => render::monitors::nagios::render(report),
         Format::Prometheus => render::monitors::prometheus::render(report),
-        Format::Text => render::text::render(report, &text_options(options, pid, &report.verdict)),
+        Format::Text => render::text::render(report, &text_options(options, pid, report.processes_order)),
     };
     print(options, text.as_bytes())?;
     Ok(match options.format {
@@ -381,7 +381,7 @@ fn explain(options: &ReportArgs, arguments: &ExplainArgs) -> Result<u8> {
         (None, Format::Json) => render::json::document(&entries())?,
         (None, _) => render::explain::list(&entries(), width, color),
         (Some(id), format) => {
-            let told = diagnose::manual::by_id(id).ok_or_else(|| no_bottleneck(id))?;
+            let told = id.parse().ok().and_then(diagnose::manual::by_id).ok_or_else(|| no_bottleneck(id))?;
             match format {
                 Format::Json => render::json::document(&told)?,
                 _ => render::explain::text(&told, width, color),
@@ -451,6 +451,7 @@ pub(crate) fn report(
         verdict: diagnosis.verdict,
         steps: diagnosis.steps,
         findings: diagnosis.findings,
+        processes_order: diagnosis.processes_order,
         processes: diagnosis.processes,
         target: diagnosis.target,
         load: diagnosis.load,

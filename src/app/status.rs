@@ -6,6 +6,7 @@ use crate::collect::clocks;
 use crate::collect::kernel::host;
 use crate::collect::root::Root;
 use crate::exit;
+use crate::model::bottleneck::BottleneckId;
 use crate::redact::{Redactor, Style};
 use crate::render::monitors::haproxy;
 use crate::render::monitors::haproxy::HaproxyOptions;
@@ -39,7 +40,7 @@ pub(super) fn run(options: &ReportArgs, arguments: &StatusArgs) -> Result<u8> {
     } else {
         say(options, &report, None)?
     };
-    let known = report.verdict.bottleneck != "unknown";
+    let known = report.verdict.bottleneck != BottleneckId::Unknown;
     Ok(if known || !arguments.unknown_ok { code } else { exit::RAN })
 }
 

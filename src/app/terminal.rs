@@ -1,11 +1,10 @@
 //! The terminal: how wide it is, whether it has colours, and the progress on it.
 
-use crate::cli::{Color, ReportArgs, Sort};
+use crate::cli::{self, Color, ReportArgs};
 use crate::collect::window::Progress;
-use crate::diagnose;
-use crate::model::report::Verdict;
+use crate::model::bottleneck::Sort;
 use crate::model::task::Pid;
-use crate::render::text::{SortKey, TextOptions};
+use crate::render::text::TextOptions;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -16,29 +15,17 @@ const DEFAULT_WIDTH: usize = 100;
 /// Narrower than this no table can be laid out.
 const MIN_WIDTH: usize = 40;
 
-pub(crate) fn rank_by(sort: Sort) -> diagnose::Sort {
+pub(crate) fn rank_by(sort: cli::Sort) -> Sort {
     match sort {
-        Sort::Cpu => diagnose::Sort::Cpu,
-        Sort::Memory => diagnose::Sort::Memory,
-        Sort::Io => diagnose::Sort::Io,
-        Sort::Wait => diagnose::Sort::Wait,
+        cli::Sort::Cpu => Sort::Cpu,
+        cli::Sort::Memory => Sort::Memory,
+        cli::Sort::Io => Sort::Io,
+        cli::Sort::Wait => Sort::Wait,
     }
 }
 
-pub(super) fn text_options(options: &ReportArgs, pid: Option<Pid>, verdict: &Verdict) -> TextOptions {
-    let sort = options.sort.map_or_else(|| diagnose::triage::who::sort_for(&verdict.bottleneck), rank_by);
-    TextOptions {
-        width: width(options),
-        color: color(options),
-        top: options.top,
-        sort: match sort {
-            diagnose::Sort::Cpu => SortKey::Cpu,
-            diagnose::Sort::Memory => SortKey::Memory,
-            diagnose::Sort::Io => SortKey::Io,
-            diagnose::Sort::Wait => SortKey::Wait,
-        },
-        pid,
-    }
+pub(super) fn text_options(options: &ReportArgs, pid: Option<Pid>, sort: Sort) -> TextOptions {
+    TextOptions { width: width(options), color: color(options), top: options.top, sort, pid }
 }
 
 /// Columns of the screen: COLUMNS when it is a number, else what the terminal says.

@@ -1,5 +1,6 @@
 //! What the tuning report says beyond the diagnosis: settings that matter here, and how many workers fit.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::explanation::Explanation;
 use crate::model::finding::Evidence;
 use crate::model::series::Series;
@@ -55,7 +56,7 @@ pub struct SettingNote {
     /// Why it matters in this window.
     pub why: String,
     /// Id of the finding that makes it matter.
-    pub finding: String,
+    pub finding: BottleneckId,
     /// That finding's numbers at or beyond a limit.
     pub evidence: Vec<Evidence>,
     /// What to type.

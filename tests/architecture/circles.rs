@@ -11,6 +11,7 @@ const KNOWN_CIRCLES: &[(&str, &str)] = &[
     ("watch", "app"),
     ("diagnose::judge", "diagnose::advice"),
     ("diagnose::judge", "diagnose::rules"),
+    ("diagnose::judge", "diagnose::triage"),
     ("diagnose::evidence", "diagnose::rule"),
 ];
 

@@ -5,6 +5,7 @@
 //! Icinga's parser refuses `U` for a value and drops units that it does not know, so that a number that is not there
 //! is left out, and a rate has no unit.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Evidence, Severity};
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units;
@@ -72,7 +73,7 @@ pub fn no_answer(reason: &str) -> String {
 
 /// The word of the state. `unknown` is no verdict, and so neither good nor bad.
 fn state(verdict: &Verdict) -> &'static str {
-    if verdict.bottleneck == "unknown" {
+    if verdict.bottleneck == BottleneckId::Unknown {
         return "UNKNOWN";
     }
     match verdict.severity {
@@ -95,7 +96,7 @@ fn lines(report: &Report) -> Vec<String> {
     let verdict = &report.verdict;
     let mut lines = Vec::new();
     if verdict.cause_chain.len() > 1 {
-        lines.push(format!("cause: {}", verdict.cause_chain.join(" -> ")));
+        lines.push(format!("cause: {}", verdict.chain(" -> ")));
     }
     lines.extend(verdict.culprit.as_ref().map(culprit));
     let own = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);

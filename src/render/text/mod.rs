@@ -10,6 +10,7 @@ mod tables;
 mod target;
 mod verdict;
 
+use crate::model::bottleneck::Sort;
 use crate::model::finding::{NotChecked, Step};
 use crate::model::report::{Report, WindowSource};
 use crate::model::units;
@@ -26,28 +27,15 @@ pub struct TextOptions {
     /// Rows of a table.
     pub top: usize,
     /// What the processes are ranked by; their order in the report is kept.
-    pub sort: SortKey,
+    pub sort: Sort,
     /// A process to show wherever it ranks.
     pub pid: Option<i32>,
 }
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { width: 80, color: false, top: 10, sort: SortKey::Cpu, pid: None }
+        Self { width: 80, color: false, top: 10, sort: Sort::Cpu, pid: None }
     }
-}
-
-/// What the processes of a report are ranked by: it decides which columns are given up last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SortKey {
-    /// CPU time.
-    Cpu,
-    /// Memory.
-    Memory,
-    /// Bytes from and to devices.
-    Io,
-    /// Time spent waiting.
-    Wait,
 }
 
 /// The whole report.
@@ -69,7 +57,7 @@ pub fn render(report: &Report, options: &TextOptions) -> String {
 /// One step alone, for a screen that shows each as soon as it is known.
 pub fn render_step(step: &Step, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
-    steps::write_one(&mut page, step);
+    steps::write_one(&mut page, 1, step);
     page.into_text()
 }
 
