@@ -191,9 +191,6 @@ pub fn waits_for_tcp_peer(function: &str) -> bool {
     SLEEPS_FOR_A_TCP_PEER.iter().any(|part| function.contains(part))
 }
 
-/// Turns on a CPU by second from which a thread that sleeps in a futex is not just idle.
-pub const LOCK_TURNS_PER_SECOND: f64 = 10.0;
-
 /// CPUs' worth of work that one lock makes serial.
 pub const LOCK_SERIAL_CPUS: std::ops::Range<f64> = 0.6..1.35;
 

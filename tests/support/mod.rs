@@ -8,12 +8,15 @@
     reason = "helpers of tests, of which each test file uses its own part"
 )]
 
+use diag::app::limits;
 use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::window;
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::{self, Options};
 use diag::model::rates::Rates;
+use diag::model::reading::Absence;
 use diag::model::report::Diagnosis;
+use diag::model::snapshot::Recording;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -522,10 +525,20 @@ pub(crate) fn public_copy() -> (TempDir, PathBuf) {
     (folder, program)
 }
 
+/// A replay by the built-in limits.
+pub(crate) fn replay(capture: Capture) -> Result<Recording, Absence> {
+    window::replay(capture, &limits::of_window(BUILT_IN))
+}
+
+/// Rates by the built-in settings.
+pub(crate) fn rates(recording: &Recording) -> Rates {
+    diag::delta::rates(recording, &limits::of_delta(BUILT_IN))
+}
+
 /// The rates of a real fault, from its capture.
 pub(crate) fn rates_of(id: &str) -> Rates {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(id).join("window.diag");
-    diag::delta::rates(&window::replay(Capture::open(&file).unwrap()).unwrap())
+    rates(&replay(Capture::open(&file).unwrap()).unwrap())
 }
 
 /// What is made of these rates, by the limits as they are built in.

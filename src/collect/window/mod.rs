@@ -37,6 +37,19 @@ const HELD_UP: Duration = Duration::from_millis(100);
 /// Processes whose threads are followed for a profile when nothing was asked for.
 const WATCHED_PROCESSES: usize = 24;
 
+/// Usage from which the details of a resource are read: the limits of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DetailLimits {
+    /// Used space of a file system, from which its writers are searched.
+    pub disk_used_ratio: f64,
+    /// The same of its inodes.
+    pub inodes_used_ratio: f64,
+    /// Traffic of a link, by its speed. A rule decides by it; sockets are read from somewhat less on.
+    pub link_used_ratio: f64,
+    /// TCP sockets by the number of local ports, from which they are read.
+    pub local_ports_ratio: f64,
+}
+
 /// What a live window is told.
 #[derive(Debug)]
 pub struct Options<'a> {
@@ -53,6 +66,8 @@ pub struct Options<'a> {
     pub proportional: bool,
     /// Whether to read what only a tuning report shows: the sizes of workers, the queues of disks.
     pub tuning: bool,
+    /// The limits in force.
+    pub limits: DetailLimits,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
     /// Set by whoever is told of the progress once the moment that the window is about is over: it then ends as well, and
@@ -99,8 +114,17 @@ pub fn follow(
         None => begin(root, &host, &mut scratch)?,
     };
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
-    let Options { interval, target, profile, sampling_ratio, proportional, tuning, interrupted, enough } =
-        options;
+    let Options {
+        interval,
+        target,
+        profile,
+        sampling_ratio,
+        proportional,
+        tuning,
+        limits,
+        interrupted,
+        enough,
+    } = options;
     let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
     between.pace.afford(sampling_ratio);
     let until = Until { interval, interrupted, enough };
@@ -135,6 +159,7 @@ pub fn follow(
         &before,
         &mut after,
         block_devices.as_deref().ok().filter(|_| tuning).unwrap_or_default(),
+        &limits,
         &mut scratch,
     );
     keep_seen_users(&mut host, &details);

@@ -1,7 +1,7 @@
 //! A recorded window, built from its frames by the functions that the live window runs.
 
 use super::snapshot::full;
-use super::{follow_up, followings};
+use super::{DetailLimits, follow_up, followings};
 use crate::collect::kernel::block_devices;
 use crate::collect::root::{Frame, FrameKind, Root};
 use crate::collect::tasks::details;
@@ -33,8 +33,8 @@ pub struct Recorded {
     pub frames: Vec<Frame>,
 }
 
-/// Builds the recording of a window from its frames.
-pub fn replay(recorded: impl Into<Recorded>) -> Result<Recording, Absence> {
+/// Builds the recording of a window from its frames, by the limits in force where it is replayed.
+pub fn replay(recorded: impl Into<Recorded>, limits: &DetailLimits) -> Result<Recording, Absence> {
     let Recorded { host, started_at, ended_at, interrupted, target: asked, frames } = recorded.into();
     let mut scratch = Scratch::default();
     let mut before: Option<(FullSnapshot, Sampler)> = None;
@@ -76,6 +76,7 @@ pub fn replay(recorded: impl Into<Recorded>) -> Result<Recording, Absence> {
         &before,
         &mut after,
         block_devices.as_deref().unwrap_or_default(),
+        limits,
         &mut scratch,
     );
     let Followings { target, watched, refused } = followings(follower);
