@@ -1,5 +1,5 @@
-//! What a thread waits for, told from the kernel function it sleeps in: [`WaitReason`] for uninterruptible sleep,
-//! [`Wait`] for all that a thread can spend its time with.
+//! What a thread waits for, derived from the kernel function it sleeps in: [`WaitReason`] for uninterruptible sleep,
+//! [`Wait`] for everything a thread can spend its time on.
 //!
 //! The names move between kernel versions, so they are matched by parts; a name that is not known stays
 //! [`WaitReason::Other`] and is printed as it is.
@@ -7,12 +7,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a thread in uninterruptible sleep waits for, told from the kernel function it sleeps in.
+/// What a thread in uninterruptible sleep waits for, derived from the kernel function it sleeps in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WaitReason {
     /// A block device.
     Disk,
-    /// A page of the page cache or of swap, read by somebody.
+    /// A page of the page cache or of swap, that another thread reads.
     Page,
     /// The journal of a file system.
     Journal,
