@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const BLOCKS: usize = 5;
 
 /// Profiles in a block.
-const PROFILES: usize = 10;
+const PROFILES: usize = 5;
 
 /// Bytes per profile from which it is a leak.
 const LEAK_BYTES: i64 = 256;
