@@ -147,6 +147,7 @@ impl Harvest {
             processes,
             counters: self.counters,
             syscalls: None,
+            not_checked: Vec::new(),
         }
     }
 }

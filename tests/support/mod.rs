@@ -491,6 +491,17 @@ pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until the process sleeps: one that was just started loads its libraries first, on a loaded machine for long.
+pub(crate) fn wait_until_asleep(pid: u32) {
+    let mut asleep_count = 0;
+    wait_until("the process sleeps", || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let sleeps = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
+        asleep_count = if sleeps { asleep_count + 1 } else { 0 };
+        asleep_count >= 3
+    });
+}
+
 /// Whether a tool is there; says why the test is skipped where it is not.
 #[allow(clippy::print_stderr, reason = "the reason of a skipped test")]
 pub(crate) fn has(tool: &str) -> bool {
