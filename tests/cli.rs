@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::{
     AS_NOBODY, BURN, BURNER, Burner, DIAG, MadeBox, PATIENCE, SLEEPER, assert_harmless, assert_sound,
-    can_become_nobody, diag, file_of, good, has, one_line, public_copy, raw, replayed, report, run, stderr,
-    stdout, wait_until,
+    can_become_nobody, diag, file_of, good, has, one_line, public_copy, raw, recorded, replayed, report, run,
+    stderr, stdout, wait_until,
 };
 
 /// One live run as JSON, for all who only look at it.
@@ -182,7 +182,7 @@ fn numbers_that_make_no_sense_are_usage_errors() {
     for interval in ["abc", "-5s", "", "5x", "NaN", "inf", "s", "1m30", "5 s", "١s"] {
         usage_error(&["--interval", interval], "not a duration");
     }
-    for pid in ["0", "-1", "abc", "99999999999999999999", ""] {
+    for pid in ["0", "-1", "99999999999999999999", ""] {
         usage_error(&["--pid", pid], "not a process id");
     }
     for top in ["0", "-3", "many"] {
@@ -437,10 +437,28 @@ fn an_output_that_cannot_be_written_is_one_line() {
 }
 
 #[test]
+fn a_recording_overwrites_only_when_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("slow.diag");
+    fs::write(&file, "an old capture").unwrap();
+    let record = |more: &[&str]| diag(["record", "-t", "1s"]).arg(&file).args(more).output().unwrap();
+    let asked = Instant::now();
+    // Before the window, which would last an hour.
+    let output = diag(["record", "-t", "1h"]).arg(&file).output().unwrap();
+    let line = one_line(&output, 1);
+    assert!(asked.elapsed() < PATIENCE && line.contains("exists already"), "{line}");
+    assert!(line.contains("--force"), "{line}");
+    assert_eq!(fs::read(&file).unwrap(), b"an old capture");
+    recorded(&record(&["--force"]), &file);
+    assert_eq!(replayed(&file)["window"]["source"], "capture");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[test]
 fn a_recording_is_for_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.diag");
-    good(&diag(["record", "--interval", "1s"]).arg(&file).output().unwrap());
+    recorded(&diag(["record", "--interval", "1s"]).arg(&file).output().unwrap(), &file);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -822,8 +840,7 @@ fn an_interrupted_recording_is_kept() {
     let (file, out) = (folder.path().join("x.diag"), folder.path().join("out"));
     let child = long_window(&["record".as_ref(), file.as_os_str()], &out);
     kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
-    let output = finish(child);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    recorded(&finish(child), &file);
     assert_eq!(replayed(&file)["window"]["interrupted"], true);
 }
 
@@ -1069,7 +1086,7 @@ fn a_unit_is_found_by_its_name() {
     let file = folder.path().join("window.diag");
     let recorded =
         diag(["record", "--root", root, "--unit", "nginx", "--interval", "1s"]).arg(&file).output();
-    good(&recorded.unwrap());
+    support::recorded(&recorded.unwrap(), &file);
     let report = replayed(&file);
     assert_eq!(report["target"]["unit"], "nginx.service");
     // One process of a unit that was followed was followed itself.

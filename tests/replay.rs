@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use support::{BURN, Burner, MadeBox, diag, good, replayed, report};
+use support::{BURN, Burner, MadeBox, diag, good, recorded, replayed, report, sound_report};
 use tempfile::TempDir;
 
 /// The report without what names the run: its cost and where the numbers came from.
@@ -31,8 +31,9 @@ fn record(more: &[&str]) -> (String, TempDir, PathBuf) {
     let file = folder.path().join("window.diag");
     let output =
         diag(["record", "--interval", "1s", "--format", "json"]).args(more).arg(&file).output().unwrap();
-    report(&output);
-    (good(&output), folder, file)
+    let text = recorded(&output, &file);
+    sound_report(&text);
+    (text, folder, file)
 }
 
 fn replay(file: &Path) -> String {

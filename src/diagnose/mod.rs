@@ -35,12 +35,11 @@ use crate::diagnose::triage::load;
 use crate::diagnose::triage::swap_or_disk;
 use crate::diagnose::triage::user_or_system;
 use crate::diagnose::triage::who;
+use crate::model::choice::Sort;
 use crate::model::finding::Step;
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
 use crate::model::task::Pid;
-
-pub use who::Sort;
 
 /// What the user asked of the diagnosis.
 #[derive(Debug, Clone, Copy)]

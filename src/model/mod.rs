@@ -4,11 +4,13 @@
 pub mod wait_details;
 
 pub mod cgroup;
+pub mod choice;
 pub mod comparison;
 pub mod explanation;
 pub mod finding;
 pub mod host;
 pub mod limits;
+pub mod metrics;
 pub mod network;
 pub mod profile;
 pub mod rates;

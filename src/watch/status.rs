@@ -1,6 +1,7 @@
 //! How far a kept verdict can be trusted: as it is, with its age, or not at all.
 
 use crate::model::finding::{NotChecked, Severity};
+use crate::model::metrics::Metrics;
 use crate::model::report::{
     HostReport, Load, Report, Run, SCHEMA_VERSION, Since, Verdict, Window, WindowSource,
 };
@@ -52,6 +53,7 @@ pub fn answer(state: State, now: &Now) -> Report {
     report.target = None;
     report.profile = None;
     report.load = no_load();
+    report.metrics = Metrics::default();
     unknown(&mut report, why, "see whether diag watch runs");
     report
 }
@@ -99,12 +101,14 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
             cause_chain: Vec::new(),
             culprit: None,
             remedy: None,
+            advice: Vec::new(),
         },
         steps: Vec::new(),
         findings: Vec::new(),
         processes: Vec::new(),
         target: None,
         load: no_load(),
+        metrics: Metrics::default(),
         profile: None,
         not_checked: Vec::new(),
     };
@@ -123,6 +127,7 @@ fn unknown(report: &mut Report, why: String, unlock: &str) {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
     };
     let reason = why.trim_end_matches('.').to_owned();
     report.not_checked =
@@ -222,6 +227,7 @@ mod tests {
             let report = answer(changed, &now(at));
             assert_eq!(report.verdict.bottleneck, "unknown");
             assert!(report.findings.is_empty() && report.verdict.culprit.is_none());
+            assert_eq!(report.metrics, Metrics::default());
             assert!(report.verdict.summary.contains("memory-swap"), "{}", report.verdict.summary);
         }
     }

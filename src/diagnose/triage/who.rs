@@ -2,24 +2,12 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{label, part, rank};
+use crate::model::choice::Sort;
 use crate::model::finding::{Step, StepId};
 use crate::model::rates::ProcessRates;
 use crate::model::report::{ProcessRow, Verdict};
 use crate::model::task::Pid;
 use crate::model::units::percent;
-
-/// By what processes are ranked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
-    /// CPU time.
-    Cpu,
-    /// Memory: proportional set size where known, and swap.
-    Memory,
-    /// Bytes from and to devices.
-    Io,
-    /// Waiting: for a CPU, or in uninterruptible sleep.
-    Wait,
-}
 
 /// The step.
 pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {

@@ -10,6 +10,7 @@ mod tables;
 mod target;
 mod verdict;
 
+use crate::model::choice::Sort;
 use crate::model::finding::{NotChecked, Step};
 use crate::model::report::{Report, WindowSource};
 use crate::model::units;
@@ -26,28 +27,17 @@ pub struct TextOptions {
     /// Rows of a table.
     pub top: usize,
     /// What the processes are ranked by; their order in the report is kept.
-    pub sort: SortKey,
+    pub sort: Sort,
     /// A process to show wherever it ranks.
     pub pid: Option<i32>,
+    /// The whole report instead of the short one.
+    pub verbose: bool,
 }
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { width: 80, color: false, top: 10, sort: SortKey::Cpu, pid: None }
+        Self { width: 80, color: false, top: 10, sort: Sort::Cpu, pid: None, verbose: false }
     }
-}
-
-/// What the processes of a report are ranked by: it decides which columns are given up last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SortKey {
-    /// CPU time.
-    Cpu,
-    /// Memory.
-    Memory,
-    /// Bytes from and to devices.
-    Io,
-    /// Time spent waiting.
-    Wait,
 }
 
 /// The whole report.

@@ -1,10 +1,11 @@
 //! What the load is made of, and who runs.
 
+use super::TextOptions;
 use super::evidence::number;
 use super::page::{Page, plain};
 use super::table;
 use super::table::{Column, Kind};
-use super::{SortKey, TextOptions};
+use crate::model::choice::Sort;
 use crate::model::report::{Load, LoadGroup, ProcessRow, Report};
 use crate::model::units;
 
@@ -91,10 +92,10 @@ pub(in crate::render) fn processes(page: &mut Page, report: &Report, options: &T
         return;
     }
     page.heading(match options.sort {
-        SortKey::Cpu => "Processes, by CPU time",
-        SortKey::Memory => "Processes, by memory",
-        SortKey::Io => "Processes, by I/O",
-        SortKey::Wait => "Processes, by waiting",
+        Sort::Cpu => "Processes, by CPU time",
+        Sort::Memory => "Processes, by memory",
+        Sort::Io => "Processes, by I/O",
+        Sort::Wait => "Processes, by waiting",
     });
     let mut columns = process_columns(&rows);
     for column in &mut columns {
@@ -108,12 +109,12 @@ pub(in crate::render) fn processes(page: &mut Page, report: &Report, options: &T
 }
 
 /// The columns that a sort key makes worth more than the others.
-fn asked_for(sort: SortKey) -> &'static [&'static str] {
+fn asked_for(sort: Sort) -> &'static [&'static str] {
     match sort {
-        SortKey::Cpu => &["CPU %"],
-        SortKey::Memory => &["RSS", "PSS", "SWAP"],
-        SortKey::Io => &["READ/s", "WRITE/s"],
-        SortKey::Wait => &["WAIT %", "S", "WAITS IN"],
+        Sort::Cpu => &["CPU %"],
+        Sort::Memory => &["RSS", "PSS", "SWAP"],
+        Sort::Io => &["READ/s", "WRITE/s"],
+        Sort::Wait => &["WAIT %", "S", "WAITS IN"],
     }
 }
 
