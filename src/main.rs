@@ -98,7 +98,7 @@ fn one_line(rendered: &str, command: Option<&str>) -> String {
     let message =
         rendered.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
     let words: Vec<&str> = message.flat_map(str::split_whitespace).collect();
-    let text = words.join(" ");
+    let text = words.join(" ").replace(" tip: ", "; ");
     let command = command.filter(|name| *name != "help").map(|name| format!(" {name}")).unwrap_or_default();
     format!("{}; try 'diag{command} --help'", text.strip_prefix("error: ").unwrap_or(&text))
 }
@@ -146,6 +146,17 @@ fn say(message: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_the_help_to_read() {
+        let rendered = "error: unexpected argument '--frmat' found\n\n  tip: a similar argument exists: '--format'\n\n\
+                        Usage: diag status\n";
+        assert_eq!(
+            one_line(rendered, Some("status")),
+            "unexpected argument '--frmat' found; a similar argument exists: '--format'; try 'diag status --help'"
+        );
+        assert_eq!(one_line("error: x", None), "x; try 'diag --help'");
+    }
 
     #[test]
     fn nagios_maps_a_panic_to_unknown() {
