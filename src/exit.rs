@@ -5,6 +5,7 @@
 //! invalid configuration file is code 1 and not a usage error: the command line was fine. Ctrl-C ends the window, not the
 //! run, and so has no code of its own.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::report::Report;
 use std::io;
@@ -48,7 +49,7 @@ pub const PLUGIN: &str = "With --format nagios, and as check_diag, the codes are
 /// The code for a report that was written.
 pub fn of_verdict(report: &Report, fail_on: Option<Severity>) -> u8 {
     let Some(limit) = fail_on else { return RAN };
-    if report.verdict.bottleneck == "unknown" {
+    if report.verdict.bottleneck == BottleneckId::Unknown {
         COULD_NOT_TELL
     } else if report.verdict.severity >= limit {
         AT_OR_ABOVE
@@ -59,7 +60,7 @@ pub fn of_verdict(report: &Report, fail_on: Option<Severity>) -> u8 {
 
 /// The code for a report that was written as a plugin's answer: the four states of Nagios.
 pub fn of_plugin(report: &Report) -> u8 {
-    if report.verdict.bottleneck == "unknown" {
+    if report.verdict.bottleneck == BottleneckId::Unknown {
         return NAGIOS_UNKNOWN;
     }
     match report.verdict.severity {

@@ -400,7 +400,7 @@ fn only_the_profile_has_unsafe_code() {
 #[test]
 fn every_rule_is_registered_under_the_name_of_its_file() {
     let files: BTreeSet<String> = rule_files().iter().map(|name| name.replace('_', "-")).collect();
-    let ids: BTreeSet<String> = RULES.iter().map(|rule| rule.id.to_owned()).collect();
+    let ids: BTreeSet<String> = RULES.iter().map(|rule| rule.id.to_string()).collect();
     assert_eq!(ids.len(), RULES.len(), "two rules have the same id");
     let unregistered: Vec<&String> = files.difference(&ids).collect();
     assert!(
@@ -423,7 +423,7 @@ fn every_rule_is_documented() {
         );
         assert!(rule.id == "none" || !rule.advice.is_empty(), "{} has no advice", rule.id);
         let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        assert!(rule.id.chars().all(good), "{} is not in kebab case", rule.id);
+        assert!(rule.id.as_str().chars().all(good), "{} is not in kebab case", rule.id);
     }
     let bare: Vec<String> = sources()
         .iter()
@@ -438,9 +438,9 @@ fn every_rule_is_documented() {
 fn every_rule_has_a_capture() {
     let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
     let missing: Vec<&str> =
-        RULES.iter().map(|rule| rule.id).filter(|id| !captures.join(id).is_dir()).collect();
+        RULES.iter().map(|rule| rule.id.as_str()).filter(|id| !captures.join(id).is_dir()).collect();
     assert!(missing.is_empty(), "tests/captures/ has no folder for {}", missing.join(", "));
-    let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
+    let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id.as_str()).collect();
     let folders = fs::read_dir(captures).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
     for entry in folders {
         let name = entry.file_name().into_string().unwrap();

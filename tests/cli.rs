@@ -592,7 +592,7 @@ fn ids() -> Vec<String> {
 
 #[test]
 fn every_bottleneck_is_listed_in_the_order_of_the_rules_and_explained() {
-    let mut rules: Vec<&str> = diag::diagnose::rules::RULES.iter().map(|rule| rule.id).collect();
+    let mut rules: Vec<&str> = diag::diagnose::rules::RULES.iter().map(|rule| rule.id.as_str()).collect();
     rules.push("unknown");
     assert_eq!(ids(), rules);
     for id in rules {

@@ -8,12 +8,12 @@
 mod support;
 
 use diag::diagnose::judge::missing_inputs::RUNGS;
+use diag::diagnose::rule::{Input, Rule, Scope};
 use diag::diagnose::rules::RULES;
 use diag::model::finding::Finding;
 use diag::model::rates::Rates;
 use diag::model::reading::{Absence, AbsenceKind};
 use diag::model::report::Diagnosis;
-use std::collections::BTreeSet;
 use support::{diagnosis, rates_of};
 
 fn finding<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Finding {
@@ -248,12 +248,15 @@ fn what_is_left_multiplies_down_to_a_fifth() {
 }
 
 #[test]
-fn every_rung_rests_under_a_rule() {
-    let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
+fn every_missing_input_matters_to_a_rule() {
+    let node = |rule: &Rule, input: Input| input == Input::Node && rule.scope == Scope::Node;
     for rung in RUNGS {
-        assert!(!rung.rules.is_empty(), "{}", rung.words);
-        for id in rung.rules {
-            assert!(ids.contains(id), "{}: there is no rule {id}", rung.words);
+        let rests = RULES.iter().any(|rule| rule.inputs.contains(&rung.input) || node(rule, rung.input));
+        assert!(rests, "no rule rests on {:?}: {}", rung.input, rung.words);
+    }
+    for rule in RULES {
+        for input in rule.inputs {
+            assert!(RUNGS.iter().any(|rung| rung.input == *input), "{}: {input:?} costs nothing", rule.id);
         }
     }
 }

@@ -18,7 +18,7 @@ use diag::diagnose::Options;
 use diag::diagnose::code_evidence::waits;
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
-use diag::model::choice::Sort;
+use diag::model::bottleneck::Sort;
 use diag::model::profile::ProfileWait;
 use diag::model::snapshot::Recording;
 use diag::model::target::Asked;

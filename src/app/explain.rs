@@ -31,7 +31,8 @@ fn text(explain: &Explain) -> Result<String> {
             _ => Ok(render::explain::list(&entries(), width, color)),
         };
     };
-    let explanation = diagnose::manual::by_id(id).ok_or_else(|| no_bottleneck(id))?;
+    let known = id.parse().ok().and_then(diagnose::manual::by_id);
+    let explanation = known.ok_or_else(|| no_bottleneck(id))?;
     match explain.output.format {
         Format::Json => render::json::document(&explanation),
         _ => Ok(render::explain::text(&explanation, width, color)),

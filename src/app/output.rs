@@ -2,10 +2,10 @@
 
 use super::terminal::{color, width};
 use crate::cli::Output;
-use crate::diagnose;
 use crate::exit;
 use crate::files::{Access, write_atomically, write_atomically_for};
-use crate::model::choice::{Format, Sort};
+use crate::model::bottleneck::Sort;
+use crate::model::choice::Format;
 use crate::model::finding::Severity;
 use crate::model::report::Report;
 use crate::model::task::Pid;
@@ -21,7 +21,7 @@ use std::path::Path;
 pub(super) struct Table {
     /// Rows.
     pub(super) top: usize,
-    /// Order; the verdict's own when `None`.
+    /// Order; that of the report when `None`.
     pub(super) sort: Option<Sort>,
     /// A process that is shown in any case.
     pub(super) pid: Option<Pid>,
@@ -55,12 +55,11 @@ pub(super) fn publish(
 }
 
 fn text_options(output: &Output, table: Table, report: &Report) -> TextOptions {
-    let own_order = || diagnose::triage::who::sort_for(&report.verdict.bottleneck);
     TextOptions {
         width: width(output),
         color: color(output),
         top: table.top,
-        sort: table.sort.unwrap_or_else(own_order),
+        sort: table.sort.unwrap_or(report.processes_order),
         pid: table.pid,
         verbose: output.verbose,
     }

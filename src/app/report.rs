@@ -3,6 +3,7 @@
 use super::metrics::metrics;
 use crate::collect::self_usage;
 use crate::diagnose::thresholds::Thresholds;
+use crate::model::bottleneck::BottleneckId;
 use crate::model::profile::Profile;
 use crate::model::rates::Rates;
 use crate::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
@@ -19,8 +20,10 @@ pub fn report(
     let metrics = metrics(rates, &run);
     let mut verdict = diagnosis.verdict;
     // A healthy box may have findings of the id `none`; they are notes.
-    let own =
-        diagnosis.findings.iter().find(|finding| finding.id == verdict.bottleneck && finding.id != "none");
+    let own = diagnosis
+        .findings
+        .iter()
+        .find(|finding| finding.id == verdict.bottleneck && finding.id != BottleneckId::None);
     verdict.advice = own.map(|finding| finding.advice.clone()).unwrap_or_default();
     Report {
         schema_version: SCHEMA_VERSION,
@@ -30,6 +33,7 @@ pub fn report(
         verdict,
         steps: diagnosis.steps,
         findings: diagnosis.findings,
+        processes_order: diagnosis.processes_order,
         processes: diagnosis.processes,
         target: diagnosis.target,
         load: diagnosis.load,

@@ -5,6 +5,7 @@ use crate::cli::Status;
 use crate::collect::kernel::host;
 use crate::collect::root::Root;
 use crate::exit;
+use crate::model::bottleneck::BottleneckId;
 use crate::model::choice::Format;
 use crate::redact::{Redactor, Style};
 use crate::render::monitors::haproxy::{self, HaproxyOptions};
@@ -39,6 +40,6 @@ pub(super) fn run(status: &Status) -> Result<u8> {
     } else {
         publish(output, Table { top: status.top, sort: None, pid: None }, *fail_on, &report)?
     };
-    let known = report.verdict.bottleneck != "unknown";
+    let known = report.verdict.bottleneck != BottleneckId::Unknown;
     Ok(if known || !status.unknown_ok { code } else { exit::RAN })
 }

@@ -6,7 +6,8 @@ use super::request::Target;
 use super::values::{
     parse_frequency, parse_interval, parse_process, parse_profile, parse_timeout, parse_top, parse_unit,
 };
-use crate::model::choice::{Color, Format, Sort};
+use crate::model::bottleneck::Sort;
+use crate::model::choice::{Color, Format};
 use crate::model::finding::Severity;
 use crate::model::profile::ProfileMode;
 use clap::Args;

@@ -1,6 +1,7 @@
 //! The words of the choices, with the help of each.
 
-use crate::model::choice::{Color, Document, Format, Sort};
+use crate::model::bottleneck::Sort;
+use crate::model::choice::{Color, Document, Format};
 use crate::model::finding::Severity;
 use crate::model::profile::ProfileMode;
 use clap::ValueEnum;

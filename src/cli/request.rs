@@ -1,7 +1,8 @@
 //! What a run does, with every default filled in: the resolved form of the command line.
 
 use super::choices::Shell;
-use crate::model::choice::{Color, Document, Format, Sort};
+use crate::model::bottleneck::Sort;
+use crate::model::choice::{Color, Document, Format};
 use crate::model::finding::Severity;
 use crate::model::profile::ProfileMode;
 use std::path::PathBuf;

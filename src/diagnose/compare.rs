@@ -1,10 +1,11 @@
 //! Whether a fix worked: two reports of one box, before and after.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::comparison::{Comparison, Number, Outcome, Work};
 use crate::model::finding::{Evidence, Severity};
 use crate::model::rates::Rates;
 use crate::model::report::Report;
-use crate::model::units::{human_bytes, human_count, human_seconds, percent};
+use crate::model::units::quantity;
 
 /// A fall by this part is more than two windows of the same work differ by.
 const CLEARLY: f64 = 0.3;
@@ -16,22 +17,22 @@ const WORK_MIN: [f64; 3] = [0.1, 50.0, 1_048_576.0];
 const KEPT: f64 = 0.7;
 
 /// These are states of the box, which no want of work takes away.
-const STATES: [&str; 2] = ["disk-full", "inodes-full"];
+const STATES: [BottleneckId; 2] = [BottleneckId::DiskFull, BottleneckId::InodesFull];
 
 /// Compares them, each with the work that was done meanwhile.
 pub fn compare((before, did): (Report, Work), (after, does): (Report, Work)) -> Comparison {
     let works = works(did, does);
     let outcome = outcome(&before, &after, &works);
     let (was, is) = (ids(&before), ids(&after));
-    let in_both = |id: &&String, other: &[String]| other.contains(id);
+    let in_both = |id: &&BottleneckId, other: &[BottleneckId]| other.contains(id);
     Comparison {
         outcome,
         sentence: sentence(outcome, &before, &after, &works),
         caveats: caveats(outcome, &before, &after, &works),
         numbers: numbers(&before, &after, &works),
-        gone: was.iter().filter(|id| !in_both(id, &is)).cloned().collect(),
-        new: is.iter().filter(|id| !in_both(id, &was)).cloned().collect(),
-        still: is.iter().filter(|id| in_both(id, &was)).cloned().collect(),
+        gone: was.iter().filter(|id| !in_both(id, &is)).copied().collect(),
+        new: is.iter().filter(|id| !in_both(id, &was)).copied().collect(),
+        still: is.iter().filter(|id| in_both(id, &was)).copied().collect(),
         before,
         after,
     }
@@ -104,27 +105,27 @@ fn strangers(before: &Report, after: &Report) -> bool {
 }
 
 /// Bad findings, each once.
-fn ids(report: &Report) -> Vec<String> {
-    let mut ids: Vec<String> = Vec::new();
+fn ids(report: &Report) -> Vec<BottleneckId> {
+    let mut ids: Vec<BottleneckId> = Vec::new();
     for finding in report.findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
         if !ids.contains(&finding.id) {
-            ids.push(finding.id.clone());
+            ids.push(finding.id);
         }
     }
     ids
 }
 
 fn outcome(before: &Report, after: &Report, works: &[Number]) -> Outcome {
-    let (was, is) = (before.verdict.bottleneck.as_str(), after.verdict.bottleneck.as_str());
-    let still = ids(after).iter().any(|id| id == was);
+    let (was, is) = (before.verdict.bottleneck, after.verdict.bottleneck);
+    let still = ids(after).contains(&was);
     match () {
-        () if was == "unknown" || is == "unknown" => Outcome::Unknown,
-        () if was == "none" && is == "none" => Outcome::Healthy,
+        () if was == BottleneckId::Unknown || is == BottleneckId::Unknown => Outcome::Unknown,
+        () if was == BottleneckId::None && is == BottleneckId::None => Outcome::Healthy,
         () if strangers(before, after) => Outcome::NotShown,
-        () if was == "none" => Outcome::Worse,
+        () if was == BottleneckId::None => Outcome::Worse,
         () if is == was || still => persisting(before, after, idle(works)),
         () if idle(works) && !STATES.contains(&was) => Outcome::NotShown,
-        () if is == "none" => Outcome::Fixed,
+        () if is == BottleneckId::None => Outcome::Fixed,
         () => Outcome::Moved,
     }
 }
@@ -136,7 +137,7 @@ fn persisting(before: &Report, after: &Report, idle: bool) -> Outcome {
     let falls = main_evidence(before).is_some_and(Evidence::falls);
     let (less, more) = (now < then * (1.0 - CLEARLY), now > then * (1.0 + CLEARLY));
     let (better, worse) = if falls { (more, less) } else { (less, more) };
-    let severity = |report: &Report| severity(report, &before.verdict.bottleneck);
+    let severity = |report: &Report| severity(report, before.verdict.bottleneck);
     match () {
         () if severity(after) > severity(before) => Outcome::Worse,
         () if better && idle => Outcome::NotShown,
@@ -146,7 +147,7 @@ fn persisting(before: &Report, after: &Report, idle: bool) -> Outcome {
     }
 }
 
-fn severity(report: &Report, id: &str) -> Option<Severity> {
+fn severity(report: &Report, id: BottleneckId) -> Option<Severity> {
     report.findings.iter().filter(|finding| finding.id == id).map(|finding| finding.severity).max()
 }
 
@@ -178,7 +179,7 @@ fn evidence(report: &Report) -> impl Iterator<Item = &Evidence> {
 }
 
 fn sentence(outcome: Outcome, before: &Report, after: &Report, works: &[Number]) -> String {
-    let (was, is) = (&before.verdict.bottleneck, &after.verdict.bottleneck);
+    let (was, is) = (before.verdict.bottleneck, after.verdict.bottleneck);
     let main = main_number(before, after).map(|number| format!(": {}", went(&number))).unwrap_or_default();
     let work = || works.iter().map(went).collect::<Vec<_>>().join(", ");
     match outcome {
@@ -189,7 +190,7 @@ fn sentence(outcome: Outcome, before: &Report, after: &Report, works: &[Number])
         Outcome::Moved => format!("The bottleneck {was} is gone; now it is {is}: {}", after.verdict.summary),
         Outcome::Better => format!("Better, not fixed: {was} is still there{main}."),
         Outcome::NotFixed => format!("Not fixed: {was} is still there{main}."),
-        Outcome::Worse if was == "none" => {
+        Outcome::Worse if was == BottleneckId::None => {
             format!("Worse: nothing was short before; now it is {is}: {}", after.verdict.summary)
         }
         Outcome::Worse => format!("Worse: {was} is still there{main}."),
@@ -212,17 +213,6 @@ fn went(number: &Number) -> String {
     };
     let name = number.metric.trim_end_matches("_per_second").trim_end_matches("_ratio").replace('_', " ");
     format!("{name} went from {} to {}", said(number.before), said(number.after))
-}
-
-fn quantity(value: f64, unit: &str) -> String {
-    match unit {
-        "ratio" => percent(value),
-        "bytes" => human_bytes(value),
-        "bytes_per_second" => format!("{}/s", human_bytes(value)),
-        "seconds" => human_seconds(value),
-        "per_second" => format!("{}/s", human_count(value)),
-        _ => human_count(value),
-    }
 }
 
 fn caveats(outcome: Outcome, before: &Report, after: &Report, works: &[Number]) -> Vec<String> {
@@ -334,7 +324,7 @@ mod tests {
         assert_eq!(compare((busy.clone(), BUSY), (healthy.clone(), cheaper)).outcome, Outcome::Fixed);
         // A full disk does not get empty for want of work.
         let mut full = busy.clone();
-        full.verdict.bottleneck = "disk-full".to_owned();
+        full.verdict.bottleneck = "disk-full".parse().unwrap();
         assert_eq!(compare((full, BUSY), (healthy.clone(), IDLE)).outcome, Outcome::Fixed);
         // Nothing to go by is no reason to doubt.
         assert_eq!(compare((busy, IDLE), (healthy, IDLE)).outcome, Outcome::Fixed);
@@ -383,12 +373,12 @@ mod tests {
     fn another_bottleneck_takes_its_place() {
         let busy = test_report::busy();
         let mut moved = busy.clone();
-        moved.verdict.bottleneck = "cpu-user".to_owned();
+        moved.verdict.bottleneck = "cpu-user".parse().unwrap();
         moved.findings.remove(0);
         assert_eq!(said(&busy, &moved).0, Outcome::Moved);
         // Something else is worse now, and the old one has not gone either.
         let mut both = busy.clone();
-        both.verdict.bottleneck = "cpu-user".to_owned();
+        both.verdict.bottleneck = "cpu-user".parse().unwrap();
         assert_eq!(said(&busy, &both).0, Outcome::NotFixed);
     }
 

@@ -7,6 +7,7 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Hit, Who};
 use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IOWAIT, LOAD_BUSY};
+use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::{Evidence, Remedy, Severity};
 use crate::model::task::State;
 use crate::model::units::{human_bytes, human_count, human_seconds, percent};
@@ -14,12 +15,18 @@ use crate::model::wait::WaitReason;
 
 /// The notes that hold in this window, beside what was `found`.
 pub fn notes(facts: &Facts<'_>, found: &[Judged]) -> Vec<Hit> {
-    let bad = |ids: &[&str]| {
+    let bad = |ids: &[Id]| {
         found.iter().any(|judged| ids.contains(&judged.rule.id) && judged.hit.severity >= Severity::Warning)
     };
-    let io =
-        bad(&["disk-saturated", "disk-latency", "io-blocked", "io-throttled", "hw-error", "memory-swap"]);
-    let memory = bad(&["memory-swap", "memory-reclaim", "memory-oom", "memory-cgroup-limit"]);
+    let io = bad(&[
+        Id::DiskSaturated,
+        Id::DiskLatency,
+        Id::IoBlocked,
+        Id::IoThrottled,
+        Id::HwError,
+        Id::MemorySwap,
+    ]);
+    let memory = bad(&[Id::MemorySwap, Id::MemoryReclaim, Id::MemoryOom, Id::MemoryCgroupLimit]);
     let candidates = [
         (true, left_over_load as fn(&Facts<'_>) -> Option<Hit>),
         (!io, iowait),
@@ -28,7 +35,7 @@ pub fn notes(facts: &Facts<'_>, found: &[Judged]) -> Vec<Hit> {
         (!memory, old_swap),
         (!memory, group_of_cache),
         (true, vfork_parents),
-        (!bad(&["zombies", "pid-exhaustion"]), young_zombies),
+        (!bad(&[Id::Zombies, Id::PidExhaustion]), young_zombies),
     ];
     candidates.into_iter().filter(|(wanted, _)| *wanted).filter_map(|(_, note)| note(facts)).collect()
 }

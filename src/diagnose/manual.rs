@@ -2,13 +2,22 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{AdviceTemplate, Outcome, Rule, advise, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::rules::RULES;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::explanation::{Entry, Explanation, Look, Threshold};
 use crate::model::finding::{Advice, Remedy};
 
 /// The verdict where the inputs allow none. It is no rule: it never hits, and nothing is tried before it.
 const UNKNOWN: Rule = Rule {
-    id: "unknown",
+    id: BottleneckId::Unknown,
+    resource: Resource::None,
+    lane: Lane::Nowhere,
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "the inputs allow no answer",
     symptom: "The CPU counters stood still within the window or could not be read, so that the triage has nothing \
               to begin with. Whatever else is missing stands under \"not checked\" in the report.",
@@ -49,14 +58,14 @@ pub fn explanations() -> Vec<Explanation> {
 }
 
 /// The explanation of the bottleneck with this id.
-pub fn by_id(id: &str) -> Option<Explanation> {
+pub fn by_id(id: BottleneckId) -> Option<Explanation> {
     all().find(|rule| rule.id == id).map(explain)
 }
 
 fn explain(rule: &Rule) -> Explanation {
     let owned = |texts: &[&str]| texts.iter().map(|text| one_line(text)).collect();
     Explanation {
-        id: rule.id.to_owned(),
+        id: rule.id,
         title: rule.title.to_owned(),
         symptom: one_line(rule.symptom),
         counters: owned(rule.counters),
@@ -112,7 +121,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The id that was probably meant by `typed`, unless it is like none of them.
-pub fn nearest(typed: &str) -> Option<&'static str> {
+pub fn nearest(typed: &str) -> Option<BottleneckId> {
     /// Less is a guess.
     const ALIKE: f64 = 0.6;
     let typed = typed.to_lowercase().replace(['_', ' '], "-");
@@ -122,7 +131,7 @@ pub fn nearest(typed: &str) -> Option<&'static str> {
         let parts = id.split('-').map(|part| strsim::jaro_winkler(&typed, part));
         (0.9 * parts.fold(0.0, f64::max)).max(whole)
     };
-    let scored = all().map(|rule| (score(rule.id), rule.id));
+    let scored = all().map(|rule| (score(rule.id.as_str()), rule.id));
     // Of equals the first: the rules are in the order of what matters most.
     let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
     (best.0 >= ALIKE).then_some(best.1)
@@ -139,13 +148,13 @@ mod tests {
             assert!(!told.counters.is_empty(), "{} is told from nothing", told.id);
             assert!(!told.confirm.is_empty(), "{} cannot be seen by hand", told.id);
             assert!(told.confirm.len() <= 3, "{}: three looks are enough", told.id);
-            assert!(told.id == "none" || !told.advice.is_empty(), "{} has no advice", told.id);
+            assert!(told.id == BottleneckId::None || !told.advice.is_empty(), "{} has no advice", told.id);
             assert!(!told.false_positives.is_empty() && !told.sources.is_empty(), "{}", told.id);
             let looks = told.confirm.iter().flat_map(|look| [&look.command, &look.shows]);
             assert!(told.counters.iter().chain(looks).all(|text| !text.trim().is_empty()), "{}", told.id);
         }
         assert_eq!(entries().len(), RULES.len() + 1);
-        assert_eq!(entries().last().unwrap().id, "unknown");
+        assert_eq!(entries().last().unwrap().id, BottleneckId::Unknown);
     }
 
     #[test]
@@ -195,7 +204,7 @@ mod tests {
             ("fd-exhausted", "fd-exhaustion"),
             ("unknwon", "unknown"),
         ] {
-            assert_eq!(nearest(typed), Some(meant), "{typed}");
+            assert_eq!(nearest(typed).map(BottleneckId::as_str), Some(meant), "{typed}");
         }
         assert_eq!(nearest("0000"), None);
         assert_eq!(nearest(""), None);

@@ -21,22 +21,13 @@ pub mod target;
 pub mod thresholds;
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::judge::causes;
-use crate::diagnose::judge::causes::Judged;
-use crate::diagnose::judge::choose;
-use crate::diagnose::judge::container;
-use crate::diagnose::judge::missing_inputs;
-use crate::diagnose::judge::not_checked;
-use crate::diagnose::rule::Outcome;
+use crate::diagnose::judge::causes::{self, Judged};
+use crate::diagnose::judge::{choose, container, missing_inputs, not_checked};
+use crate::diagnose::rule::{Hit, Outcome, Rule};
 use crate::diagnose::rules::RULES;
 use crate::diagnose::thresholds::Thresholds;
-use crate::diagnose::triage::cpu_or_io;
-use crate::diagnose::triage::load;
-use crate::diagnose::triage::swap_or_disk;
-use crate::diagnose::triage::user_or_system;
-use crate::diagnose::triage::who;
-use crate::model::choice::Sort;
-use crate::model::finding::Step;
+use crate::model::bottleneck::Sort;
+use crate::model::finding::NotChecked;
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
 use crate::model::task::Pid;
@@ -54,52 +45,57 @@ pub struct Options<'a> {
     pub thresholds: &'a Thresholds,
 }
 
-/// Walks the triage.
+/// The diagnosis: what each rule answers, which finding explains which, the verdict, and the steps that lead to it.
 pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     let facts = Facts::new(rates, options.thresholds);
-    let mut not_checked = not_checked::inputs(rates);
-    not_checked.extend(missing_inputs::told(&facts));
-    let mut hits = Vec::new();
-    for rule in RULES {
-        match (rule.check)(&facts) {
-            Outcome::Clear => {}
-            Outcome::Hit(mut hit) => {
-                missing_inputs::weigh(&facts, rule.id, &mut hit);
-                hits.push((*rule, *hit));
-            }
-            Outcome::Unknown(missing) => not_checked.push(missing),
-        }
-    }
+    let (hits, mut not_checked) = check(&facts);
     let mut judged = causes::explain(&facts, hits);
-    let worth_knowing = harmless::notes(&facts, &judged).into_iter().chain(past_events::events(&facts));
-    judged.extend(worth_knowing.map(|hit| Judged { rule: &rules::none::RULE, hit, explained_by: None }));
-    judged.iter_mut().for_each(|judged| container::label_hit(rates, judged.rule.id, &mut judged.hit));
-    let (load, branch) = load::step(&facts);
-    let resources = cpu_or_io::step(&facts, branch);
-    let mut steps: Vec<Step> = vec![load, resources.step];
-    if resources.cpu || !resources.io {
-        steps.push(user_or_system::step(&facts));
-    }
-    if resources.io {
-        steps.push(swap_or_disk::step(&facts));
+    judged.extend(worth_knowing(&facts, &judged));
+    for judged in &mut judged {
+        container::label_hit(rates, judged.rule.scope, &mut judged.hit);
     }
     let verdict = choose::choose(&facts, &judged);
-    steps.push(who::step(&facts, &verdict));
-    steps.iter_mut().for_each(|step| container::label_step(rates, step));
-    for index in 0..steps.len() {
-        steps[index].next = steps.get(index + 1).map(|next| next.step);
+    let mut steps = triage::walk(&facts, &judged, &verdict);
+    for step in &mut steps {
+        container::label_step(rates, step);
     }
+    not_checked.extend(not_checked::inputs(rates));
+    not_checked.extend(missing_inputs::told(&facts));
     not_checked.extend(target::not_checked(rates).into_iter().chain(container::not_checked(rates)));
     not_checked.sort();
     not_checked.dedup();
-    let sort = options.sort.unwrap_or_else(|| who::sort_for(&verdict.bottleneck));
+    let order =
+        options.sort.unwrap_or_else(|| rules::by_id(verdict.bottleneck).map_or(Sort::Cpu, |rule| rule.sort));
     Diagnosis {
-        processes: who::rows(&facts, sort, options.top, options.pid),
-        load: load::load(rates),
+        processes_order: order,
+        processes: triage::who::rows(&facts, order, options.top, options.pid),
+        load: triage::load::load(rates),
         target: target::target(rates, options.top),
         findings: choose::findings(&facts, judged, &verdict),
         verdict,
         steps,
         not_checked,
     }
+}
+
+/// What every rule answers: the findings, and what could not be checked.
+fn check(facts: &Facts<'_>) -> (Vec<(&'static Rule, Hit)>, Vec<NotChecked>) {
+    let (mut hits, mut not_checked) = (Vec::new(), Vec::new());
+    for rule in RULES {
+        match (rule.check)(facts) {
+            Outcome::Clear => {}
+            Outcome::Hit(mut hit) => {
+                missing_inputs::weigh(facts, rule, &mut hit);
+                hits.push((*rule, *hit));
+            }
+            Outcome::Unknown(missing) => not_checked.push(missing),
+        }
+    }
+    (hits, not_checked)
+}
+
+/// Notes on numbers that look bad and are harmless, and on what happened before the window.
+fn worth_knowing(facts: &Facts<'_>, found: &[Judged]) -> Vec<Judged> {
+    let notes = harmless::notes(facts, found).into_iter().chain(past_events::events(facts));
+    notes.map(|hit| Judged { rule: &rules::none::RULE, hit, explained_by: None }).collect()
 }

@@ -16,12 +16,12 @@ const FACTS_EACH_MAX: usize = 12;
 /// Gathers it.
 pub fn annex(rates: &Rates, diagnosis: &Diagnosis, series: Series, options: &Options<'_>) -> Annex {
     let facts = Facts::new(rates, options.thresholds);
-    let mut ids: Vec<&str> = vec![&diagnosis.verdict.bottleneck];
-    ids.extend(diagnosis.findings.iter().map(|finding| finding.id.as_str()));
+    let mut ids = vec![diagnosis.verdict.bottleneck];
+    ids.extend(diagnosis.findings.iter().map(|finding| finding.id));
     let mut explanations = Vec::new();
     for (index, id) in ids.iter().enumerate() {
         if !ids[..index].contains(id) {
-            explanations.extend(manual::by_id(id));
+            explanations.extend(manual::by_id(*id));
         }
     }
     Annex {

@@ -3,14 +3,30 @@
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::evidence::groups::Ranked;
 use crate::diagnose::thresholds::Limit;
-use crate::model::finding::{Evidence, NotChecked, Remedy, Severity, Suspect};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
+use crate::model::finding::{Evidence, NotChecked, Remedy, Severity, StepId, Suspect};
+use crate::model::profile::ProfileMode;
 use crate::model::task::Pid;
 
 /// A bottleneck: what it is, how it is told, what to do.
 #[derive(Debug)]
 pub struct Rule {
-    /// Stable kebab-case id.
-    pub id: &'static str,
+    /// Stable id.
+    pub id: BottleneckId,
+    /// The resource that is short.
+    pub resource: Resource,
+    /// The step of the triage that finds it.
+    pub lane: Lane,
+    /// Order of the process table beside it.
+    pub sort: Sort,
+    /// How its culprit is profiled; none where it depends on what the culprit's threads do.
+    pub profile: Option<ProfileMode>,
+    /// What tells since when it lasts.
+    pub since: Since,
+    /// Whose numbers it goes by.
+    pub scope: Scope,
+    /// Inputs that it rests on: each that is missing lowers its confidence.
+    pub inputs: &'static [Input],
     /// The bottleneck in a few words.
     pub title: &'static str,
     /// What is short and how one notices.
@@ -29,6 +45,102 @@ pub struct Rule {
     pub advice: &'static [AdviceTemplate],
     /// Looks at the facts.
     pub check: fn(&Facts<'_>) -> Outcome,
+}
+
+/// The step of the triage that leads to a bottleneck, with the word that the step then answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Step 3 of the CPU branch.
+    UserOrSystem(&'static str),
+    /// Step 3 of the I/O branch.
+    SwapOrDisk(&'static str),
+    /// Limits, locks and errors, which no busy resource shows.
+    LimitsAndErrors(&'static str),
+    /// No bottleneck.
+    Nowhere,
+}
+
+impl Lane {
+    /// The step.
+    pub fn step(self) -> Option<StepId> {
+        match self {
+            Self::UserOrSystem(_) => Some(StepId::UserOrSystem),
+            Self::SwapOrDisk(_) => Some(StepId::SwapOrDisk),
+            Self::LimitsAndErrors(_) => Some(StepId::LimitsAndErrors),
+            Self::Nowhere => None,
+        }
+    }
+
+    /// What the step answers.
+    pub fn answer(self) -> Option<&'static str> {
+        match self {
+            Self::UserOrSystem(answer) | Self::SwapOrDisk(answer) | Self::LimitsAndErrors(answer) => {
+                Some(answer)
+            }
+            Self::Nowhere => None,
+        }
+    }
+}
+
+/// What tells since when a bottleneck lasts: an average that the kernel keeps over more than the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// CPU pressure; without PSI the load average.
+    CpuPressure,
+    /// Memory pressure; without PSI the load average.
+    MemoryPressure,
+    /// I/O pressure; without PSI the load average.
+    IoPressure,
+    /// A load average of one thread.
+    OneThread,
+    /// No such counter: how long it has lasted is not known.
+    Unmeasured,
+}
+
+/// Whose numbers a rule goes by, inside a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of the whole machine below the container.
+    Node,
+    /// Those of the processes and groups that are seen.
+    Own,
+}
+
+/// An input that a rule can do without, less sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// CPU time in `/proc/stat`.
+    CpuTime,
+    /// `/proc/pressure/cpu`.
+    CpuPressure,
+    /// `/proc/pressure/memory`.
+    MemoryPressure,
+    /// `/proc/pressure/io`.
+    IoPressure,
+    /// All three.
+    AnyPressure,
+    /// The scheduler's account of each thread.
+    Schedstat,
+    /// Either of PSI and schedstat.
+    CpuWait,
+    /// I/O of other users' processes.
+    WhoseIo,
+    /// What threads of other users wait in.
+    WaitChannels,
+    /// I/O of each process.
+    IoAccounting,
+    /// Processes of all users.
+    AllProcesses,
+    /// Processes outside of the container.
+    Node,
+    /// Control groups of version 2.
+    UnifiedGroups,
+    /// Refaults in `/proc/vmstat`.
+    Refaults,
+    /// The kernel's log.
+    KernelLog,
+    /// Time in hard interrupts.
+    InterruptTime,
 }
 
 /// One advice; `{pid}`, `{comm}`, `{unit}` and `{device}` are filled in, and a command that needs what is not

@@ -30,7 +30,8 @@ pub fn completion(shell: Shell) -> Vec<u8> {
 
 /// The command line with the ids of the bottlenecks, which it does not know by itself.
 fn with_ids(command: Command) -> Command {
-    let ids = manual::entries().into_iter().map(|entry| PossibleValue::new(entry.id).help(entry.title));
+    let ids =
+        manual::entries().into_iter().map(|entry| PossibleValue::new(entry.id.as_str()).help(entry.title));
     let ids = PossibleValuesParser::new(ids);
     // All of them, since the one that is changed alone would go to the end of the list.
     command.mut_subcommands(|subcommand| match subcommand.get_name() {

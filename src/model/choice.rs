@@ -21,19 +21,6 @@ pub enum Format {
     Haproxy,
 }
 
-/// What processes are ranked by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
-    /// CPU time.
-    Cpu,
-    /// Memory: proportional set size where known, and swap.
-    Memory,
-    /// Bytes from and to devices.
-    Io,
-    /// Waiting: for a CPU, or in uninterruptible sleep.
-    Wait,
-}
-
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {

@@ -1,5 +1,6 @@
 //! Two windows of one box side by side: what changed, and whether the fix worked.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::report::Report;
 
 /// How it ended.
@@ -80,11 +81,11 @@ pub struct Comparison {
     /// The main numbers.
     pub numbers: Vec<Number>,
     /// Findings of before that are gone.
-    pub gone: Vec<String>,
+    pub gone: Vec<BottleneckId>,
     /// Findings that are new.
-    pub new: Vec<String>,
+    pub new: Vec<BottleneckId>,
     /// Findings of both.
-    pub still: Vec<String>,
+    pub still: Vec<BottleneckId>,
     /// The first window.
     pub before: Report,
     /// The second.

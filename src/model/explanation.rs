@@ -1,5 +1,6 @@
 //! All that there is to say of one bottleneck: what `diag explain` prints, the manual holds and a report may quote.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Advice;
 use serde::Serialize;
 
@@ -7,7 +8,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// Stable kebab-case id.
-    pub id: String,
+    pub id: BottleneckId,
     /// The bottleneck in a few words.
     pub title: String,
     /// What is short and how one notices.
@@ -54,7 +55,7 @@ pub struct Look {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
     /// Stable kebab-case id.
-    pub id: &'static str,
+    pub id: BottleneckId,
     /// The bottleneck in a few words.
     pub title: &'static str,
 }

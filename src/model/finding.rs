@@ -1,5 +1,6 @@
 //! What a rule finds, what a step answers: the vocabulary of a diagnosis. These types are the JSON.
 
+use crate::model::bottleneck::{BottleneckId, Resource};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +139,9 @@ pub struct Advice {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// Stable kebab-case id.
-    pub id: String,
+    pub id: BottleneckId,
+    /// The resource that is short.
+    pub resource: Resource,
     /// Severity; `ok` never occurs here.
     pub severity: Severity,
     /// How sure, 0 to 1.
@@ -148,7 +151,7 @@ pub struct Finding {
     /// One sentence with numbers.
     pub summary: String,
     /// Id of the finding that explains this one.
-    pub explained_by: Option<String>,
+    pub explained_by: Option<BottleneckId>,
     /// What speaks for it.
     pub evidence: Vec<Evidence>,
     /// What speaks against it, in sentences.
@@ -171,9 +174,11 @@ pub enum StepId {
     UserOrSystem,
     /// Step 3, the I/O branch.
     SwapOrDisk,
-    /// Step 4.
+    /// Limits, locks and errors.
+    LimitsAndErrors,
+    /// The culprit.
     Who,
-    /// Step 5.
+    /// The culprit's code, system call or wait.
     Why,
 }
 
@@ -186,6 +191,8 @@ pub struct Step {
     pub question: String,
     /// The answer in a few words: `queueing`, `cpu`, `system`.
     pub answer: String,
+    /// The answer and its number, for one line of many steps: `load 2.0 per CPU`.
+    pub brief: String,
     /// The answer in one sentence with numbers.
     pub summary: String,
     /// The numbers, with their limits.

@@ -3,6 +3,7 @@
 
 pub mod wait_details;
 
+pub mod bottleneck;
 pub mod cgroup;
 pub mod choice;
 pub mod comparison;
@@ -16,7 +17,6 @@ pub mod profile;
 pub mod rates;
 pub mod reading;
 pub mod report;
-pub mod resource;
 pub mod series;
 pub mod snapshot;
 pub mod syscall;

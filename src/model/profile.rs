@@ -220,7 +220,7 @@ pub struct Profile {
     pub mode: ProfileMode,
     /// For how long.
     pub seconds: f64,
-    /// Whether it was sampled alone and after the window, for want of the right to sample all CPUs.
+    /// Whether it was sampled alone and after the window, because sampling all CPUs was not permitted.
     pub attached: bool,
     /// What made the samples; null where there are none.
     pub event: Option<SampledEvent>,

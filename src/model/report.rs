@@ -2,6 +2,7 @@
 //!
 //! Within version 1 fields may be added; none is renamed, removed or changes its meaning.
 
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Advice, Finding, NotChecked, Remedy, Severity, Step};
 use crate::model::metrics::Metrics;
 use crate::model::profile::Profile;
@@ -30,6 +31,8 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// Everything that was found, the verdict's finding first.
     pub findings: Vec<Finding>,
+    /// What the processes are ranked by.
+    pub processes_order: Sort,
     /// Processes, ranked.
     pub processes: Vec<ProcessRow>,
     /// Where the threads of the process or unit that was asked for spent the window; null when none was.
@@ -54,6 +57,8 @@ pub struct Diagnosis {
     pub steps: Vec<Step>,
     /// Everything that was found, the verdict's finding first.
     pub findings: Vec<Finding>,
+    /// What the processes are ranked by.
+    pub processes_order: Sort,
     /// Processes, ranked.
     pub processes: Vec<ProcessRow>,
     /// Where the threads of the process or unit that was asked for spent the window; null when none was.
@@ -172,23 +177,32 @@ impl Since {
     }
 }
 
+impl Verdict {
+    /// The ids from the cause to the last symptom, joined by `arrow`.
+    pub fn chain(&self, arrow: &str) -> String {
+        self.cause_chain.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(arrow)
+    }
+}
+
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// Id of the bottleneck; `none` when healthy, `unknown` when the inputs allow no answer.
-    pub bottleneck: String,
+    pub bottleneck: BottleneckId,
+    /// The resource that is short.
+    pub resource: Resource,
     /// `ok`, `warning` or `critical`.
     pub severity: Severity,
     /// How sure, 0 to 1.
     pub confidence_ratio: f64,
     /// The same in a word: `confident`, `likely`, `suspect`.
     pub confidence: String,
-    /// Since when.
-    pub since: Since,
+    /// Since when; null where no counter tells.
+    pub since: Option<Since>,
     /// One sentence with numbers.
     pub summary: String,
     /// Ids from the cause to the last symptom.
-    pub cause_chain: Vec<String>,
+    pub cause_chain: Vec<BottleneckId>,
     /// Who causes it; null when nobody does or nobody can be named.
     pub culprit: Option<Culprit>,
     /// The kind of remedy; null when there is nothing to mend.

@@ -1,5 +1,6 @@
 //! What the tuning report says beyond the diagnosis: settings that matter here, and how many workers fit.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::explanation::Explanation;
 use crate::model::finding::Evidence;
 use crate::model::series::Series;
@@ -55,7 +56,7 @@ pub struct SettingNote {
     /// Why it matters in this window.
     pub why: String,
     /// Id of the finding that makes it matter.
-    pub finding: String,
+    pub finding: BottleneckId,
     /// That finding's numbers at or beyond a limit.
     pub evidence: Vec<Evidence>,
     /// What to type.
@@ -68,7 +69,7 @@ pub struct SettingNote {
     pub source: String,
 }
 
-/// Fewer like processes than this are no pool.
+/// Fewer similar processes than this do not count as a pool.
 pub const WORKERS_MIN: usize = 3;
 
 /// Processes that look like the workers of a pre-fork service: three or more children of one parent that bears their

@@ -57,6 +57,28 @@ pub fn human_count(value: f64) -> String {
     if value != 0.0 && value.abs() < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") }
 }
 
+/// `value` with its unit, as people say it.
+pub fn quantity(value: f64, unit: &str) -> String {
+    if !value.is_finite() {
+        return "unknown".to_owned();
+    }
+    match unit {
+        "ratio" => percent(value),
+        "bytes" => human_bytes(value),
+        "bytes_per_second" => format!("{}/s", human_bytes(value)),
+        "seconds" if value == 0.0 => "0 s".to_owned(),
+        "seconds" => human_seconds(value),
+        "per_second" => format!("{}/s", number(value)),
+        "" | "count" => number(value),
+        other => format!("{} {}", number(value), other.replace('_', " ")),
+    }
+}
+
+/// A count without decimals where it has none.
+pub fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { human_count(value) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

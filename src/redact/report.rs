@@ -93,6 +93,7 @@ impl Redactor {
             verdict,
             steps,
             findings,
+            processes_order: _,
             processes,
             target,
             load: Load { load1: _, load5: _, load15: _, running_mean: _, uninterruptible_mean: _, groups },
@@ -149,6 +150,7 @@ impl Redactor {
     fn verdict(&mut self, verdict: &mut Verdict) {
         let Verdict {
             bottleneck: _,
+            resource: _,
             severity: _,
             confidence_ratio: _,
             confidence: _,
@@ -175,8 +177,8 @@ impl Redactor {
     }
 
     fn step(&mut self, step: &mut Step) {
-        let Step { step: _, question, answer, summary, evidence, next: _ } = step;
-        [question, answer, summary].into_iter().for_each(|text| self.in_place(text));
+        let Step { step: _, question, answer, brief, summary, evidence, next: _ } = step;
+        [question, answer, brief, summary].into_iter().for_each(|text| self.in_place(text));
         evidence.iter_mut().for_each(|evidence| self.evidence(evidence));
     }
 
@@ -198,6 +200,7 @@ impl Redactor {
     fn finding(&mut self, finding: &mut Finding) {
         let Finding {
             id: _,
+            resource: _,
             severity: _,
             confidence_ratio: _,
             impact_ratio: _,

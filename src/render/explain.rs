@@ -1,9 +1,9 @@
 //! A bottleneck explained, for people: as sections that every format walks, as text, and the list of all of them.
 
-use super::text::evidence::quantity;
 use super::text::page::{Page, columns, plain, styled};
 use crate::model::explanation::{Entry, Explanation, Threshold};
 use crate::model::finding::{Advice, Remedy};
+use crate::model::units::quantity;
 
 /// The remedies in the order in which they can be had.
 const REMEDIES: [(Remedy, &str); 4] = [
@@ -105,7 +105,7 @@ pub fn text(told: &Explanation, width: usize, color: bool) -> String {
     let mut page = Page::new(width, color);
     let strong = page.palette.strong;
     let title = format!(" - {}", told.title);
-    page.paragraph(0, &plain(""), &[styled(strong, &told.id), plain(&title)]);
+    page.paragraph(0, &plain(""), &[styled(strong, told.id.as_str()), plain(&title)]);
     page.blank();
     page.paragraph(0, &plain(""), &[plain(&told.symptom)]);
     let sections = sections(told);
@@ -137,7 +137,7 @@ fn write(page: &mut Page, item: &Item) {
 pub fn list(entries: &[Entry], width: usize, color: bool) -> String {
     let mut page = Page::new(width, color);
     let strong = page.palette.strong;
-    let longest = entries.iter().map(|entry| columns(entry.id)).max().unwrap_or(0);
+    let longest = entries.iter().map(|entry| columns(entry.id.as_str())).max().unwrap_or(0);
     for entry in entries {
         let label = styled(strong, &format!("{:<longest$}  ", entry.id));
         page.paragraph(0, &label, &[plain(entry.title)]);
@@ -150,6 +150,7 @@ pub fn list(entries: &[Entry], width: usize, color: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::bottleneck::BottleneckId;
     use crate::model::explanation::Look;
 
     fn told() -> Explanation {
@@ -161,7 +162,7 @@ mod tests {
             remedy,
         };
         Explanation {
-            id: "cpu-user".to_owned(),
+            id: BottleneckId::CpuUser,
             title: "the CPUs are busy".to_owned(),
             symptom: "More threads want a CPU than there are.".to_owned(),
             counters: vec!["/proc/stat user: \x1b[31m".to_owned()],
@@ -241,8 +242,9 @@ interface or mount point.
 
     #[test]
     fn the_list_is_aligned() {
-        let entries = [("a", "one"), ("long-id", "two")].map(|(id, title)| Entry { id, title });
+        let entries = [(BottleneckId::None, "one"), (BottleneckId::CpuUser, "two")]
+            .map(|(id, title)| Entry { id, title });
         let text = list(&entries, 80, false);
-        assert!(text.starts_with("a        one\nlong-id  two\n\n"), "{text}");
+        assert!(text.starts_with("none      one\ncpu-user  two\n\n"), "{text}");
     }
 }

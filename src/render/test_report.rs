@@ -1,5 +1,6 @@
 //! Reports made by hand, for the tests of the renderers.
 
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{
     Advice, Evidence, Finding, NotChecked, Remedy, Role, Severity, Step, StepId, Suspect,
 };
@@ -36,19 +37,21 @@ pub(crate) fn busy() -> Report {
             age_seconds: None,
         },
         verdict: Verdict {
-            bottleneck: "memory-swap".to_owned(),
+            bottleneck: BottleneckId::MemorySwap,
+            resource: Resource::Memory,
             severity: Severity::Critical,
             confidence_ratio: 0.72,
             confidence: "likely".to_owned(),
-            since: Since::Minutes,
+            since: Some(Since::Minutes),
             summary: SWAP_SUMMARY.to_owned(),
-            cause_chain: vec!["memory-swap".to_owned(), "disk-saturated".to_owned()],
+            cause_chain: vec![BottleneckId::MemorySwap, BottleneckId::DiskSaturated],
             culprit: Some(culprit()),
             remedy: Some(Remedy::FixProgram),
             advice: swap_finding().advice,
         },
         steps: steps(),
         findings: vec![swap_finding(), disk_finding()],
+        processes_order: Sort::Memory,
         processes: processes(),
         target: Some(target()),
         load: load(),
@@ -87,13 +90,14 @@ fn metrics() -> Metrics {
 pub(crate) fn healthy() -> Report {
     let mut report = busy();
     report.verdict = Verdict {
-        bottleneck: "none".to_owned(),
+        bottleneck: BottleneckId::None,
+        resource: Resource::None,
         severity: Severity::Ok,
         confidence_ratio: 0.95,
         confidence: "confident".to_owned(),
-        since: Since::JustNow,
+        since: None,
         summary: "Nothing is short: the CPUs are busy 3.2 % of the time and nobody waits.".to_owned(),
-        cause_chain: vec!["none".to_owned()],
+        cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
         advice: Vec::new(),
@@ -110,7 +114,7 @@ pub(crate) fn healthy() -> Report {
 /// Inputs that allow no answer.
 pub(crate) fn unknown() -> Report {
     let mut report = healthy();
-    report.verdict.bottleneck = "unknown".to_owned();
+    report.verdict.bottleneck = BottleneckId::Unknown;
     report.verdict.confidence_ratio = 0.0;
     report.verdict.confidence = "suspect".to_owned();
     report.verdict.summary = "Neither /proc/stat nor /proc/pressure could be read.".to_owned();
@@ -251,6 +255,8 @@ fn step(step: StepId, question: &str, answer: &str, summary: &str, next: Option<
         step,
         question: question.to_owned(),
         answer: answer.to_owned(),
+
+        brief: answer.to_owned(),
         summary: summary.to_owned(),
         evidence: Vec::new(),
         next,
@@ -296,7 +302,8 @@ fn steps() -> Vec<Step> {
 
 fn swap_finding() -> Finding {
     Finding {
-        id: "memory-swap".to_owned(),
+        id: BottleneckId::MemorySwap,
+        resource: Resource::Memory,
         severity: Severity::Critical,
         confidence_ratio: 0.72,
         impact_ratio: 0.61,
@@ -344,12 +351,13 @@ fn swap_finding() -> Finding {
 
 fn disk_finding() -> Finding {
     Finding {
-        id: "disk-saturated".to_owned(),
+        id: BottleneckId::DiskSaturated,
+        resource: Resource::Io,
         severity: Severity::Warning,
         confidence_ratio: 0.9,
         impact_ratio: 0.5,
         summary: "vda is busy 99 % of the time with 4.2 requests in its queue.".to_owned(),
-        explained_by: Some("memory-swap".to_owned()),
+        explained_by: Some(BottleneckId::MemorySwap),
         evidence: vec![evidence(
             "disk_utilization_ratio",
             0.99,

@@ -1,6 +1,7 @@
 //! The lines of `diag watch` for people: one per window, in columns, and one per event.
 
 use super::text::page::{Page, Span, columns, plain, shortened, styled};
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::metrics::Metrics;
 use crate::model::report::{Culprit, Verdict};
@@ -69,13 +70,13 @@ pub fn render(line: &Line, width: usize, color: bool) -> String {
 
 fn verdict(mut page: Page, line: &VerdictLine) -> String {
     let verdict = &line.verdict;
-    let known = verdict.bottleneck != "unknown";
+    let known = verdict.bottleneck != BottleneckId::Unknown;
     let level = if known { verdict.severity.word().to_uppercase() } else { "UNKNOWN".to_owned() };
     let style = if known { severity(&page, verdict.severity) } else { page.palette.warning };
-    let id = match verdict.bottleneck.as_str() {
-        "none" => "healthy",
-        "unknown" => "cannot tell",
-        id => id,
+    let id = match verdict.bottleneck {
+        BottleneckId::None => "healthy",
+        BottleneckId::Unknown => "cannot tell",
+        id => id.as_str(),
     };
     let lead = vec![
         plain(&format!("{}  ", time(&line.ended_at))),
@@ -119,7 +120,7 @@ fn words(verdict: &Verdict) -> String {
             let why = culprit.why.as_ref().unwrap_or(&verdict.summary);
             format!("{}: {why}", name(culprit))
         }
-        None if verdict.bottleneck == "none" => String::new(),
+        None if verdict.bottleneck == BottleneckId::None => String::new(),
         None => verdict.summary.clone(),
     }
 }

@@ -3,6 +3,7 @@
 use super::run::Run;
 use super::{state, warn};
 use crate::cli::MIN_INTERVAL;
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::report::{Report, Verdict};
 use crate::model::watch::{
@@ -24,7 +25,7 @@ impl Summaries {
     pub(crate) fn note(&mut self, verdict: &Verdict) {
         if verdict.severity > Severity::Ok {
             let culprit = verdict.culprit.as_ref().map(|culprit| culprit.comm.clone());
-            self.0.insert(verdict.bottleneck.clone(), (verdict.summary.clone(), culprit));
+            self.0.insert(verdict.bottleneck.to_string(), (verdict.summary.clone(), culprit));
         }
     }
 
@@ -41,12 +42,13 @@ impl Run<'_> {
             report = state::without_command_lines(report);
         }
         // An interrupted window does not count for the alarm; below a second it is not reported either.
-        let counts = !report.window.interrupted && report.verdict.bottleneck != "unknown";
+        let counts = !report.window.interrupted && report.verdict.bottleneck != BottleneckId::Unknown;
         if report.window.interrupted && report.window.seconds < MIN_INTERVAL.as_secs_f64() {
             return Ok(());
         }
         let verdict = &report.verdict;
-        let change = counts.then(|| self.hysteresis.observe(verdict.severity, &verdict.bottleneck)).flatten();
+        let change =
+            counts.then(|| self.hysteresis.observe(verdict.severity, verdict.bottleneck.as_str())).flatten();
         if let Some(change) = &change {
             self.apply(change, &report.window.ended_at);
         }
@@ -94,7 +96,7 @@ impl Run<'_> {
         let names = report
             .findings
             .iter()
-            .map(|found| FindingName { id: found.id.clone(), severity: found.severity });
+            .map(|found| FindingName { id: found.id.to_string(), severity: found.severity });
         VerdictLine {
             seq,
             host: report.host.hostname.clone(),

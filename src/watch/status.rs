@@ -1,10 +1,9 @@
 //! How far a kept verdict can be trusted: as it is, with its age, or not at all.
 
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Severity};
 use crate::model::metrics::Metrics;
-use crate::model::report::{
-    HostReport, Load, Report, Run, SCHEMA_VERSION, Since, Verdict, Window, WindowSource,
-};
+use crate::model::report::{HostReport, Load, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource};
 use crate::model::watch::State;
 
 /// A verdict that is older than so many windows says nothing any more.
@@ -40,7 +39,7 @@ pub fn answer(state: State, now: &Now) -> Report {
         report.verdict.summary = format!("{} ({} ago)", report.verdict.summary, span(age));
         return report;
     };
-    let was = std::mem::take(&mut report.verdict.bottleneck);
+    let was = report.verdict.bottleneck;
     let why = match stale {
         Stale::EarlierBoot => format!("The last verdict ({was}) is from an earlier boot."),
         Stale::Ahead => format!("The last verdict ({was}) is from a time that has not come yet."),
@@ -92,11 +91,12 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
             age_seconds: None,
         },
         verdict: Verdict {
-            bottleneck: String::new(),
+            bottleneck: BottleneckId::Unknown,
+            resource: Resource::None,
             severity: Severity::Ok,
             confidence_ratio: 0.0,
             confidence: String::new(),
-            since: Since::JustNow,
+            since: None,
             summary: String::new(),
             cause_chain: Vec::new(),
             culprit: None,
@@ -105,6 +105,7 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
         },
         steps: Vec::new(),
         findings: Vec::new(),
+        processes_order: Sort::Cpu,
         processes: Vec::new(),
         target: None,
         load: no_load(),
@@ -118,11 +119,12 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
 
 fn unknown(report: &mut Report, why: String, unlock: &str) {
     report.verdict = Verdict {
-        bottleneck: "unknown".to_owned(),
+        bottleneck: BottleneckId::Unknown,
+        resource: Resource::None,
         severity: Severity::Ok,
         confidence_ratio: 0.0,
         confidence: "suspect".to_owned(),
-        since: Since::JustNow,
+        since: None,
         summary: why.clone(),
         cause_chain: Vec::new(),
         culprit: None,

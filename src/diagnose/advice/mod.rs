@@ -6,7 +6,7 @@ pub mod workers;
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::causes::Judged;
-use crate::diagnose::judge::choose::culprit;
+use crate::diagnose::judge::culprit::culprit;
 use crate::diagnose::rule::AdviceTemplate;
 use crate::model::finding::Advice;
 use crate::model::report::CulpritKind;

@@ -5,6 +5,8 @@ pub mod waits;
 
 use crate::diagnose::evidence::facts::plain;
 use crate::diagnose::evidence::groups::{groups, label};
+use crate::diagnose::rules::by_id;
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{NotChecked, Step, StepId};
 use crate::model::profile::{
     Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SampledEvent, SampledProcess, SampledStack,
@@ -73,7 +75,9 @@ pub fn offender(
             let pid = busiest.map(|(pid, _)| pid).or(pids.first().copied())?;
             (Some(pid), named(pid).unwrap_or_else(|| format!("process {pid}")), false)
         }
-        (None, _) if verdict.bottleneck == "cpu-interrupts" => (None, "interrupts".to_owned(), true),
+        (None, _) if verdict.bottleneck == BottleneckId::CpuInterrupts => {
+            (None, "interrupts".to_owned(), true)
+        }
         (None, Some((pid, comm))) => (Some(pid), comm, true),
         (None, None) => {
             let (pid, _) = busiest(rates, |_| true).filter(|(_, ratio)| *ratio >= BUSY_RATIO)?;
@@ -86,7 +90,7 @@ pub fn offender(
         Some(pid) => vec![pid],
         None => Vec::new(),
     };
-    let of_verdict = if is_culprit { mode_of(&verdict.bottleneck) } else { None };
+    let of_verdict = if is_culprit { by_id(verdict.bottleneck).and_then(|rule| rule.profile) } else { None };
     let mode = mode.or(of_verdict).unwrap_or_else(|| mode_by_states(rates, &pids));
     let process = pid.and_then(|pid| rates.process(pid));
     let script = process.and_then(|process| script(process.command_line.as_deref()?));
@@ -115,20 +119,6 @@ fn members(rates: &Rates, pid: Pid) -> Vec<Pid> {
     let groups = groups(rates);
     let group = groups.iter().find(|group| group.members.iter().any(|process| process.pid == pid));
     group.map_or_else(|| vec![pid], |group| group.members.iter().map(|process| process.pid).collect())
-}
-
-/// How the culprit of a bottleneck is looked at; none where it depends on what it does.
-fn mode_of(bottleneck: &str) -> Option<ProfileMode> {
-    match bottleneck {
-        "disk-saturated" | "disk-latency" | "io-blocked" | "io-throttled" | "writeback-stall"
-        | "memory-swap" | "lock-contention" | "external-wait" => Some(ProfileMode::Waits),
-        "cpu-system" => Some(ProfileMode::Syscalls),
-        id if id.starts_with("cpu-") => Some(ProfileMode::OnCpu),
-        "short-lived-processes" | "rt-hog" | "kthread-hog" | "clocksource" | "numa-remote" => {
-            Some(ProfileMode::OnCpu)
-        }
-        _ => None,
-    }
 }
 
 /// By what its threads do when they do not sleep: run, or wait.
@@ -306,7 +296,7 @@ fn fold(diagnosis: &mut Diagnosis, told: &str) {
     let sentence = verdict.summary.trim_end_matches('.').to_owned();
     verdict.summary = format!("{sentence}; {told}.");
     // The finding of the verdict says the same.
-    let id = verdict.bottleneck.clone();
+    let id = verdict.bottleneck;
     if let Some(finding) = diagnosis.findings.iter_mut().find(|finding| finding.id == id) {
         finding.summary.clone_from(&verdict.summary);
     }
@@ -337,6 +327,7 @@ fn step(offender: &Offender, profile: &Profile, hot: Option<&Hot>, told: &str) -
     Step {
         step: StepId::Why,
         question: "What is it doing?".to_owned(),
+        brief: answer.clone(),
         answer,
         summary: format!("{}: {told}", label(&offender.comm, offender.pid, offender.pids.len().max(1))),
         evidence,

@@ -4,4 +4,5 @@ pub mod disk_load;
 pub mod facts;
 pub mod groups;
 pub mod kernel_work;
+pub mod limits;
 pub mod memory_blame;

@@ -7,113 +7,114 @@ use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::evidence::kernel_work::Served;
 use crate::diagnose::rule::{Hit, Rule, Who};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE, VANISHED_SHARE};
+use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::Severity;
 
 /// "`cause` explains `effect`", when it does.
 #[derive(Debug)]
 pub struct Edge {
     /// Id of the cause.
-    pub cause: &'static str,
+    pub cause: Id,
     /// Id of what it explains.
-    pub effect: &'static str,
+    pub effect: Id,
     /// Whether it does in this case.
     pub when: fn(&Facts<'_>, &Hit, &Hit) -> bool,
 }
 
-const fn edge(cause: &'static str, effect: &'static str, when: fn(&Facts<'_>, &Hit, &Hit) -> bool) -> Edge {
+const fn edge(cause: Id, effect: Id, when: fn(&Facts<'_>, &Hit, &Hit) -> bool) -> Edge {
     Edge { cause, effect, when }
 }
 
 /// Every edge; the first that holds explains a finding.
 pub const EDGES: &[Edge] = &[
-    edge("hw-error", "disk-latency", always),
-    edge("hw-error", "disk-saturated", always),
-    edge("hw-error", "io-blocked", always),
-    edge("memory-cgroup-limit", "memory-swap", group_reclaims),
-    edge("memory-cgroup-limit", "memory-reclaim", group_reclaims),
-    edge("memory-cgroup-limit", "disk-saturated", memory_makes_the_io),
-    edge("memory-cgroup-limit", "disk-latency", memory_makes_the_io),
-    edge("memory-cgroup-limit", "cpu-system", memory_makes_system_time),
-    edge("memory-oom", "memory-cgroup-limit", always),
-    edge("memory-oom", "memory-swap", always),
-    edge("memory-oom", "memory-reclaim", always),
-    edge("memory-oom", "short-lived-processes", always),
-    edge("memory-oom", "disk-saturated", memory_makes_the_io),
-    edge("memory-swap", "memory-reclaim", always),
-    edge("memory-swap", "disk-saturated", swap_makes_the_io),
-    edge("memory-swap", "disk-latency", swap_makes_the_io),
-    edge("memory-swap", "io-blocked", always),
-    edge("memory-swap", "cpu-system", memory_makes_system_time),
-    edge("memory-reclaim", "disk-saturated", refaults_make_the_io),
-    edge("memory-reclaim", "disk-latency", refaults_make_the_io),
-    edge("memory-reclaim", "cpu-system", memory_makes_system_time),
-    edge("cpu-steal", "cpu-user", steal_makes_them_wait),
-    edge("cpu-steal", "cpu-system", steal_makes_them_wait),
-    edge("cpu-steal", "short-lived-processes", steal_makes_them_wait),
-    edge("cpu-thermal", "cpu-user", always),
-    edge("cpu-thermal", "cpu-system", always),
-    edge("cpu-thermal", "cpu-single-thread", always),
-    edge("numa-remote", "memory-reclaim", box_has_memory),
-    edge("memory-cgroup-limit", "thp-compaction", memory_is_short),
-    edge("memory-swap", "thp-compaction", always),
-    edge("thp-compaction", "memory-reclaim", box_has_memory),
-    edge("thp-compaction", "cpu-system", always),
-    edge("hw-error", "kthread-hog", kernel_serves_recovery),
-    edge("memory-oom", "kthread-hog", kernel_serves_memory),
-    edge("memory-cgroup-limit", "kthread-hog", kernel_serves_memory),
-    edge("memory-swap", "kthread-hog", kernel_serves_memory),
-    edge("memory-reclaim", "kthread-hog", kernel_serves_memory),
-    edge("thp-compaction", "kthread-hog", kernel_serves_memory),
-    edge("cpu-interrupts", "kthread-hog", kernel_serves_interrupts),
-    edge("disk-saturated", "kthread-hog", kernel_serves_disks),
-    edge("disk-latency", "kthread-hog", kernel_serves_disks),
-    edge("writeback-stall", "kthread-hog", kernel_serves_disks),
-    edge("short-lived-processes", "kthread-hog", kernel_serves_processes),
-    edge("kthread-hog", "cpu-system", kernel_threads_dominate),
-    edge("cpu-pinned", "cpu-user", always),
-    edge("cpu-pinned", "cpu-system", always),
-    edge("cpu-pinned", "cpu-single-thread", same_culprit),
-    edge("cpu-pinned", "listen-overflow", same_culprit),
-    edge("rt-hog", "cpu-pinned", always),
-    edge("net-saturated", "net-drops", always),
-    edge("net-saturated", "net-retransmits", always),
-    edge("cpu-throttled", "lock-contention", same_culprit),
-    edge("cpu-throttled", "cpu-single-thread", same_culprit),
-    edge("cpu-throttled", "cpu-user", same_culprit),
-    edge("cpu-throttled", "cpu-system", same_culprit),
-    edge("cpu-throttled", "listen-overflow", same_culprit),
-    edge("io-throttled", "io-blocked", always),
-    edge("io-throttled", "disk-latency", disks_are_quiet),
-    edge("io-throttled", "writeback-stall", disks_are_quiet),
-    edge("disk-saturated", "disk-latency", always),
-    edge("disk-saturated", "writeback-stall", always),
-    edge("disk-saturated", "io-blocked", threads_get_on),
-    edge("writeback-stall", "io-blocked", threads_get_on),
-    edge("disk-latency", "writeback-stall", always),
-    edge("rt-hog", "cpu-user", always),
-    edge("rt-hog", "cpu-system", always),
-    edge("rt-hog", "cpu-single-thread", always),
-    edge("short-lived-processes", "cpu-system", storm_dominates),
-    edge("short-lived-processes", "cpu-user", storm_dominates),
-    edge("short-lived-processes", "cpu-single-thread", storm_dominates),
-    edge("lock-contention", "cpu-single-thread", same_culprit),
-    edge("lock-contention", "cpu-system", same_culprit),
-    edge("lock-contention", "listen-overflow", same_culprit),
-    edge("pid-exhaustion", "cpu-single-thread", same_culprit),
-    edge("fd-exhaustion", "cpu-single-thread", same_culprit),
-    edge("fd-exhaustion", "listen-overflow", same_culprit),
-    edge("cpu-interrupts", "cpu-system", interrupts_dominate),
-    edge("cpu-interrupts", "net-drops", always),
-    edge("clocksource", "cpu-system", always),
-    edge("cpu-user", "listen-overflow", same_culprit),
-    edge("cpu-system", "listen-overflow", same_culprit),
-    edge("cpu-single-thread", "listen-overflow", same_culprit),
-    edge("cpu-single-thread", "net-drops", same_culprit),
-    edge("cpu-user", "net-drops", same_culprit),
-    edge("listen-overflow", "net-retransmits", always),
-    edge("net-drops", "net-retransmits", always),
-    edge("conntrack-full", "net-retransmits", always),
-    edge("zombies", "pid-exhaustion", zombies_fill_the_table),
+    edge(Id::HwError, Id::DiskLatency, always),
+    edge(Id::HwError, Id::DiskSaturated, always),
+    edge(Id::HwError, Id::IoBlocked, always),
+    edge(Id::MemoryCgroupLimit, Id::MemorySwap, group_reclaims),
+    edge(Id::MemoryCgroupLimit, Id::MemoryReclaim, group_reclaims),
+    edge(Id::MemoryCgroupLimit, Id::DiskSaturated, memory_makes_the_io),
+    edge(Id::MemoryCgroupLimit, Id::DiskLatency, memory_makes_the_io),
+    edge(Id::MemoryCgroupLimit, Id::CpuSystem, memory_makes_system_time),
+    edge(Id::MemoryOom, Id::MemoryCgroupLimit, always),
+    edge(Id::MemoryOom, Id::MemorySwap, always),
+    edge(Id::MemoryOom, Id::MemoryReclaim, always),
+    edge(Id::MemoryOom, Id::ShortLivedProcesses, always),
+    edge(Id::MemoryOom, Id::DiskSaturated, memory_makes_the_io),
+    edge(Id::MemorySwap, Id::MemoryReclaim, always),
+    edge(Id::MemorySwap, Id::DiskSaturated, swap_makes_the_io),
+    edge(Id::MemorySwap, Id::DiskLatency, swap_makes_the_io),
+    edge(Id::MemorySwap, Id::IoBlocked, always),
+    edge(Id::MemorySwap, Id::CpuSystem, memory_makes_system_time),
+    edge(Id::MemoryReclaim, Id::DiskSaturated, refaults_make_the_io),
+    edge(Id::MemoryReclaim, Id::DiskLatency, refaults_make_the_io),
+    edge(Id::MemoryReclaim, Id::CpuSystem, memory_makes_system_time),
+    edge(Id::CpuSteal, Id::CpuUser, steal_makes_them_wait),
+    edge(Id::CpuSteal, Id::CpuSystem, steal_makes_them_wait),
+    edge(Id::CpuSteal, Id::ShortLivedProcesses, steal_makes_them_wait),
+    edge(Id::CpuThermal, Id::CpuUser, always),
+    edge(Id::CpuThermal, Id::CpuSystem, always),
+    edge(Id::CpuThermal, Id::CpuSingleThread, always),
+    edge(Id::NumaRemote, Id::MemoryReclaim, box_has_memory),
+    edge(Id::MemoryCgroupLimit, Id::ThpCompaction, memory_is_short),
+    edge(Id::MemorySwap, Id::ThpCompaction, always),
+    edge(Id::ThpCompaction, Id::MemoryReclaim, box_has_memory),
+    edge(Id::ThpCompaction, Id::CpuSystem, always),
+    edge(Id::HwError, Id::KthreadHog, kernel_serves_recovery),
+    edge(Id::MemoryOom, Id::KthreadHog, kernel_serves_memory),
+    edge(Id::MemoryCgroupLimit, Id::KthreadHog, kernel_serves_memory),
+    edge(Id::MemorySwap, Id::KthreadHog, kernel_serves_memory),
+    edge(Id::MemoryReclaim, Id::KthreadHog, kernel_serves_memory),
+    edge(Id::ThpCompaction, Id::KthreadHog, kernel_serves_memory),
+    edge(Id::CpuInterrupts, Id::KthreadHog, kernel_serves_interrupts),
+    edge(Id::DiskSaturated, Id::KthreadHog, kernel_serves_disks),
+    edge(Id::DiskLatency, Id::KthreadHog, kernel_serves_disks),
+    edge(Id::WritebackStall, Id::KthreadHog, kernel_serves_disks),
+    edge(Id::ShortLivedProcesses, Id::KthreadHog, kernel_serves_processes),
+    edge(Id::KthreadHog, Id::CpuSystem, kernel_threads_dominate),
+    edge(Id::CpuPinned, Id::CpuUser, always),
+    edge(Id::CpuPinned, Id::CpuSystem, always),
+    edge(Id::CpuPinned, Id::CpuSingleThread, same_culprit),
+    edge(Id::CpuPinned, Id::ListenOverflow, same_culprit),
+    edge(Id::RtHog, Id::CpuPinned, always),
+    edge(Id::NetSaturated, Id::NetDrops, always),
+    edge(Id::NetSaturated, Id::NetRetransmits, always),
+    edge(Id::CpuThrottled, Id::LockContention, same_culprit),
+    edge(Id::CpuThrottled, Id::CpuSingleThread, same_culprit),
+    edge(Id::CpuThrottled, Id::CpuUser, same_culprit),
+    edge(Id::CpuThrottled, Id::CpuSystem, same_culprit),
+    edge(Id::CpuThrottled, Id::ListenOverflow, same_culprit),
+    edge(Id::IoThrottled, Id::IoBlocked, always),
+    edge(Id::IoThrottled, Id::DiskLatency, disks_are_quiet),
+    edge(Id::IoThrottled, Id::WritebackStall, disks_are_quiet),
+    edge(Id::DiskSaturated, Id::DiskLatency, always),
+    edge(Id::DiskSaturated, Id::WritebackStall, always),
+    edge(Id::DiskSaturated, Id::IoBlocked, threads_get_on),
+    edge(Id::WritebackStall, Id::IoBlocked, threads_get_on),
+    edge(Id::DiskLatency, Id::WritebackStall, always),
+    edge(Id::RtHog, Id::CpuUser, always),
+    edge(Id::RtHog, Id::CpuSystem, always),
+    edge(Id::RtHog, Id::CpuSingleThread, always),
+    edge(Id::ShortLivedProcesses, Id::CpuSystem, storm_dominates),
+    edge(Id::ShortLivedProcesses, Id::CpuUser, storm_dominates),
+    edge(Id::ShortLivedProcesses, Id::CpuSingleThread, storm_dominates),
+    edge(Id::LockContention, Id::CpuSingleThread, same_culprit),
+    edge(Id::LockContention, Id::CpuSystem, same_culprit),
+    edge(Id::LockContention, Id::ListenOverflow, same_culprit),
+    edge(Id::PidExhaustion, Id::CpuSingleThread, same_culprit),
+    edge(Id::FdExhaustion, Id::CpuSingleThread, same_culprit),
+    edge(Id::FdExhaustion, Id::ListenOverflow, same_culprit),
+    edge(Id::CpuInterrupts, Id::CpuSystem, interrupts_dominate),
+    edge(Id::CpuInterrupts, Id::NetDrops, always),
+    edge(Id::Clocksource, Id::CpuSystem, always),
+    edge(Id::CpuUser, Id::ListenOverflow, same_culprit),
+    edge(Id::CpuSystem, Id::ListenOverflow, same_culprit),
+    edge(Id::CpuSingleThread, Id::ListenOverflow, same_culprit),
+    edge(Id::CpuSingleThread, Id::NetDrops, same_culprit),
+    edge(Id::CpuUser, Id::NetDrops, same_culprit),
+    edge(Id::ListenOverflow, Id::NetRetransmits, always),
+    edge(Id::NetDrops, Id::NetRetransmits, always),
+    edge(Id::ConntrackFull, Id::NetRetransmits, always),
+    edge(Id::Zombies, Id::PidExhaustion, zombies_fill_the_table),
 ];
 
 fn always(_: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
@@ -245,12 +246,12 @@ pub struct Judged {
     /// What it found.
     pub hit: Hit,
     /// Id of the finding that explains it.
-    pub explained_by: Option<&'static str>,
+    pub explained_by: Option<Id>,
 }
 
 /// Applies the edges.
 pub fn explain(facts: &Facts<'_>, hits: Vec<(&'static Rule, Hit)>) -> Vec<Judged> {
-    let explained: Vec<Option<&'static str>> = hits
+    let explained: Vec<Option<Id>> = hits
         .iter()
         .map(|(rule, effect)| {
             EDGES
@@ -289,7 +290,7 @@ mod tests {
         let mut left: Vec<&Edge> = EDGES.iter().collect();
         loop {
             let before = left.len();
-            let effects: Vec<&str> = left.iter().map(|edge| edge.effect).collect();
+            let effects: Vec<Id> = left.iter().map(|edge| edge.effect).collect();
             left.retain(|edge| effects.contains(&edge.cause));
             if left.len() == before {
                 break;

@@ -4,30 +4,44 @@ use crate::diagnose::advice::advice;
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::judge::confidence::word;
-use crate::diagnose::rule::Who;
+use crate::diagnose::judge::culprit::culprit;
+use crate::diagnose::judge::since::since;
 use crate::diagnose::rules::RULES;
-use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, LOAD_PER_CPU, MEMORY_PRESSURE, ONE_THREAD};
 use crate::diagnose::triage::load::{Answer, step};
+use crate::model::bottleneck::{BottleneckId, Resource};
 use crate::model::finding::{Finding, Severity};
-use crate::model::rates::PressureRates;
-use crate::model::reading::{Absence, Reading};
-use crate::model::report::{Culprit, CulpritKind, Since, Verdict};
+use crate::model::reading::Absence;
+use crate::model::report::{Since, Verdict};
 use crate::model::units::{human_count, percent};
 
 /// A finding that is less sure than this cannot be the verdict.
 const CONFIDENCE_MIN: f64 = 0.4;
 
-/// Chooses.
+/// What the findings amount to.
+enum Decision<'a> {
+    /// The inputs allow no answer.
+    Unknown(&'a Absence),
+    /// Nothing is short.
+    Healthy,
+    /// This finding, which no other explains.
+    Bottleneck(&'a Judged),
+}
+
+/// The verdict.
 pub fn choose(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
-    match winner(judged) {
-        Some(winner) => of_finding(facts, judged, winner),
+    match decide(facts, judged) {
+        Decision::Unknown(absence) => unknown(facts.rates.still, absence),
+        Decision::Healthy => healthy(facts, judged),
+        Decision::Bottleneck(winner) => of_finding(facts, judged, winner),
+    }
+}
+
+fn decide<'a>(facts: &Facts<'a>, judged: &'a [Judged]) -> Decision<'a> {
+    match (winner(judged), &facts.rates.cpu) {
+        (Some(winner), _) => Decision::Bottleneck(winner),
         // Without CPU time nothing can be called healthy.
-        None => facts
-            .rates
-            .cpu
-            .as_ref()
-            .err()
-            .map_or_else(|| healthy(facts, judged), |absence| unknown(facts.rates.still, absence)),
+        (None, Err(absence)) => Decision::Unknown(absence),
+        (None, Ok(_)) => Decision::Healthy,
     }
 }
 
@@ -54,11 +68,12 @@ fn order(judged: &Judged) -> (bool, f64, i64) {
 fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict {
     let hit = &winner.hit;
     Verdict {
-        bottleneck: winner.rule.id.to_owned(),
+        bottleneck: winner.rule.id,
+        resource: winner.rule.resource,
         severity: hit.severity,
         confidence_ratio: hit.confidence_ratio,
         confidence: word(hit.confidence_ratio).to_owned(),
-        since: since(facts, winner.rule.id),
+        since: since(facts, winner.rule.since, &hit.who),
         summary: hit.summary.clone(),
         cause_chain: chain(judged, winner.rule.id),
         culprit: culprit(facts, &hit.who, hit.why.clone()),
@@ -68,8 +83,8 @@ fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict 
 }
 
 /// From the cause along the findings that it explains, always the one that costs most.
-fn chain(judged: &[Judged], id: &'static str) -> Vec<String> {
-    let mut chain = vec![id.to_owned()];
+fn chain(judged: &[Judged], id: BottleneckId) -> Vec<BottleneckId> {
+    let mut chain = vec![id];
     let mut current = id;
     while let Some(next) = judged
         .iter()
@@ -77,7 +92,7 @@ fn chain(judged: &[Judged], id: &'static str) -> Vec<String> {
         .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
     {
         current = next.rule.id;
-        chain.push(current.to_owned());
+        chain.push(current);
     }
     chain
 }
@@ -120,11 +135,12 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
         .fold(0.0_f64, f64::max);
     let confidence_ratio = inputs.min(1.0 - doubt);
     Verdict {
-        bottleneck: "none".to_owned(),
+        bottleneck: BottleneckId::None,
+        resource: Resource::None,
         severity: Severity::Ok,
         confidence_ratio,
         confidence: word(confidence_ratio).to_owned(),
-        since: if earlier { Since::Earlier } else { Since::Sustained },
+        since: earlier.then_some(Since::Earlier),
         summary,
         cause_chain: Vec::new(),
         culprit: None,
@@ -135,11 +151,12 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
 
 fn unknown(still: bool, absence: &Absence) -> Verdict {
     Verdict {
-        bottleneck: "unknown".to_owned(),
+        bottleneck: BottleneckId::Unknown,
+        resource: Resource::None,
         severity: Severity::Warning,
         confidence_ratio: 0.2,
         confidence: word(0.2).to_owned(),
-        since: Since::JustNow,
+        since: None,
         summary: if still {
             "Cannot tell: no counter moved within the window, as in files that were copied from a machine."
                 .to_owned()
@@ -153,85 +170,6 @@ fn unknown(still: bool, absence: &Absence) -> Verdict {
     }
 }
 
-/// Since when, by the kernel's averages of what the finding is about.
-fn since(facts: &Facts<'_>, id: &str) -> Since {
-    let of = |pressure: &Reading<PressureRates>, limit: f64| {
-        pressure.as_ref().ok().map(|pressure| pressure.some_averages.map(|average| average >= limit))
-    };
-    let high = match id {
-        id if id.starts_with("memory") => {
-            of(&facts.rates.memory_pressure, facts.limit(&MEMORY_PRESSURE).warning)
-        }
-        id if id.starts_with("disk") || id.starts_with("io") => {
-            of(&facts.rates.io_pressure, facts.limit(&IO_PRESSURE).warning)
-        }
-        "cpu-single-thread" => None,
-        _ => of(&facts.rates.cpu_pressure, facts.limit(&CPU_PRESSURE).warning),
-    };
-    let load = facts.rates.load.as_ref().ok().map(|load| {
-        // One thread alone makes a load of one, however many CPUs there are.
-        let limit = if id == "cpu-single-thread" {
-            facts.limit(&ONE_THREAD).warning
-        } else {
-            facts.limit(&LOAD_PER_CPU).warning * facts.cpus
-        };
-        [load.one, load.five, load.fifteen].map(|average| average >= limit)
-    });
-    match high.or(load) {
-        Some([_, true, true]) => Since::Sustained,
-        Some([_, true, false]) => Since::Minutes,
-        _ => Since::JustNow,
-    }
-}
-
-/// Who it is, with all that is known of them.
-pub fn culprit(facts: &Facts<'_>, who: &Who, why: Option<String>) -> Option<Culprit> {
-    match who {
-        Who::Nobody => None,
-        Who::Process { pid, comm } => {
-            let known = facts.rates.process(*pid).filter(|process| process.comm.to_lossy() == *comm);
-            Some(Culprit {
-                kind: CulpritKind::Process,
-                pid: Some(*pid),
-                comm: comm.clone(),
-                cmdline: known.and_then(|process| process.command_line.clone()),
-                user: known.and_then(|process| process.user.clone()),
-                unit: known.and_then(|process| process.unit.clone()),
-                members_count: 1,
-                share_ratio: None,
-                why,
-            })
-        }
-        Who::Device(name) => Some(Culprit {
-            kind: CulpritKind::Device,
-            pid: None,
-            comm: name.clone(),
-            cmdline: None,
-            user: None,
-            unit: None,
-            members_count: 1,
-            share_ratio: None,
-            why,
-        }),
-        Who::Group(ranked) => {
-            let group = &facts.groups[ranked.group];
-            let lead = ranked.pid.and_then(|pid| facts.rates.process(pid));
-            let count = group.count();
-            Some(Culprit {
-                kind: if count > 1 { CulpritKind::Group } else { CulpritKind::Process },
-                pid: ranked.pid,
-                comm: group.comm.to_lossy(),
-                cmdline: lead.and_then(|process| process.command_line.clone()),
-                user: lead.and_then(|process| process.user.clone()),
-                unit: lead.and_then(|process| process.unit.clone()),
-                members_count: u32::try_from(count).unwrap_or(u32::MAX),
-                share_ratio: Some(ranked.share),
-                why,
-            })
-        }
-    }
-}
-
 /// The findings for the report: the verdict's first, then by importance, each with its advice filled in.
 pub fn findings(facts: &Facts<'_>, mut judged: Vec<Judged>, verdict: &Verdict) -> Vec<Finding> {
     judged.sort_by(|a, b| {
@@ -242,13 +180,14 @@ pub fn findings(facts: &Facts<'_>, mut judged: Vec<Judged>, verdict: &Verdict) -
     judged
         .into_iter()
         .map(|judged| Finding {
-            id: judged.rule.id.to_owned(),
+            id: judged.rule.id,
+            resource: judged.rule.resource,
             severity: judged.hit.severity,
             confidence_ratio: judged.hit.confidence_ratio,
             impact_ratio: judged.hit.impact_ratio.clamp(0.0, 1.0),
             advice: advice(facts, &judged),
             summary: judged.hit.summary,
-            explained_by: judged.explained_by.map(str::to_owned),
+            explained_by: judged.explained_by,
             evidence: judged.hit.evidence,
             against: judged.hit.against,
             suspects: judged.hit.suspects,

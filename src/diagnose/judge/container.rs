@@ -3,7 +3,7 @@
 //! `/proc` shows the node's load, CPU time, memory and disks to everybody, but only the container's processes. So
 //! what is told from it is labelled, and a finding about the node is less sure of who it is.
 
-use crate::diagnose::rule::{Hit, Who};
+use crate::diagnose::rule::{Hit, Scope, Who};
 use crate::model::finding::{Evidence, NotChecked, Step};
 use crate::model::rates::Rates;
 
@@ -20,30 +20,13 @@ const OF_NODE: [&str; 9] = [
     "/proc/net/softnet_stat",
 ];
 
-/// Rules that speak of the whole node.
-pub const NODE_RULES: &[&str] = &[
-    "cpu-user",
-    "cpu-system",
-    "cpu-interrupts",
-    "cpu-steal",
-    "cpu-thermal",
-    "memory-swap",
-    "memory-reclaim",
-    "disk-saturated",
-    "disk-latency",
-    "short-lived-processes",
-    "thp-compaction",
-    "numa-remote",
-    "kthread-hog",
-];
-
 /// Labels a finding.
-pub fn label_hit(rates: &Rates, id: &str, hit: &mut Hit) {
+pub fn label_hit(rates: &Rates, scope: Scope, hit: &mut Hit) {
     if rates.host.container.is_none() {
         return;
     }
     label_evidence(own_pressure(rates), &mut hit.evidence);
-    if NODE_RULES.contains(&id) {
+    if scope == Scope::Node {
         hit.summary = format!("On the node below this container: {}", hit.summary);
         if hit.who == Who::Nobody {
             hit.against.push(

@@ -7,8 +7,7 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::at_least_least;
-use crate::diagnose::judge::container::NODE_RULES;
-use crate::diagnose::rule::{Hit, Who};
+use crate::diagnose::rule::{Hit, Input, Rule, Scope, Who};
 use crate::diagnose::thresholds::MAIN_CAUSE;
 use crate::model::finding::NotChecked;
 use crate::model::units::human_count;
@@ -20,8 +19,8 @@ pub struct Rung {
     pub words: &'static str,
     /// What is left of the confidence: none where the input is there, or does not matter to this hit.
     pub left: fn(&Facts<'_>, &Hit) -> Option<f64>,
-    /// Ids of the rules that rest on it.
-    pub rules: &'static [&'static str],
+    /// The input.
+    pub input: Input,
     /// The line under "not checked"; none where another line tells it already.
     pub told: fn(&Facts<'_>) -> Option<NotChecked>,
 }
@@ -31,25 +30,25 @@ pub const RUNGS: &[Rung] = &[
     Rung {
         words: "no CPU time in /proc/stat",
         left: |facts, _| facts.cpu().is_none().then_some(0.7),
-        rules: &["disk-saturated", "disk-latency", "io-blocked", "memory-swap", "memory-reclaim", "rt-hog"],
+        input: Input::CpuTime,
         told: elsewhere,
     },
     Rung {
         words: "no PSI",
         left: |facts, _| facts.rates.cpu_pressure.is_err().then_some(0.75),
-        rules: &["cpu-user", "cpu-system", "short-lived-processes", "kthread-hog"],
+        input: Input::CpuPressure,
         told: elsewhere,
     },
     Rung {
         words: "no PSI",
         left: |facts, _| facts.rates.memory_pressure.is_err().then_some(0.75),
-        rules: &["memory-swap", "memory-reclaim", "memory-cgroup-limit", "thp-compaction"],
+        input: Input::MemoryPressure,
         told: elsewhere,
     },
     Rung {
         words: "no PSI",
         left: |facts, _| facts.rates.io_pressure.is_err().then_some(0.75),
-        rules: &["disk-latency", "disk-saturated", "io-throttled"],
+        input: Input::IoPressure,
         told: elsewhere,
     },
     Rung {
@@ -59,13 +58,13 @@ pub const RUNGS: &[Rung] = &[
             let stalls = [&rates.cpu_pressure, &rates.memory_pressure, &rates.io_pressure];
             stalls.iter().any(|reading| reading.is_err()).then_some(0.75)
         },
-        rules: &["external-wait"],
+        input: Input::AnyPressure,
         told: elsewhere,
     },
     Rung {
         words: "no schedstat: waiting for a CPU is not counted by thread",
         left: |facts, _| facts.no_schedstat().then_some(0.7),
-        rules: &["io-blocked", "lock-contention", "cpu-single-thread"],
+        input: Input::Schedstat,
         told: |facts| {
             facts.no_schedstat().then(|| {
                 line(
@@ -79,26 +78,26 @@ pub const RUNGS: &[Rung] = &[
     Rung {
         words: "neither PSI nor schedstat",
         left: |facts, _| facts.cpu_wait_known().is_none().then_some(0.85),
-        rules: &["cpu-user", "cpu-system"],
+        input: Input::CpuWait,
         told: elsewhere,
     },
     Rung {
         words: "without rights: whose I/O it is cannot be seen",
         left: |facts, hit| (facts.rates.io_denied_count > 0 && !is_named(facts, hit)).then_some(0.7),
-        rules: &["disk-saturated", "disk-latency", "writeback-stall", "io-throttled"],
+        input: Input::WhoseIo,
         told: elsewhere,
     },
     Rung {
         // Together with the counter that then does not agree, half of it.
         words: "without rights: what threads wait in cannot be seen",
         left: |facts, _| facts.rates.wait_channels_hidden.then_some(0.6),
-        rules: &["io-blocked", "lock-contention", "writeback-stall"],
+        input: Input::WaitChannels,
         told: elsewhere,
     },
     Rung {
         words: "no I/O by process",
         left: |facts, _| facts.no_io_accounting().then_some(0.6),
-        rules: &["disk-saturated", "disk-latency", "writeback-stall", "memory-reclaim"],
+        input: Input::IoAccounting,
         told: |facts| {
             facts.no_io_accounting().then(|| {
                 line(
@@ -112,35 +111,19 @@ pub const RUNGS: &[Rung] = &[
     Rung {
         words: "processes are hidden",
         left: |facts, _| facts.hidden().map(|hidden| (1.0 - hidden.busy_share.unwrap_or(0.3)).max(0.5)),
-        rules: &[
-            "cpu-user",
-            "cpu-system",
-            "cpu-single-thread",
-            "memory-swap",
-            "memory-reclaim",
-            "disk-saturated",
-            "disk-latency",
-            "io-blocked",
-            "lock-contention",
-            "rt-hog",
-            "cpu-pinned",
-            "thp-compaction",
-            "external-wait",
-            "zombies",
-            "fd-exhaustion",
-        ],
+        input: Input::AllProcesses,
         told: |facts| facts.hidden().map(|hidden| hidden.told(facts.rates.host.copied)),
     },
     Rung {
         words: "inside a container only its own processes are seen",
         left: |facts, _| facts.rates.host.container.is_some().then_some(0.7),
-        rules: NODE_RULES,
+        input: Input::Node,
         told: elsewhere,
     },
     Rung {
         words: "control groups of version 1",
         left: |facts, _| facts.first_version_groups().then_some(0.8),
-        rules: &["memory-cgroup-limit", "io-throttled"],
+        input: Input::UnifiedGroups,
         told: |facts| {
             facts.first_version_groups().then(|| {
                 line(
@@ -154,7 +137,7 @@ pub const RUNGS: &[Rung] = &[
     Rung {
         words: "the kernel does not count refaults",
         left: |facts, _| facts.no_refaults().then_some(0.87),
-        rules: &["memory-reclaim", "disk-saturated", "disk-latency"],
+        input: Input::Refaults,
         told: |facts| {
             facts.no_refaults().then(|| {
                 line(
@@ -169,7 +152,7 @@ pub const RUNGS: &[Rung] = &[
         // Where no control group names the victim either, the counter stands alone as well.
         words: "the kernel log cannot be read",
         left: |facts, _| facts.rates.limits.kernel_log.is_err().then_some(0.87),
-        rules: &["memory-oom"],
+        input: Input::KernelLog,
         told: |facts| {
             let lacks = |paging: &crate::model::rates::PagingRates| paging.oom_kills_count.is_none();
             facts.paging().is_some_and(lacks).then(|| {
@@ -184,7 +167,7 @@ pub const RUNGS: &[Rung] = &[
     Rung {
         words: "hard interrupts are not timed",
         left: |facts, _| facts.irq_hidden().then_some(0.6),
-        rules: &["cpu-interrupts"],
+        input: Input::InterruptTime,
         told: |facts| {
             facts.irq_hidden().then(|| {
                 line(
@@ -198,10 +181,12 @@ pub const RUNGS: &[Rung] = &[
 ];
 
 /// Lowers the confidence of a hit by every rung that applies to its rule, and says so.
-pub fn weigh(facts: &Facts<'_>, id: &str, hit: &mut Hit) {
+pub fn weigh(facts: &Facts<'_>, rule: &Rule, hit: &mut Hit) {
     let missing: Vec<(&str, f64)> = RUNGS
         .iter()
-        .filter(|rung| rung.rules.contains(&id))
+        .filter(|rung| {
+            rule.inputs.contains(&rung.input) || (rung.input == Input::Node && rule.scope == Scope::Node)
+        })
         .filter_map(|rung| Some((rung.words, (rung.left)(facts, hit).filter(|left| *left < 0.995)?)))
         .collect();
     if missing.is_empty() {

@@ -5,5 +5,7 @@ pub mod causes;
 pub mod choose;
 pub mod confidence;
 pub mod container;
+pub mod culprit;
 pub mod missing_inputs;
 pub mod not_checked;
+pub mod since;

@@ -4,11 +4,21 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, change, confirm};
+use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "clocksource",
+    id: BottleneckId::Clocksource,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("clock source"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Own,
+    inputs: &[],
     title: "the time is read from a slow clock",
     symptom: "The CPU's own counter is not used as the clock: programs that ask for the time often spend theirs \
               in the kernel.",

@@ -4,13 +4,22 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::CONNTRACK;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "conntrack-full",
+    id: BottleneckId::ConntrackFull,
+    resource: Resource::Network,
+    lane: Lane::LimitsAndErrors("connection table"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "the connection tracking table is full",
     symptom: "The packet filter follows every connection in a table; when it is full, new ones are dropped.",
     false_positives: &["The limit is that of the box, the count that of one network namespace."],
@@ -53,10 +62,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Ok(net) = &facts.rates.net else { return Outcome::Clear };
-    let Some((count, max)) = net.conntrack_count.zip(net.conntrack_max).filter(|(_, max)| *max > 0) else {
-        return Outcome::Clear;
-    };
+    let Some((count, max)) = facts.conntrack_entries() else { return Outcome::Clear };
     let share = count as f64 / max as f64;
     let dropped = facts.net("conntrack.dropped").unwrap_or(0.0);
     if share < facts.limit(&CONNTRACK).warning && dropped <= 0.0 {

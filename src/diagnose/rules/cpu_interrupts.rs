@@ -8,14 +8,24 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::InterfaceRates;
 use crate::model::units::{human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "cpu-interrupts",
+    id: BottleneckId::CpuInterrupts,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("interrupts"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Node,
+    inputs: &[Input::InterruptTime],
     title: "the CPUs are busy with interrupts",
     symptom: "Interrupt handlers and softirqs take a large part of the CPU time, often all of one CPU.",
     false_positives: &[

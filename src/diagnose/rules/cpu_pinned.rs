@@ -6,8 +6,11 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{PINNED_BUSY, PINNED_DELAY, PINNED_IDLE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
 use crate::model::units::{human_count, percent};
@@ -15,7 +18,14 @@ use std::collections::BTreeSet;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "cpu-pinned",
+    id: BottleneckId::CpuPinned,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("pinned threads"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Own,
+    inputs: &[Input::AllProcesses],
     title: "threads are bound to a busy CPU",
     symptom: "Threads may use only some of the CPUs and queue there while the others idle.",
     false_positives: &[

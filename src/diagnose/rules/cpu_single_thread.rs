@@ -7,15 +7,25 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "cpu-single-thread",
+    id: BottleneckId::CpuSingleThread,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("one thread"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::OneThread,
+    scope: Scope::Own,
+    inputs: &[Input::Schedstat, Input::AllProcesses],
     title: "one thread is the limit",
     symptom: "One thread uses a whole CPU all the time while other CPUs idle: more CPUs would not help it, \
               only a faster one or more threads would.",

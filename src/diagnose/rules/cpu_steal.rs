@@ -8,13 +8,23 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::{human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "cpu-steal",
+    id: BottleneckId::CpuSteal,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("steal"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Node,
+    inputs: &[],
     title: "the hypervisor takes CPU time away",
     symptom: "The guest is ready to run, but its virtual CPUs wait for real ones.",
     false_positives: &[

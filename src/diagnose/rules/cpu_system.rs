@@ -7,13 +7,23 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::{human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "cpu-system",
+    id: BottleneckId::CpuSystem,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("system"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::Syscalls),
+    since: Since::CpuPressure,
+    scope: Scope::Node,
+    inputs: &[Input::CpuPressure, Input::CpuWait, Input::AllProcesses],
     title: "the CPUs are busy with kernel code",
     symptom: "A large part of the CPU time goes to system calls, page faults or other kernel work that \
               programs ask for.",

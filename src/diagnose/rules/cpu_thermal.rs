@@ -6,13 +6,23 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::HEAT;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "cpu-thermal",
+    id: BottleneckId::CpuThermal,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("heat"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Node,
+    inputs: &[],
     title: "the CPUs are slowed down for heat",
     symptom: "The processor lowers its clock to cool down: everything takes longer, and no program is to blame.",
     false_positives: &["A short peak under a heavy load that the cooling then takes away."],

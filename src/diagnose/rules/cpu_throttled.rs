@@ -5,14 +5,24 @@
 
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{NotChecked, Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::{human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "cpu-throttled",
+    id: BottleneckId::CpuThrottled,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("CPU quota"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Own,
+    inputs: &[],
     title: "a CPU quota holds threads back",
     symptom: "A control group (service, container, pod) may use only a part of the CPUs and wants more: its \
               threads stand still for the rest of each period although CPUs are free.",

@@ -7,13 +7,23 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::{human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "cpu-user",
+    id: BottleneckId::CpuUser,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("user"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Node,
+    inputs: &[Input::CpuPressure, Input::CpuWait, Input::AllProcesses],
     title: "the CPUs are busy with user code",
     symptom: "Nearly all CPU time goes to programs' own code, and more threads want a CPU than there are.",
     false_positives: &[

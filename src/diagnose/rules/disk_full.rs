@@ -5,14 +5,23 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
-use crate::model::limits::{Mount, Room};
+use crate::model::limits::Room;
 use crate::model::units::{human_bytes, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "disk-full",
+    id: BottleneckId::DiskFull,
+    resource: Resource::Io,
+    lane: Lane::LimitsAndErrors("full file system"),
+    sort: Sort::Io,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "a file system is full",
     symptom: "Writes fail because a file system has no room left.",
     false_positives: &[
@@ -45,28 +54,15 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Smaller file systems hold locks and sockets, not data.
-const SIZE_MIN_BYTES: u64 = 8 << 20;
-
 fn check(facts: &Facts<'_>) -> Outcome {
-    let mounts = match &facts.rates.limits.mounts {
-        Ok(mounts) => mounts,
-        Err(absence) => {
-            return Outcome::Unknown(NotChecked {
-                what: "room in file systems".into(),
-                reason: absence.to_string(),
-                unlock: None,
-            });
-        }
-    };
-    let used = |mount: &Mount| {
-        mount.room.as_ref().ok().filter(|room| room.total_bytes >= SIZE_MIN_BYTES)?.used_ratio()
-    };
-    let fullest = mounts
-        .iter()
-        .filter_map(|mount| Some((mount, used(mount)?)))
-        .filter(|(_, used)| *used >= facts.limit(&DISK_USED).warning)
-        .max_by(|a, b| a.1.total_cmp(&b.1));
+    if let Err(absence) = &facts.rates.limits.mounts {
+        return Outcome::Unknown(NotChecked {
+            what: "room in file systems".into(),
+            reason: absence.to_string(),
+            unlock: None,
+        });
+    }
+    let fullest = facts.fullest_mount().filter(|(_, used)| *used >= facts.limit(&DISK_USED).warning);
     let Some((mount, used)) = fullest else { return Outcome::Clear };
     let Ok(Room { available_bytes, total_bytes, .. }) = mount.room else { return Outcome::Clear };
     let critical = facts.limit(&DISK_USED).critical.is_some_and(|limit| used >= limit)

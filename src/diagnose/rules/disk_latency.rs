@@ -7,16 +7,33 @@ use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, advise, confirm, look, trace};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
 };
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::DiskRates;
 use crate::model::units::human_seconds;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "disk-latency",
+    id: BottleneckId::DiskLatency,
+    resource: Resource::Io,
+    lane: Lane::SwapOrDisk("slow disk"),
+    sort: Sort::Io,
+    profile: Some(ProfileMode::Waits),
+    since: Since::IoPressure,
+    scope: Scope::Node,
+    inputs: &[
+        Input::CpuTime,
+        Input::IoPressure,
+        Input::WhoseIo,
+        Input::IoAccounting,
+        Input::AllProcesses,
+        Input::Refaults,
+    ],
     title: "a disk answers slowly",
     symptom: "Each request takes long although hardly any wait in the queue: the device, its path or its \
               provider is slow.",

@@ -8,16 +8,33 @@ use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
 };
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::DiskRates;
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "disk-saturated",
+    id: BottleneckId::DiskSaturated,
+    resource: Resource::Io,
+    lane: Lane::SwapOrDisk("disk"),
+    sort: Sort::Io,
+    profile: Some(ProfileMode::Waits),
+    since: Since::IoPressure,
+    scope: Scope::Node,
+    inputs: &[
+        Input::CpuTime,
+        Input::IoPressure,
+        Input::WhoseIo,
+        Input::IoAccounting,
+        Input::AllProcesses,
+        Input::Refaults,
+    ],
     title: "a disk is at its limit",
     symptom: "A disk has work all the time, requests queue for it, and each takes long because of the queue.",
     false_positives: &[

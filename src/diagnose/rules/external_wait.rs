@@ -7,13 +7,23 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::label;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::PeerWait;
+use crate::model::profile::ProfileMode;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "external-wait",
+    id: BottleneckId::ExternalWait,
+    resource: Resource::Network,
+    lane: Lane::LimitsAndErrors("waiting for another host"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::Waits),
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[Input::AnyPressure, Input::AllProcesses],
     title: "a service waits for the answers of another",
     symptom: "Nothing of this box is short; the threads of a service sleep until a database, a name server or another \
               service answers.",

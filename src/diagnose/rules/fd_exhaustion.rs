@@ -5,14 +5,23 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::OpenFiles;
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "fd-exhaustion",
+    id: BottleneckId::FdExhaustion,
+    resource: Resource::Limits,
+    lane: Lane::LimitsAndErrors("open files"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[Input::AllProcesses],
     title: "open files are used up",
     symptom: "A process holds as many files and sockets as it may, or the system does: opening and accepting \
               fail.",
@@ -51,9 +60,6 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let limits = &facts.rates.limits;
-    let tables = limits.tables;
-    let system =
-        tables.files_count.zip(tables.files_max).map(|(count, max)| count as f64 / max.max(1) as f64);
     let share = |files: &OpenFiles| files.limit.map(|limit| files.count as f64 / limit.max(1) as f64);
     let worst = limits
         .open_files
@@ -62,7 +68,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .filter(|(_, share)| *share >= facts.limit(&PROCESS_FILES).warning)
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    if let Some(system) = system.filter(|system| *system >= facts.limit(&SYSTEM_FILES).warning) {
+    if let Some(system) =
+        facts.system_files_ratio().filter(|system| *system >= facts.limit(&SYSTEM_FILES).warning)
+    {
         let most = limits.open_files.iter().max_by_key(|files| files.count);
         let top = most.and_then(|files| facts.most_among(&[files.pid], |_| 1.0));
         let critical = at(system, facts.limit(&SYSTEM_FILES).critical);

@@ -5,6 +5,8 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
 use crate::model::reading::AbsenceKind;
@@ -12,7 +14,14 @@ use crate::model::units::human_seconds;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "hw-error",
+    id: BottleneckId::HwError,
+    resource: Resource::Hardware,
+    lane: Lane::LimitsAndErrors("hardware error"),
+    sort: Sort::Io,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "the hardware reports errors",
     symptom: "A disk, a link or a memory module fails: the kernel repeats requests, and all that use it wait.",
     false_positives: &[

@@ -4,13 +4,22 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::INODES_USED;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "inodes-full",
+    id: BottleneckId::InodesFull,
+    resource: Resource::Io,
+    lane: Lane::LimitsAndErrors("no free inode"),
+    sort: Sort::Io,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "a file system has no inodes left",
     symptom: "New files cannot be made although there is room: there are too many small ones.",
     false_positives: &["File systems without a fixed number of inodes."],
@@ -37,12 +46,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Ok(mounts) = &facts.rates.limits.mounts else { return Outcome::Clear };
-    let fullest = mounts
-        .iter()
-        .filter_map(|mount| Some((mount, mount.room.as_ref().ok()?.inodes_used_ratio()?)))
-        .filter(|(_, used)| *used >= facts.limit(&INODES_USED).warning)
-        .max_by(|a, b| a.1.total_cmp(&b.1));
+    let fullest =
+        facts.most_inodes_used_mount().filter(|(_, used)| *used >= facts.limit(&INODES_USED).warning);
     let Some((mount, used)) = fullest else { return Outcome::Clear };
     let critical = facts.limit(&INODES_USED).critical.is_some_and(|limit| used >= limit);
     let top = facts.most_among(&mount.writers, |process| process.cpu_ratio());

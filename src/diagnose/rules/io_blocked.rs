@@ -9,8 +9,11 @@ use crate::diagnose::evidence::facts::{Facts, plain, reason};
 use crate::diagnose::evidence::groups::{Ranked, label, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::{DiskRates, ThreadRates};
 use crate::model::task::State;
 use crate::model::units::{human_count, human_seconds};
@@ -19,7 +22,14 @@ use std::collections::HashMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "io-blocked",
+    id: BottleneckId::IoBlocked,
+    resource: Resource::Io,
+    lane: Lane::SwapOrDisk("blocked"),
+    sort: Sort::Wait,
+    profile: Some(ProfileMode::Waits),
+    since: Since::IoPressure,
+    scope: Scope::Own,
+    inputs: &[Input::CpuTime, Input::Schedstat, Input::WaitChannels, Input::AllProcesses],
     title: "threads hang in uninterruptible sleep",
     symptom: "Threads wait for I/O that does not come back, while the disks have little to do. They raise \
               the load average and cannot be killed.",

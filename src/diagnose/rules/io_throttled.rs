@@ -6,14 +6,24 @@
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::{human_bytes, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "io-throttled",
+    id: BottleneckId::IoThrottled,
+    resource: Resource::Io,
+    lane: Lane::SwapOrDisk("I/O limit"),
+    sort: Sort::Io,
+    profile: Some(ProfileMode::Waits),
+    since: Since::IoPressure,
+    scope: Scope::Own,
+    inputs: &[Input::IoPressure, Input::WhoseIo, Input::UnifiedGroups],
     title: "an I/O limit holds threads back",
     symptom: "A control group may read or write only so much a second and wants more: its threads wait while \
               the disk is nearly idle.",

@@ -9,14 +9,24 @@ use crate::diagnose::evidence::groups::{Ranked, rank};
 use crate::diagnose::evidence::kernel_work::{KernelWork, Served};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look, trace};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::ProcessRates;
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "kthread-hog",
+    id: BottleneckId::KthreadHog,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("kernel threads"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Node,
+    inputs: &[Input::CpuPressure],
     title: "a kernel thread takes a CPU",
     symptom: "A worker of the kernel uses most of a CPU on behalf of memory, disks, packets, a setting or a driver.",
     false_positives: &[

@@ -5,14 +5,23 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;
 use crate::model::units::{human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "listen-overflow",
+    id: BottleneckId::ListenOverflow,
+    resource: Resource::Network,
+    lane: Lane::LimitsAndErrors("full accept queue"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "a server does not accept its connections",
     symptom: "Clients connect faster than a server accepts: its queue is full, and the kernel drops what comes.",
     false_positives: &["One overflow at the start of a server."],

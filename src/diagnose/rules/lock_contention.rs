@@ -10,8 +10,11 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::{ProcessRates, ThreadRates};
 use crate::model::task::{Pid, State};
 use crate::model::units::{human_count, percent};
@@ -20,7 +23,14 @@ use std::collections::BTreeMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "lock-contention",
+    id: BottleneckId::LockContention,
+    resource: Resource::Cpu,
+    lane: Lane::LimitsAndErrors("lock"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::Waits),
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[Input::Schedstat, Input::WaitChannels, Input::AllProcesses],
     title: "threads queue for a lock",
     symptom: "Several threads of a process want to work, but only one can at a time: the others wait for its \
               lock while CPUs idle.",

@@ -6,17 +6,26 @@
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
     CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, IO_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE,
 };
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::{human_bytes, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "memory-cgroup-limit",
+    id: BottleneckId::MemoryCgroupLimit,
+    resource: Resource::Memory,
+    lane: Lane::SwapOrDisk("memory limit of a group"),
+    sort: Sort::Memory,
+    profile: None,
+    since: Since::MemoryPressure,
+    scope: Scope::Own,
+    inputs: &[Input::MemoryPressure, Input::UnifiedGroups],
     title: "a control group is at its memory limit",
     symptom: "A service, container or pod has used up its own memory limit: it reclaims or swaps all the time \
               although the box has memory to spare.",

@@ -7,7 +7,9 @@
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::OOM_KILLS;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::KernelMessage;
 use crate::model::task::Pid;
@@ -15,7 +17,14 @@ use crate::model::units::{human_bytes, human_seconds};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "memory-oom",
+    id: BottleneckId::MemoryOom,
+    resource: Resource::Memory,
+    lane: Lane::LimitsAndErrors("OOM kill"),
+    sort: Sort::Memory,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[Input::KernelLog],
     title: "processes are killed for want of memory",
     symptom: "The kernel kills processes because the box, or a control group, has no memory left.",
     false_positives: &["A kill of long ago: it is listed, and is not the verdict."],

@@ -9,17 +9,32 @@ use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::evidence::memory_blame::{Blame, Demand};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
     ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, IO_PRESSURE, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE, REFAULTS_MIN,
 };
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::rates::{PagingRates, ProcessRates};
 use crate::model::units::{human_bytes, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "memory-reclaim",
+    id: BottleneckId::MemoryReclaim,
+    resource: Resource::Memory,
+    lane: Lane::SwapOrDisk("reclaim"),
+    sort: Sort::Memory,
+    profile: None,
+    since: Since::MemoryPressure,
+    scope: Scope::Node,
+    inputs: &[
+        Input::CpuTime,
+        Input::MemoryPressure,
+        Input::IoAccounting,
+        Input::AllProcesses,
+        Input::Refaults,
+    ],
     title: "memory is short: threads wait while the kernel frees some",
     symptom: "Threads that want memory must first free some, or files are read from disk again that were in \
               memory a moment ago.",

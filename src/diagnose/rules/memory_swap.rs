@@ -8,13 +8,23 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::{human_bytes, human_count};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "memory-swap",
+    id: BottleneckId::MemorySwap,
+    resource: Resource::Memory,
+    lane: Lane::SwapOrDisk("swap"),
+    sort: Sort::Memory,
+    profile: Some(ProfileMode::Waits),
+    since: Since::MemoryPressure,
+    scope: Scope::Node,
+    inputs: &[Input::CpuTime, Input::MemoryPressure, Input::AllProcesses],
     title: "memory is short: the box swaps",
     symptom: "More memory is in use than there is; pages go to swap and are read back, and whoever touches \
               them waits for a disk.",

@@ -4,6 +4,7 @@
 //! knows no other rule. What a finding explains is in [`crate::diagnose::judge::causes`].
 
 use crate::diagnose::rule::Rule;
+use crate::model::bottleneck::BottleneckId;
 
 pub mod clocksource;
 pub mod conntrack_full;
@@ -87,6 +88,6 @@ pub const RULES: &[&Rule] = &[
 ];
 
 /// The rule with this id.
-pub fn by_id(id: &str) -> Option<&'static Rule> {
+pub fn by_id(id: BottleneckId) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)
 }

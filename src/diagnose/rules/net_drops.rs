@@ -5,13 +5,22 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PACKET_DROPS;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::human_count;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "net-drops",
+    id: BottleneckId::NetDrops,
+    resource: Resource::Network,
+    lane: Lane::LimitsAndErrors("dropped packets"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "packets are dropped inside the box",
     symptom: "Packets reach the box and are thrown away: the receiving program reads too slowly, or a CPU \
               does not keep up.",

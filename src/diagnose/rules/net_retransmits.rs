@@ -6,14 +6,23 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::{human_count, percent};
 use std::collections::BTreeMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "net-retransmits",
+    id: BottleneckId::NetRetransmits,
+    resource: Resource::Network,
+    lane: Lane::LimitsAndErrors("retransmits"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "TCP sends much twice: packets get lost",
     symptom: "Packets are lost between here and a peer; each loss costs a connection at least a round trip.",
     false_positives: &[

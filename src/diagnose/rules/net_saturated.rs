@@ -6,7 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::Socket;
 use crate::model::rates::InterfaceRates;
@@ -15,7 +17,14 @@ use crate::model::units::{human_bytes, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "net-saturated",
+    id: BottleneckId::NetSaturated,
+    resource: Resource::Network,
+    lane: Lane::LimitsAndErrors("full link"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "a network link is full",
     symptom: "A link carries all that it can: answers leave late and packets queue or get lost, however idle the box \
               is otherwise.",

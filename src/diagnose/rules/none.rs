@@ -1,11 +1,20 @@
 //! Healthy: nothing is short, or what looks alarming is harmless.
 
 use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::rule::{Outcome, Rule, confirm};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 
 /// The rule. It never hits: it is the verdict when no other does.
 pub const RULE: Rule = Rule {
-    id: "none",
+    id: BottleneckId::None,
+    resource: Resource::None,
+    lane: Lane::Nowhere,
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "healthy: nobody waits for anything that is short",
     symptom: "No resource of the box makes its threads wait. If a service is slow all the same, it waits for \
               something outside of the box or sleeps by its own decision.",

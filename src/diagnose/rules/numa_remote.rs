@@ -7,13 +7,23 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::{human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "numa-remote",
+    id: BottleneckId::NumaRemote,
+    resource: Resource::Memory,
+    lane: Lane::UserOrSystem("remote memory"),
+    sort: Sort::Memory,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::Unmeasured,
+    scope: Scope::Node,
+    inputs: &[],
     title: "memory comes from the wrong node",
     symptom: "One memory node of the machine is full while others have room: programs get memory that their CPUs \
               reach slowly, or the full node is reclaimed although the box has memory left.",

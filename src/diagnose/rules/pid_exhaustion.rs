@@ -6,13 +6,22 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "pid-exhaustion",
+    id: BottleneckId::PidExhaustion,
+    resource: Resource::Limits,
+    lane: Lane::LimitsAndErrors("processes"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "no more processes can be started",
     symptom: "A service has as many processes and threads as it may have, or the system does: fork and clone \
               fail.",
@@ -94,12 +103,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             )
         });
     }
-    let tables = facts.rates.limits.tables;
-    let limit = tables.pid_max.into_iter().chain(tables.threads_max).min();
-    let threads = facts.rates.load.as_ref().ok().map(|load| load.threads_count);
-    let Some(share) = threads.zip(limit).map(|(threads, limit)| threads as f64 / limit.max(1) as f64) else {
-        return Outcome::Clear;
-    };
+    let Some(share) = facts.system_threads_ratio() else { return Outcome::Clear };
     if share < facts.limit(&SYSTEM_THREADS).warning {
         return Outcome::Clear;
     }

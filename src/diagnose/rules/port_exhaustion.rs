@@ -5,13 +5,22 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PORTS;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "port-exhaustion",
+    id: BottleneckId::PortExhaustion,
+    resource: Resource::Network,
+    lane: Lane::LimitsAndErrors("local ports"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[],
     title: "local ports are used up",
     symptom: "Every outgoing connection needs a local port of its own for its destination, and they are all taken.",
     false_positives: &["Many connections to different destinations: each has the whole range."],

@@ -5,13 +5,23 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::REALTIME_CPU;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::percent;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "rt-hog",
+    id: BottleneckId::RtHog,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("real-time thread"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Own,
+    inputs: &[Input::CpuTime, Input::AllProcesses],
     title: "a real-time thread takes a CPU",
     symptom: "A thread with real-time priority never sleeps: ordinary threads on its CPU stand still.",
     false_positives: &["A real-time thread that runs shortly and often."],

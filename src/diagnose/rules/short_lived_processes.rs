@@ -8,8 +8,11 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
 use crate::model::units::{human_count, human_seconds, percent};
@@ -17,7 +20,14 @@ use std::collections::HashMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "short-lived-processes",
+    id: BottleneckId::ShortLivedProcesses,
+    resource: Resource::Cpu,
+    lane: Lane::UserOrSystem("short-lived processes"),
+    sort: Sort::Cpu,
+    profile: Some(ProfileMode::OnCpu),
+    since: Since::CpuPressure,
+    scope: Scope::Node,
+    inputs: &[Input::CpuPressure],
     title: "a storm of short-lived processes",
     symptom: "Many processes a second are started and end at once; starting them costs more than what they \
               do, and no process list shows them.",

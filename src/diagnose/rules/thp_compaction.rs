@@ -7,15 +7,24 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
     COMPACTION_STALLS, COMPACTION_THREADS, CPU_SYSTEM, MAIN_CAUSE, MEMORY_PRESSURE,
 };
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::units::{human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "thp-compaction",
+    id: BottleneckId::ThpCompaction,
+    resource: Resource::Memory,
+    lane: Lane::SwapOrDisk("compaction"),
+    sort: Sort::Memory,
+    profile: None,
+    since: Since::MemoryPressure,
+    scope: Scope::Node,
+    inputs: &[Input::MemoryPressure, Input::AllProcesses],
     title: "threads wait for large pages",
     symptom: "Memory is in pieces; threads that ask for large pages stand still until enough of it has been moved \
               together, and the kernel takes the CPUs for that.",

@@ -8,14 +8,24 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::profile::ProfileMode;
 use crate::model::units::{human_bytes, human_count};
 use crate::model::wait::WaitReason;
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "writeback-stall",
+    id: BottleneckId::WritebackStall,
+    resource: Resource::Io,
+    lane: Lane::SwapOrDisk("writeback"),
+    sort: Sort::Io,
+    profile: Some(ProfileMode::Waits),
+    since: Since::IoPressure,
+    scope: Scope::Own,
+    inputs: &[Input::WhoseIo, Input::WaitChannels, Input::IoAccounting],
     title: "writers wait for dirty memory to be written back",
     symptom: "Programs write faster than the disk takes it; when too much is dirty, the kernel makes them wait.",
     false_positives: &["Much dirty memory with nobody waiting: the kernel writes it in its own time."],

@@ -5,12 +5,21 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::ZOMBIES;
+use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 
 /// The rule.
 pub const RULE: Rule = Rule {
-    id: "zombies",
+    id: BottleneckId::Zombies,
+    resource: Resource::Limits,
+    lane: Lane::LimitsAndErrors("zombies"),
+    sort: Sort::Cpu,
+    profile: None,
+    since: Since::Unmeasured,
+    scope: Scope::Own,
+    inputs: &[Input::AllProcesses],
     title: "a process does not wait for its children",
     symptom: "Ended processes stay in the table because their parent never asks for their exit code.",
     false_positives: &["A child that is a zombie for a moment before its parent gets to it."],

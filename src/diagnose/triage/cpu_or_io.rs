@@ -5,23 +5,14 @@ use crate::diagnose::thresholds::{
     CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, DISK_QUEUE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE,
     UNINTERRUPTIBLE,
 };
+use crate::diagnose::triage::Short;
 use crate::diagnose::triage::load::Answer as Load;
 use crate::model::finding::{Step, StepId};
+use crate::model::report::Verdict;
 use crate::model::units::{human_count, percent};
 
-/// The step, and which branches follow.
-#[derive(Debug, Clone)]
-pub struct Branches {
-    /// The step.
-    pub step: Step,
-    /// The CPUs are short.
-    pub cpu: bool,
-    /// I/O, memory's included, is short.
-    pub io: bool,
-}
-
 /// Decides.
-pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
+pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
     let cpu = facts.cpu();
     let busy = cpu.map_or(0.0, |cpu| cpu.busy_ratio());
     let iowait = cpu.map_or(0.0, |cpu| cpu.iowait_ratio);
@@ -48,6 +39,13 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         (false, false) if load == Load::Queueing => "neither: a limit or a lock",
         (false, false) => "neither",
     };
+    let brief = match (cpu_short, io_short) {
+        (false, false) if !known => "CPU and I/O unknown",
+        (true, true) => "CPU and I/O",
+        (true, false) => "CPU, not I/O",
+        (false, true) => "I/O, not CPU",
+        (false, false) => "neither CPU nor I/O",
+    };
     let summary = format!(
         "{}, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
          memory {}, and {} threads are blocked on I/O",
@@ -67,6 +65,7 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         step: StepId::CpuOrIo,
         question: "Do threads wait for the CPUs or for I/O?".to_owned(),
         answer: answer.to_owned(),
+        brief: brief.to_owned(),
         summary,
         evidence: vec![
             facts.evidence(&CPU_BUSY, cpu.map(|cpu| cpu.busy_ratio()), "/proc/stat"),
@@ -86,5 +85,25 @@ pub fn step(facts: &Facts<'_>, load: Load) -> Branches {
         ],
         next: None,
     };
-    Branches { step, cpu: cpu_short, io: io_short }
+    (step, Short { cpu: cpu_short, io: io_short })
+}
+
+/// Says where the triage goes on when what step 2 measured does not lead there.
+pub fn lead_on(step: &mut Step, short: Short, next: Option<StepId>, verdict: &Verdict) {
+    if !verdict.bottleneck.is_bottleneck() {
+        return;
+    }
+    let clear = match (short.cpu, short.io) {
+        (false, false) => "Neither the CPUs nor I/O are short",
+        (true, false) => "I/O is not short",
+        (false, true) => "The CPUs are not short",
+        (true, true) => return,
+    };
+    let found = match next {
+        Some(StepId::UserOrSystem) if !short.cpu => "the CPU time of single threads and groups",
+        Some(StepId::SwapOrDisk) if !short.io => "memory and disks",
+        Some(StepId::LimitsAndErrors) => "limits, locks and errors",
+        _ => return,
+    };
+    step.summary = format!("{}. {clear}; what slows the box was found among {found}.", step.summary);
 }

@@ -39,6 +39,10 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
         Answer::Queueing => "queueing",
         Answer::Earlier => "earlier",
     };
+    let brief = match answer {
+        Answer::Earlier => "load high earlier".to_owned(),
+        _ => format!("load {} per CPU", human_count(now)),
+    };
     let averages = load.map_or_else(
         || "the load averages cannot be read".to_owned(),
         |load| format!("load {:.2} {:.2} {:.2} on {:.0} CPUs", load.one, load.five, load.fifteen, facts.cpus),
@@ -57,6 +61,7 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
         step: StepId::LoadAverage,
         question: "Is more work waiting than the CPUs can take?".to_owned(),
         answer: word.to_owned(),
+        brief,
         summary,
         evidence: vec![
             facts.evidence(&LOAD_PER_CPU, Some(now), "/proc/PID/task/TID/stat states R and D"),

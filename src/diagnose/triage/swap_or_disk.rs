@@ -26,6 +26,16 @@ pub fn step(facts: &Facts<'_>) -> Step {
         () if facts.io_waiters_mean() >= facts.limit(&UNINTERRUPTIBLE).warning => "neither: blocked",
         () => "neither",
     };
+    let brief = match (answer, used) {
+        ("disk", Some(disk)) => format!("disk {} busy {}", disk.name, percent(disk.utilization_ratio)),
+        ("swap", _) => format!(
+            "swap {} pages/s",
+            human_count(swap_in.unwrap_or_default() + swap_out.unwrap_or_default())
+        ),
+        ("page cache", _) => "page cache too small".to_owned(),
+        ("neither: blocked", _) => "blocked threads".to_owned(),
+        _ => "neither swap nor disk".to_owned(),
+    };
     let disk = busiest.map_or_else(
         || "no disk is known".to_owned(),
         |disk| {
@@ -44,6 +54,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
         step: StepId::SwapOrDisk,
         question: "Does the box swap, or is it a disk?".to_owned(),
         answer: answer.to_owned(),
+        brief,
         summary: format!("{} pages a second from swap, {} to swap; {disk}", rate(swap_in), rate(swap_out)),
         evidence: vec![
             facts.evidence(&SWAP_IN, swap_in, "/proc/vmstat pswpin"),

@@ -14,6 +14,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
             step: StepId::UserOrSystem,
             question,
             answer: "unknown".to_owned(),
+            brief: "CPU time unknown".to_owned(),
             summary: facts.rates.cpu.as_ref().err().map_or_else(String::new, ToString::to_string),
             evidence: Vec::new(),
             next: None,
@@ -30,6 +31,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
     let known = |known: bool, ratio: f64| known.then_some(ratio);
     let unknown = || "?".to_owned();
     let answer = if cpu.busy_ratio() < 0.02 { "idle" } else { largest.0 };
+    let brief = brief(answer, largest, user, cpu.system_ratio);
     let hottest = facts.user_threads().max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()));
     let thread = hottest
         .filter(|thread| thread.cpu_ratio() >= 0.5)
@@ -39,6 +41,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
         step: StepId::UserOrSystem,
         question,
         answer: answer.to_owned(),
+        brief,
         summary: format!(
             "user {} (of it {} at lowered priority), system {}, interrupts {}, stolen {}{thread}",
             percent(user),
@@ -67,4 +70,16 @@ pub fn step(facts: &Facts<'_>) -> Step {
         ],
         next: None,
     }
+}
+
+/// The answer with its number; of user and system time the other one is ruled out by name.
+fn brief(answer: &str, (_, ratio): (&str, f64), user: f64, system: f64) -> String {
+    let clearly = |more: f64, less: f64| more >= 2.0 * less;
+    let not = match answer {
+        "user" if clearly(user, system) => ", not system",
+        "system" if clearly(system, user) => ", not user",
+        "idle" => return "CPUs idle".to_owned(),
+        _ => "",
+    };
+    format!("{answer} {}{not}", percent(ratio))
 }

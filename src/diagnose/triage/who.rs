@@ -2,7 +2,7 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{label, part, rank};
-use crate::model::choice::Sort;
+use crate::model::bottleneck::{BottleneckId, Sort};
 use crate::model::finding::{Step, StepId};
 use crate::model::rates::ProcessRates;
 use crate::model::report::{ProcessRow, Verdict};
@@ -22,7 +22,7 @@ pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
             let unit = culprit.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
             (name.clone(), format!("{name}{unit}{share}"))
         }
-        None if verdict.bottleneck == "none" => {
+        None if verdict.bottleneck == BottleneckId::None => {
             let top = rank(facts, None, |group| group.cpu(), ProcessRates::cpu_ratio);
             let summary = top.first().map_or_else(
                 || "nobody used CPU time".to_owned(),
@@ -42,6 +42,7 @@ pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
     Step {
         step: StepId::Who,
         question: "Which process or service is it?".to_owned(),
+        brief: answer.clone(),
         answer,
         summary,
         evidence: verdict
@@ -53,16 +54,6 @@ pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
             .into_iter()
             .collect(),
         next: None,
-    }
-}
-
-/// The order that suits a verdict.
-pub fn sort_for(bottleneck: &str) -> Sort {
-    match bottleneck {
-        id if id.starts_with("memory") => Sort::Memory,
-        "disk-saturated" | "disk-latency" => Sort::Io,
-        "io-blocked" => Sort::Wait,
-        _ => Sort::Cpu,
     }
 }
 

@@ -7,7 +7,8 @@ use crate::model::finding::{Advice, Evidence, Finding, Remedy, Severity};
 use crate::model::report::Report;
 use crate::model::tuning::{Annex, SettingNote, Workers};
 use crate::model::units::human_bytes;
-use crate::render::text::evidence::{label, quantity};
+use crate::model::units::quantity;
+use crate::render::text::evidence::label;
 use maud::{Markup, html};
 
 /// Findings that get advice, the verdict's first.
@@ -37,7 +38,7 @@ pub(super) fn section(report: &Report, annex: &Annex) -> Markup {
     html! {
         @if findings.is_empty() { p { "Nothing: no finding asks for anything." } }
         @for finding in &findings {
-            h3 { "Against " (cut(&finding.id, 60)) }
+            h3 { "Against " (cut(finding.id.as_str(), 60)) }
             (measured(finding))
             ol.actions {
                 @for advice in finding.advice.iter().take(ACTIONS_MAX) { li.card { (action(finding, advice)) } }
@@ -151,7 +152,7 @@ fn confirm(finding: &Finding, annex: &Annex) -> Markup {
     html! {
         @if let Some(told) = told.filter(|told| !told.confirm.is_empty()) {
             details open {
-                summary { "See " (cut(&finding.id, 60)) " by hand, before and after" }
+                summary { "See " (cut(finding.id.as_str(), 60)) " by hand, before and after" }
                 @for look in &told.confirm {
                     (command(&look.command))
                     p.muted.small { "Shows: " (sentence(&look.shows)) }
@@ -188,7 +189,7 @@ fn setting(note: &SettingNote) -> Markup {
             p { (sentence(&note.why)) }
             (command(&note.command))
             dl {
-                dt { "Evidence" } dd { (cut(&note.finding, 60)) @if !now.is_empty() { ": " (cut(&now.join(", "), 200)) } }
+                dt { "Evidence" } dd { (cut(note.finding.as_str(), 60)) @if !now.is_empty() { ": " (cut(&now.join(", "), 200)) } }
                 dt { "Sensible" } dd { (sentence(&note.sensible)) }
                 dt { "Risk" } dd { (sentence(&note.risk)) }
                 dt { "Undo" } dd { (command(&note.undo)) }

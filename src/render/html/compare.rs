@@ -2,10 +2,12 @@
 
 use super::verdict::{symbol, who, window};
 use super::words::{cut, name, sentence};
+use crate::model::bottleneck::BottleneckId;
 use crate::model::comparison::{Comparison, Number, Outcome};
 use crate::model::report::Report;
 use crate::model::units::percent;
-use crate::render::text::evidence::{label, quantity};
+use crate::model::units::quantity;
+use crate::render::text::evidence::label;
 use maud::{Markup, html};
 
 /// Numbers that are shown.
@@ -27,8 +29,8 @@ pub(super) fn header(comparison: &Comparison) -> Markup {
                 ul.plain { @for caveat in &comparison.caveats { li { (sentence(caveat)) } } }
             }
             dl {
-                dt { "Before" } dd { (cut(&comparison.before.verdict.bottleneck, 60)) ", " (window(&comparison.before)) }
-                dt { "After" } dd { (cut(&comparison.after.verdict.bottleneck, 60)) ", " (window(&comparison.after)) }
+                dt { "Before" } dd { (cut(comparison.before.verdict.bottleneck.as_str(), 60)) ", " (window(&comparison.before)) }
+                dt { "After" } dd { (cut(comparison.after.verdict.bottleneck.as_str(), 60)) ", " (window(&comparison.after)) }
             }
         }
     }
@@ -80,7 +82,10 @@ pub(super) fn numbers(comparison: &Comparison) -> Markup {
 
 /// Which findings went, came and stayed.
 pub(super) fn findings(comparison: &Comparison) -> Markup {
-    let list = |ids: &[String]| if ids.is_empty() { "none".to_owned() } else { cut(&ids.join(", "), 400) };
+    let list = |ids: &[BottleneckId]| match ids {
+        [] => "none".to_owned(),
+        ids => cut(&ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", "), 400),
+    };
     html! {
         dl {
             dt { "Gone" } dd { (list(&comparison.gone)) }
@@ -96,7 +101,7 @@ pub(super) fn side(report: &Report) -> Markup {
     html! {
         div class={ "verdict " (verdict.severity.word()) } {
             p { span.tone { span aria-hidden="true" { (symbol(verdict.severity)) " " } (verdict.severity.word()) }
-                " · " strong { (cut(&verdict.bottleneck, 60)) } " · " (percent(verdict.confidence_ratio)) " sure" }
+                " · " strong { (cut(verdict.bottleneck.as_str(), 60)) } " · " (percent(verdict.confidence_ratio)) " sure" }
             p { (sentence(&verdict.summary)) }
             @if let Some(culprit) = &verdict.culprit { p { (who(culprit)) } }
             p.muted.small { (window(report)) }

@@ -2,10 +2,12 @@
 
 use super::verdict::symbol;
 use super::words::{cut, name, sentence};
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Evidence, Finding, Role, Suspect};
 use crate::model::report::Report;
 use crate::model::units::percent;
-use crate::render::text::evidence::{label, quantity};
+use crate::model::units::quantity;
+use crate::render::text::evidence::label;
 use maud::{Markup, html};
 
 /// Findings that are shown; a report with more has a fault of its own.
@@ -25,7 +27,8 @@ pub(super) fn goal(evidence: &Evidence) -> Option<String> {
 
 /// Everything that was found and is worth a warning, and what is known besides.
 pub(super) fn section(report: &Report) -> Markup {
-    let findings = report.findings.iter().filter(|finding| finding.id != "none").take(FINDINGS_MAX);
+    let findings =
+        report.findings.iter().filter(|finding| finding.id != BottleneckId::None).take(FINDINGS_MAX);
     let findings: Vec<&Finding> = findings.collect();
     html! {
         @if findings.is_empty() { p { "Nothing was found." } }
@@ -38,11 +41,11 @@ fn one(place: usize, finding: &Finding) -> Markup {
         div class={ "card long " (finding.severity.word()) } {
             h3 {
                 span.tone { span aria-hidden="true" { (symbol(finding.severity)) " " } (finding.severity.word()) }
-                " " (cut(&finding.id, 60))
-                @if let Some(cause) = &finding.explained_by { span.muted.small { " explained by " (cut(cause, 60)) } }
+                " " (cut(finding.id.as_str(), 60))
+                @if let Some(cause) = &finding.explained_by { span.muted.small { " explained by " (cut(cause.as_str(), 60)) } }
             }
             p { (sentence(&finding.summary)) }
-            @if !finding.evidence.is_empty() { (table(place, &finding.id, &finding.evidence)) }
+            @if !finding.evidence.is_empty() { (table(place, finding.id.as_str(), &finding.evidence)) }
             @for against in &finding.against { p.muted { "Against it: " (sentence(against)) } }
             @for (word, role) in [("Taken by ", Role::Offender), ("Waiting: ", Role::Victim)] {
                 @let of: Vec<&Suspect> = finding.suspects.iter().filter(|suspect| suspect.role == role).collect();

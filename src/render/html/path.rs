@@ -4,8 +4,8 @@
 use super::words::{cut, name, sentence};
 use crate::model::finding::StepId;
 use crate::model::report::Report;
+use crate::model::units::quantity;
 use crate::model::units::{human_count, percent};
-use crate::render::text::evidence::quantity;
 use maud::{Markup, html};
 
 /// One line of a node: what it is, its value in words, and how long its bar is.
@@ -147,7 +147,7 @@ fn picture(report: &Report) -> Markup {
                 (node(x, "49%", BRANCHES_Y, taken[side], &heads[side].0, &heads[side].1))
                 (list(x, &lists[side], taken[side]))
             }
-            (node("15%", "70%", WHO_Y, report.verdict.culprit.is_some(), &report.verdict.bottleneck, &who))
+            (node("15%", "70%", WHO_Y, report.verdict.culprit.is_some(), report.verdict.bottleneck.as_str(), &who))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What looked bad and is not, what was not checked, and the facts of the box.
 
 use super::words::{cut, name, sentence};
+use crate::model::bottleneck::BottleneckId;
 use crate::model::report::Report;
 use crate::model::tuning::Annex;
 use crate::model::units::human_bytes;
@@ -11,7 +12,7 @@ const LINES_MAX: usize = 60;
 
 /// Alarming numbers that are none.
 pub(super) fn harmless(report: &Report) -> Markup {
-    let notes = report.findings.iter().filter(|finding| finding.id == "none");
+    let notes = report.findings.iter().filter(|finding| finding.id == BottleneckId::None);
     let notes: Vec<_> = notes.take(LINES_MAX).collect();
     html! {
         @if notes.is_empty() { p { "Nothing of that kind." } }

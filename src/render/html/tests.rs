@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::bottleneck::BottleneckId;
 use crate::model::comparison::{Number, Outcome};
 use crate::model::explanation::{Explanation, Look};
 use crate::model::finding::{Finding, Severity};
@@ -39,7 +40,7 @@ fn annex(name: &str) -> Annex {
         cpus: (0..40).map(|id| (id, cpu)).collect(),
         cpu: Some(cpu),
         explanations: vec![Explanation {
-            id: "memory-swap".to_owned(),
+            id: BottleneckId::MemorySwap,
             title: String::new(),
             symptom: String::new(),
             counters: Vec::new(),
@@ -54,7 +55,7 @@ fn annex(name: &str) -> Annex {
             value: name.to_owned(),
             sensible: "60".to_owned(),
             why: "why".to_owned(),
-            finding: "memory-swap".to_owned(),
+            finding: BottleneckId::MemorySwap,
             command: "sysctl -w vm.swappiness=10".to_owned(),
             risk: "risk".to_owned(),
             undo: "sysctl -w vm.swappiness=100".to_owned(),
@@ -117,7 +118,7 @@ fn pages() -> Vec<String> {
 
 fn note(summary: &str) -> Finding {
     let mut note = test_report::busy().findings.remove(1);
-    note.id = "none".to_owned();
+    note.id = BottleneckId::None;
     note.severity = Severity::Info;
     note.explained_by = None;
     note.summary = summary.to_owned();
@@ -138,7 +139,7 @@ fn comparison(name: &str) -> Comparison {
             after: Some(0.1),
             warning: Some(0.5),
         }],
-        gone: vec![name.to_owned()],
+        gone: vec![BottleneckId::MemorySwap],
         new: Vec::new(),
         still: Vec::new(),
         before: if hostile { test_report::hostile() } else { test_report::busy() },

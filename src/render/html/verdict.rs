@@ -2,7 +2,7 @@
 
 use super::words::{cut, name, sentence};
 use crate::model::finding::Severity;
-use crate::model::report::{Culprit, CulpritKind, Report, Since, WindowSource};
+use crate::model::report::{Culprit, CulpritKind, Report, WindowSource};
 use crate::model::units::{human_seconds, percent};
 use maud::{Markup, html};
 
@@ -19,15 +19,14 @@ pub(super) fn symbol(severity: Severity) -> &'static str {
 /// The top of the page.
 pub(super) fn header(report: &Report) -> Markup {
     let verdict = &report.verdict;
-    let since = (verdict.severity > Severity::Ok || verdict.since == Since::Earlier)
-        .then(|| format!(", {}", verdict.since.words()));
+    let since = verdict.since.map(|since| format!(", {}", since.words()));
     let finding = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);
     html! {
         h1 { "Tuning report of " (name(report.host.hostname.as_deref().unwrap_or("a box without a name"))) }
         div class={ "verdict " (verdict.severity.word()) } {
             p {
                 span.tone { span aria-hidden="true" { (symbol(verdict.severity)) " " } (verdict.severity.word()) }
-                " · " strong { (cut(&verdict.bottleneck, 60)) }
+                " · " strong { (cut(verdict.bottleneck.as_str(), 60)) }
                 " · " (verdict.confidence) " (" (percent(verdict.confidence_ratio)) " sure)" @if let Some(since) = since { (since) }
             }
             p.headline { (sentence(&verdict.summary)) }
@@ -40,7 +39,7 @@ pub(super) fn header(report: &Report) -> Markup {
                     dt { "First" } dd { (sentence(&advice.action)) " " a href="#do" { "How" } }
                 }
                 @if verdict.cause_chain.len() > 1 {
-                    dt { "Chain" } dd { (cut(&verdict.cause_chain.join(" → "), 200)) }
+                    dt { "Chain" } dd { (cut(&verdict.chain(" → "), 200)) }
                 }
                 dt { "Window" } dd { (window(report)) }
             }

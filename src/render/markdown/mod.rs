@@ -6,8 +6,9 @@
 
 pub mod report;
 
-use crate::model::finding::{Advice, Finding, NotChecked, Severity};
-use crate::model::report::{Culprit, CulpritKind, ProcessRow, Report, Since};
+use crate::model::bottleneck::BottleneckId;
+use crate::model::finding::{Advice, Finding, NotChecked};
+use crate::model::report::{Culprit, CulpritKind, ProcessRow, Report};
 use crate::model::units;
 use crate::render::escape;
 
@@ -82,15 +83,14 @@ fn verdict(ticket: &mut Ticket, report: &Report) {
     };
     ticket.add(&format!("### {title}\n\n{}\n", text(&verdict.summary)));
     if verdict.cause_chain.len() > 1 {
-        let chain: Vec<String> = verdict.cause_chain.iter().map(|id| code(id)).collect();
+        let chain: Vec<String> = verdict.cause_chain.iter().map(|id| code(id.as_str())).collect();
         ticket.add(&format!("- Cause: {}", chain.join(" → ")));
     }
     if let Some(culprit) = &verdict.culprit {
         who(ticket, culprit);
     }
-    if verdict.bottleneck != "unknown" {
-        let since = (verdict.severity > Severity::Ok || verdict.since == Since::Earlier)
-            .then(|| format!(", {}", verdict.since.words()));
+    if verdict.bottleneck != BottleneckId::Unknown {
+        let since = verdict.since.map(|since| format!(", {}", since.words()));
         let sure = text(&verdict.confidence);
         ticket.add(&format!(
             "- Confidence: {sure} ({:.2}){}",
@@ -165,8 +165,8 @@ fn steps(ticket: &mut Ticket, report: &Report) {
 fn findings(ticket: &mut Ticket, report: &Report) {
     let others = report.findings.iter().filter(|finding| finding.id != report.verdict.bottleneck);
     let rows = others.take(FINDINGS_MAX).map(|finding| {
-        let cause = finding.explained_by.as_ref().map(|id| code(id)).unwrap_or_default();
-        let (severity, id) = (finding.severity.word(), code(&finding.id));
+        let cause = finding.explained_by.as_ref().map(|id| code(id.as_str())).unwrap_or_default();
+        let (severity, id) = (finding.severity.word(), code(finding.id.as_str()));
         format!("| {severity} | {id} | {cause} | {} |", text(&finding.summary))
     });
     ticket.section(

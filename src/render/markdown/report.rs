@@ -6,10 +6,11 @@ use crate::model::comparison::Comparison;
 use crate::model::finding::{Evidence, Severity};
 use crate::model::report::Report;
 use crate::model::tuning::{Annex, SettingNote};
+use crate::model::units::quantity;
 use crate::model::units::{human_seconds, percent};
 use crate::render::escape;
 use crate::render::html::{actionable, change, fit_words, risk, sum_words, worked};
-use crate::render::text::evidence::{label, quantity};
+use crate::render::text::evidence::label;
 
 /// Characters of a sentence, so that a ticket stays one.
 const SENTENCE_MAX: usize = 320;
@@ -23,7 +24,8 @@ const PROSE_MAX: usize = 4000;
 /// The report.
 pub fn render(report: &Report, annex: &Annex) -> String {
     let verdict = &report.verdict;
-    let mut page = Page::new(&format!("## {}: {}", words(host(report), 60), words(&verdict.bottleneck, 60)));
+    let mut page =
+        Page::new(&format!("## {}: {}", words(host(report), 60), words(verdict.bottleneck.as_str(), 60)));
     page.add(&format!(
         "**{}**, {} ({} sure), {} from {}",
         verdict.severity.word(),
@@ -40,7 +42,7 @@ pub fn render(report: &Report, annex: &Annex) -> String {
         page.add(&format!("Who: **{}**{unit}{why}", words(&culprit.comm, 40)));
     }
     for finding in actionable(report) {
-        page.add(&format!("### Against {}", words(&finding.id, 60)));
+        page.add(&format!("### Against {}", words(finding.id.as_str(), 60)));
         for advice in finding.advice.iter().take(LINES_MAX) {
             page.add(&format!(
                 "- {} ({}; risk: {})",
@@ -126,7 +128,7 @@ pub fn compare(comparison: &Comparison) -> String {
         let verdict = &report.verdict;
         page.add(&format!(
             "{word}: {} ({}). {}",
-            words(&verdict.bottleneck, 60),
+            words(verdict.bottleneck.as_str(), 60),
             verdict.severity.word(),
             words(&verdict.summary, SENTENCE_MAX)
         ));

@@ -4,6 +4,7 @@
 //! the verdict: a bottleneck on all servers at once must not leave a site without any. It does not say `ready` on its
 //! own account: that would undo what an administrator set by hand, every few seconds. Names from outside are not in it.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::report::Report;
 
@@ -33,12 +34,13 @@ impl Default for HaproxyOptions {
 pub fn render(report: &Report, options: HaproxyOptions) -> String {
     let verdict = &report.verdict;
     let ready = if options.drain { " ready" } else { "" };
-    let id: String = verdict.bottleneck.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    if options.drain && verdict.severity == Severity::Critical && id != "unknown" {
+    let id = verdict.bottleneck;
+    if options.drain && verdict.severity == Severity::Critical && id != BottleneckId::Unknown {
         return format!("up drain #diag: critical {id}\n");
     }
     let weight = weight(report).max(options.floor_percent.clamp(1, 100));
-    let severity = if id == "unknown" { String::new() } else { format!("{} ", verdict.severity.word()) };
+    let severity =
+        if id == BottleneckId::Unknown { String::new() } else { format!("{} ", verdict.severity.word()) };
     format!("up{ready} {weight}% #diag: {severity}{id}\n")
 }
 

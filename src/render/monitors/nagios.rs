@@ -7,6 +7,7 @@
 //! its file when the verdict changes. Icinga's parser refuses `U` for a value: a number that this machine does not have is
 //! left out.
 
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::metrics::Metrics;
 use crate::model::report::{Culprit, Report, Verdict};
@@ -90,7 +91,7 @@ pub fn no_answer(reason: &str) -> String {
 
 /// The word of the state. `unknown` is no verdict, and so neither good nor bad.
 fn state(verdict: &Verdict) -> &'static str {
-    if verdict.bottleneck == "unknown" {
+    if verdict.bottleneck == BottleneckId::Unknown {
         return "UNKNOWN";
     }
     match verdict.severity {
@@ -113,7 +114,7 @@ fn lines(report: &Report) -> Vec<String> {
     let verdict = &report.verdict;
     let mut lines = Vec::new();
     if verdict.cause_chain.len() > 1 {
-        lines.push(format!("cause: {}", verdict.cause_chain.join(" -> ")));
+        lines.push(format!("cause: {}", verdict.chain(" -> ")));
     }
     lines.extend(verdict.culprit.as_ref().map(culprit));
     let own = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);

@@ -4,28 +4,32 @@
 //! one; `diag_run_end_timestamp_seconds` says how old it is. The same series are there after every run: a value that
 //! is not known is `NaN`, never 0. No label holds a process id, a command line or a user.
 
+use crate::model::bottleneck::{BottleneckId, Resource};
 use crate::model::finding::Severity;
 use crate::model::report::Report;
-use crate::model::resource::{self, RESOURCES};
 use crate::render::escape;
 use std::fmt::Write;
+use strum::IntoEnumIterator as _;
 
 /// The metrics of one report, with a line break after the last: without it the whole file is refused.
 pub fn render(report: &Report) -> String {
     let mut page = Page::default();
-    let known = report.verdict.bottleneck != "unknown";
+    let known = report.verdict.bottleneck != BottleneckId::Unknown;
     let or_nan = |value: f64| if known { value } else { f64::NAN };
 
     page.metric(
         "diag_bottleneck_severity",
         "Worst finding about one resource: 0 ok, 1 info, 2 warning, 3 critical.",
     );
-    for resource in RESOURCES {
-        page.sample(&[("resource", resource)], severity_of(report, resource).unwrap_or_else(|| or_nan(0.0)));
+    for resource in Resource::iter().filter(|resource| *resource != Resource::None) {
+        page.sample(
+            &[("resource", resource.into())],
+            severity_of(report, resource).unwrap_or_else(|| or_nan(0.0)),
+        );
     }
     page.metric("diag_bottleneck_info", "The bottleneck that the last run named.");
-    let bottleneck = &report.verdict.bottleneck;
-    page.sample(&[("resource", resource::of(bottleneck)), ("code", bottleneck)], 1.0);
+    let verdict = &report.verdict;
+    page.sample(&[("resource", verdict.resource.into()), ("code", verdict.bottleneck.as_str())], 1.0);
     page.metric(
         "diag_culprit_info",
         "Name of the process, group or device that causes it; empty where nothing does.",
@@ -62,8 +66,8 @@ pub fn render(report: &Report) -> String {
 }
 
 /// The worst finding about `resource`; none where there is no finding.
-fn severity_of(report: &Report, resource: &str) -> Option<f64> {
-    let about = report.findings.iter().filter(|finding| resource::of(&finding.id) == resource);
+fn severity_of(report: &Report, resource: Resource) -> Option<f64> {
+    let about = report.findings.iter().filter(|finding| finding.resource == resource);
     about.map(|finding| finding.severity).max().map(number)
 }
 

@@ -2,7 +2,7 @@
 
 use super::page::{Page, Span, columns, plain, shortened, styled};
 use crate::model::finding::Evidence;
-use crate::model::units;
+use crate::model::units::quantity;
 use crate::render::escape;
 use anstyle::Style;
 
@@ -121,28 +121,6 @@ pub(in crate::render) fn label(metric: &str) -> String {
         ["_bytes_per_second", "_per_second", "_ratio", "_bytes", "_seconds", "_count", "_ticks"];
     let name = UNITS.iter().find_map(|unit| metric.strip_suffix(unit)).unwrap_or(metric);
     name.replace('_', " ")
-}
-
-/// `value` with its unit, as people say it.
-pub(in crate::render) fn quantity(value: f64, unit: &str) -> String {
-    if !value.is_finite() {
-        return "unknown".to_owned();
-    }
-    match unit {
-        "ratio" => units::percent(value),
-        "bytes" => units::human_bytes(value),
-        "bytes_per_second" => format!("{}/s", units::human_bytes(value)),
-        "seconds" if value == 0.0 => "0 s".to_owned(),
-        "seconds" => units::human_seconds(value),
-        "per_second" => format!("{}/s", number(value)),
-        "" | "count" => number(value),
-        other => format!("{} {}", number(value), other.replace('_', " ")),
-    }
-}
-
-/// A count without decimals where it has none.
-pub(in crate::render) fn number(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { units::human_count(value) }
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ struct Tree<'a> {
 impl Tree<'_> {
     fn write_roots(&mut self, page: &mut Page) {
         for index in self.order.clone() {
-            let cause = self.report.findings[index].explained_by.as_deref();
+            let cause = self.report.findings[index].explained_by;
             if !cause.is_some_and(|id| self.report.findings.iter().any(|finding| finding.id == id)) {
                 self.write_below(page, index, 0);
             }
@@ -55,7 +55,7 @@ impl Tree<'_> {
         let finding = &self.report.findings[index];
         write_one(page, finding, self.report, depth);
         for child in self.order.clone() {
-            if self.report.findings[child].explained_by.as_ref() == Some(&finding.id) {
+            if self.report.findings[child].explained_by == Some(finding.id) {
                 self.write_below(page, child, depth + 1);
             }
         }
@@ -70,7 +70,7 @@ fn write_one(page: &mut Page, finding: &Finding, report: &Report, depth: usize) 
     let mut spans = vec![
         styled(severity_style(page, finding.severity), finding.severity.word()),
         plain(" "),
-        styled(page.palette.strong, &finding.id),
+        styled(page.palette.strong, finding.id.as_str()),
         plain(&format!(" ({:.2})", finding.confidence_ratio)),
     ];
     if let Some(cause) = &finding.explained_by {

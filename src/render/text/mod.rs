@@ -10,7 +10,7 @@ mod tables;
 mod target;
 mod verdict;
 
-use crate::model::choice::Sort;
+use crate::model::bottleneck::Sort;
 use crate::model::finding::{NotChecked, Step};
 use crate::model::report::{Report, WindowSource};
 use crate::model::units;
@@ -59,7 +59,7 @@ pub fn render(report: &Report, options: &TextOptions) -> String {
 /// One step alone, for a screen that shows each as soon as it is known.
 pub fn render_step(step: &Step, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
-    steps::write_one(&mut page, step);
+    steps::write_one(&mut page, 1, step);
     page.into_text()
 }
 

@@ -1,7 +1,6 @@
 //! What a profile shows of the offender: its hottest functions, its system calls, what it waits for.
 
 use super::TextOptions;
-use super::evidence::number;
 use super::page::{Page, plain, shortened, styled};
 use super::table;
 use super::table::{Column, Kind};
@@ -10,6 +9,7 @@ use crate::model::profile::{
 };
 use crate::model::report::Report;
 use crate::model::units;
+use crate::model::units::number;
 use crate::model::wait::Wait;
 
 /// The sentence about the samples, and a table for each kind of thing that they told.

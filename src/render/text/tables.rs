@@ -1,13 +1,13 @@
 //! What the load is made of, and who runs.
 
 use super::TextOptions;
-use super::evidence::number;
 use super::page::{Page, plain};
 use super::table;
 use super::table::{Column, Kind};
-use crate::model::choice::Sort;
+use crate::model::bottleneck::Sort;
 use crate::model::report::{Load, LoadGroup, ProcessRow, Report};
 use crate::model::units;
+use crate::model::units::number;
 
 /// The load average and its parts.
 pub(in crate::render) fn load(page: &mut Page, load: &Load, options: &TextOptions) {

@@ -1,13 +1,13 @@
 //! Where the process or unit that was asked for spent its time.
 
 use super::TextOptions;
-use super::evidence::number;
 use super::page::{Page, plain};
 use super::table;
 use super::table::{Column, Kind};
 use crate::model::report::Report;
 use crate::model::target::{Target, TargetMember, TargetWait};
 use crate::model::units;
+use crate::model::units::number;
 use crate::model::wait::Wait;
 
 /// Below this share a class gets no column of its own.

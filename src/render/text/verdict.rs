@@ -1,8 +1,9 @@
 //! The answer: what is short, who takes it, what to do.
 
 use super::page::{Page, Span, plain, shortened, styled};
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Advice, Severity};
-use crate::model::report::{Culprit, CulpritKind, Report, Since, Verdict};
+use crate::model::report::{Culprit, CulpritKind, Report, Verdict};
 use crate::model::units;
 use anstyle::Style;
 
@@ -18,7 +19,7 @@ pub(in crate::render) fn write(page: &mut Page, report: &Report) {
         page.blank();
     }
     if verdict.cause_chain.len() > 1 {
-        labelled(page, "Cause", &[plain(&verdict.cause_chain.join(" → "))]);
+        labelled(page, "Cause", &[plain(&verdict.chain(" → "))]);
     }
     if let Some(culprit) = &verdict.culprit {
         write_culprit(page, culprit);
@@ -38,16 +39,15 @@ pub(in crate::render) fn advice(page: &mut Page, report: &Report) {
 }
 
 fn headline(page: &mut Page, verdict: &Verdict) {
-    let unknown = verdict.bottleneck == "unknown";
+    let unknown = verdict.bottleneck == BottleneckId::Unknown;
     let word = if unknown { "UNKNOWN".to_owned() } else { verdict.severity.word().to_uppercase() };
     let style = if unknown { page.palette.warning } else { severity_style(page, verdict.severity) };
-    let id = if unknown { "cannot tell" } else { &verdict.bottleneck };
+    let id = if unknown { "cannot tell" } else { verdict.bottleneck.as_str() };
     let mut rest = String::new();
     if !unknown {
         rest.push_str(&format!("  {} ({:.2})", verdict.confidence, verdict.confidence_ratio));
-        // Nobody asks since when nothing is wrong.
-        if verdict.severity > Severity::Ok || verdict.since == Since::Earlier {
-            rest.push_str(&format!(", {}", verdict.since.words()));
+        if let Some(since) = verdict.since {
+            rest.push_str(&format!(", {}", since.words()));
         }
     }
     let spans = [styled(style, &word), plain("  "), styled(page.palette.strong, id), plain(&rest)];

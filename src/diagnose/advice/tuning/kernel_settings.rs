@@ -1,18 +1,19 @@
 //! The settings, each with the findings that make it matter and what its better value follows from.
 
 use super::{Advice, Around, Better};
+use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::network::Socket;
 use crate::model::units::human_bytes;
 
 /// Unwritten data beyond which a fsync or a full table stalls everybody for many seconds on a usual disk.
 const DIRTY_BYTES_MAX: f64 = (1_u64 << 30) as f64;
 
-const WRITEBACK: &[&str] = &["writeback-stall", "disk-saturated", "io-blocked"];
+const WRITEBACK: &[Id] = &[Id::WritebackStall, Id::DiskSaturated, Id::IoBlocked];
 
 pub(super) const ADVICE: &[Advice] = &[
     Advice {
         name: "vm.swappiness",
-        findings: &["memory-swap"],
+        findings: &[Id::MemorySwap],
         better: |around| {
             let value = around.number("vm.swappiness")?;
             // Compressed memory is a fast swap: there a high value is meant.
@@ -42,7 +43,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "vm.min_free_kbytes",
-        findings: &["memory-reclaim", "memory-swap", "memory-oom"],
+        findings: &[Id::MemoryReclaim, Id::MemorySwap, Id::MemoryOom],
         better: |around| {
             let kept = around.number("vm.min_free_kbytes")? as f64 * 1024.0;
             let memory = around.memory_bytes()?;
@@ -57,7 +58,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "vm.zone_reclaim_mode",
-        findings: &["memory-reclaim", "numa-remote", "memory-swap"],
+        findings: &[Id::MemoryReclaim, Id::NumaRemote, Id::MemorySwap],
         better: |around| {
             (around.number("vm.zone_reclaim_mode")? != 0).then(|| Better {
                 value: "0".to_owned(),
@@ -70,7 +71,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "kernel.numa_balancing",
-        findings: &["numa-remote"],
+        findings: &[Id::NumaRemote],
         better: |around| {
             (around.number("kernel.numa_balancing")? == 0).then(|| Better {
                 value: "1".to_owned(),
@@ -83,7 +84,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "transparent_hugepage/defrag",
-        findings: &["thp-compaction"],
+        findings: &[Id::ThpCompaction],
         better: |around| {
             (around.settings.text("transparent_hugepage/defrag")? == "always").then(|| Better {
                 value: "defer".to_owned(),
@@ -96,7 +97,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "transparent_hugepage/enabled",
-        findings: &["thp-compaction"],
+        findings: &[Id::ThpCompaction],
         better: |around| {
             (around.settings.text("transparent_hugepage/enabled")? == "always").then(|| Better {
                 value: "madvise".to_owned(),
@@ -109,7 +110,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "net.core.somaxconn",
-        findings: &["listen-overflow"],
+        findings: &[Id::ListenOverflow],
         better: |around| {
             // A queue that is full at less is as short as its program asked for.
             let cap = around.number("net.core.somaxconn")?;
@@ -130,7 +131,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "net.ipv4.tcp_max_syn_backlog",
-        findings: &["listen-overflow"],
+        findings: &[Id::ListenOverflow],
         better: |around| {
             let met = ["TcpExt.TCPReqQFullDrop", "TcpExt.TCPReqQFullDoCookies"];
             met.iter().any(|name| around.net(name) > Some(0.0)).then_some(())?;
@@ -148,7 +149,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "net.core.netdev_max_backlog",
-        findings: &["net-drops"],
+        findings: &[Id::NetDrops],
         better: |around| {
             (around.net("softnet.dropped") > Some(0.0)).then_some(())?;
             at_least(
@@ -165,7 +166,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "net.ipv4.ip_local_port_range",
-        findings: &["port-exhaustion"],
+        findings: &[Id::PortExhaustion],
         better: |around| {
             let text = around.settings.text("net.ipv4.ip_local_port_range")?;
             let (low, high) = text.split_once(' ')?;
@@ -181,7 +182,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "net.ipv4.tcp_tw_reuse",
-        findings: &["port-exhaustion"],
+        findings: &[Id::PortExhaustion],
         better: |around| {
             (around.number("net.ipv4.tcp_tw_reuse")? == 0).then(|| Better {
                 value: "1".to_owned(),
@@ -194,7 +195,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "net.netfilter.nf_conntrack_max",
-        findings: &["conntrack-full"],
+        findings: &[Id::ConntrackFull],
         better: |around| {
             at_least(
                 around,
@@ -210,7 +211,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "kernel.pid_max",
-        findings: &["pid-exhaustion"],
+        findings: &[Id::PidExhaustion],
         better: |around| {
             // A control group of its own is the usual limit, and no number of the kernel helps there.
             let threads = around.rates.load.as_ref().ok()?.threads_count;
@@ -229,7 +230,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "fs.file-max",
-        findings: &["fd-exhaustion"],
+        findings: &[Id::FdExhaustion],
         better: |around| {
             // One process may be at a limit of its own.
             let tables = &around.rates.limits.tables;
@@ -248,7 +249,7 @@ pub(super) const ADVICE: &[Advice] = &[
     },
     Advice {
         name: "cpufreq/scaling_governor",
-        findings: &["cpu-user", "cpu-system", "cpu-single-thread"],
+        findings: &[Id::CpuUser, Id::CpuSystem, Id::CpuSingleThread],
         better: |around| {
             // The drivers of newer CPUs call powersave what follows the load.
             let follows = ["intel_pstate", "amd-pstate-epp", "amd-pstate"];

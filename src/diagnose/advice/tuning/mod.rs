@@ -5,6 +5,7 @@ mod disks;
 mod kernel_settings;
 
 use crate::diagnose::advice::before;
+use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Finding, Severity};
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
@@ -14,7 +15,7 @@ use crate::model::tuning::{KernelSettings, SettingNote};
 struct Advice {
     name: &'static str,
     /// Findings that make it matter.
-    findings: &'static [&'static str],
+    findings: &'static [BottleneckId],
     /// The value to set and what makes it sensible; none where it is sensible already.
     better: fn(&Around<'_>) -> Option<Better>,
     /// Where it is documented.
@@ -54,7 +55,7 @@ pub fn settings(rates: &Rates, diagnosis: &Diagnosis) -> Vec<SettingNote> {
     let around = Around { settings: &rates.limits.settings, rates };
     let bad = |finding: &&Finding| finding.severity >= Severity::Warning;
     let mattering =
-        |ids: &[&str]| diagnosis.findings.iter().filter(bad).find(|found| ids.contains(&found.id.as_str()));
+        |ids: &[BottleneckId]| diagnosis.findings.iter().filter(bad).find(|found| ids.contains(&found.id));
     let mut notes: Vec<SettingNote> = Vec::new();
     for advice in kernel_settings::ADVICE {
         let note = || {
@@ -64,7 +65,7 @@ pub fn settings(rates: &Rates, diagnosis: &Diagnosis) -> Vec<SettingNote> {
         };
         notes.extend(note());
     }
-    if let Some(finding) = mattering(&["disk-saturated", "disk-latency"]) {
+    if let Some(finding) = mattering(&[BottleneckId::DiskSaturated, BottleneckId::DiskLatency]) {
         notes.extend(disks::notes(&around, finding));
     }
     notes
@@ -85,7 +86,7 @@ fn note(
         value,
         sensible: better.sensible.to_owned(),
         why: better.why,
-        finding: finding.id.clone(),
+        finding: finding.id,
         evidence: finding.evidence.iter().filter(|item| item.beyond().is_some()).take(2).cloned().collect(),
         command,
         risk: risk.to_owned(),
@@ -154,7 +155,7 @@ mod tests {
         for advice in kernel_settings::ADVICE {
             assert!(!advice.findings.is_empty(), "{}", advice.name);
             for id in advice.findings {
-                assert!(crate::diagnose::manual::by_id(id).is_some(), "{}: {id}", advice.name);
+                assert!(crate::diagnose::manual::by_id(*id).is_some(), "{}: {id}", advice.name);
             }
         }
     }
