@@ -1,4 +1,4 @@
-//! `--exec`: a command that is told of a transition. One at a time, with a time limit, in a process group of its own.
+//! `--exec`: a command that gets each transition. One at a time, with a time limit, in a process group of its own.
 //!
 //! It runs on a thread that was started before the run took its priority, so that the command has none of it.
 
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Longest that a command may take; house value.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Between the request to end and the end.
+/// Between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Between two looks at whether it has ended.
@@ -32,7 +32,7 @@ pub(crate) fn serve(command: &str, mailbox: &Arc<Mailbox<TransitionLine>>) {
             Ok(Some(status)) if status.success() => {}
             Ok(Some(status)) => warn(&format!("--exec: the command ended with {status}")),
             Ok(None) => {
-                warn(&format!("--exec: the command was ended after {} seconds", LIMIT.as_secs()));
+                warn(&format!("--exec: the command was killed after {} seconds", LIMIT.as_secs()));
             }
             Err(error) => warn(&format!("--exec: cannot run the command: {error}")),
         }
@@ -49,7 +49,7 @@ fn run(
     let mut child = shell(command, transition)?;
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     for (resource, limit) in limits {
-        // The command does without where the rights do not suffice.
+        // Without the rights for it, the command keeps the limits of this run.
         let _ = prlimit(group, *resource, *limit);
     }
     if let Some(status) = wait(&mut child, limit)? {
@@ -70,7 +70,7 @@ fn run(
 fn shell(command: &str, transition: &TransitionLine) -> std::io::Result<Child> {
     let text = |text: &str| escape::terminal(text).into_owned();
     let id = transition.bottleneck.as_deref().or(transition.previous_bottleneck.as_deref());
-    // A file, so that a command that does not read it keeps nobody waiting.
+    // A file instead of a pipe: a command that does not read it must not block the run.
     let mut stdin = std::fs::File::from(rustix::fs::memfd_create("transition", MemfdFlags::CLOEXEC)?);
     stdin.write_all(transition_json(transition).map_err(std::io::Error::other)?.as_bytes())?;
     stdin.rewind()?;
@@ -110,7 +110,7 @@ mod tests {
     use crate::watch::sinks::tests::transition;
 
     #[test]
-    fn the_command_is_told_and_takes_its_time_from_nobody() {
+    fn the_command_gets_the_transition_as_json_and_in_its_environment() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("out");
         let command = format!(
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_does_not_end_is_ended_with_all_it_started() {
+    fn a_command_that_takes_too_long_is_killed_with_its_children() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pid");
         let command = format!("trap '' TERM; sleep 1000 & echo $! >{}; wait; sleep 1000", file.display());
@@ -136,7 +136,7 @@ mod tests {
         assert!(began.elapsed() < Duration::from_secs(20));
         let pid = std::fs::read_to_string(&file).unwrap();
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        // Whoever adopts orphans may be slow to reap them.
+        // The process that adopts orphans may be slow to reap them.
         assert!(stat.is_empty() || stat.contains(") Z"), "{stat}");
     }
 }
