@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::{
     AS_NOBODY, BURN, BURNER, Burner, DIAG, MadeBox, PATIENCE, SLEEPER, assert_harmless, assert_sound,
-    can_become_nobody, diag, file_of, good, has, one_line, public_copy, raw, replayed, report, run, stderr,
-    stdout, wait_until, wait_until_asleep,
+    can_become_nobody, diag, file_of, good, has, one_line, public_copy, raw, recorded, replayed, report, run,
+    sound_report, stderr, stdout, wait_until, wait_until_asleep,
 };
 
 /// One live run as JSON, for all who only look at it.
@@ -182,7 +182,7 @@ fn numbers_that_make_no_sense_are_usage_errors() {
     for interval in ["abc", "-5s", "", "5x", "NaN", "inf", "s", "1m30", "5 s", "١s"] {
         usage_error(&["--interval", interval], "not a duration");
     }
-    for pid in ["0", "-1", "abc", "99999999999999999999", ""] {
+    for pid in ["0", "-1", "99999999999999999999", ""] {
         usage_error(&["--pid", pid], "not a process id");
     }
     for top in ["0", "-3", "many"] {
@@ -437,10 +437,28 @@ fn an_output_that_cannot_be_written_is_one_line() {
 }
 
 #[test]
+fn a_recording_overwrites_only_when_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("slow.diag");
+    fs::write(&file, "an old capture").unwrap();
+    let record = |more: &[&str]| diag(["record", "-t", "1s"]).arg(&file).args(more).output().unwrap();
+    let asked = Instant::now();
+    // Before the window, which would last an hour.
+    let output = diag(["record", "-t", "1h"]).arg(&file).output().unwrap();
+    let line = one_line(&output, 1);
+    assert!(asked.elapsed() < PATIENCE && line.contains("exists already"), "{line}");
+    assert!(line.contains("--force"), "{line}");
+    assert_eq!(fs::read(&file).unwrap(), b"an old capture");
+    recorded(&record(&["--force"]), &file);
+    assert_eq!(replayed(&file)["window"]["source"], "capture");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[test]
 fn a_recording_is_for_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.diag");
-    good(&diag(["record", "--interval", "1s"]).arg(&file).output().unwrap());
+    recorded(&diag(["record", "--interval", "1s"]).arg(&file).output().unwrap(), &file);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -818,13 +836,53 @@ fn a_signal_ends_the_window_and_not_the_report() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_is_one_request() {
+    // As `timeout -s INT 2 diag` does it: to the child, then to its group.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let child = long_window(&[], &path);
+    let pid = rustix::process::Pid::from_child(&child);
+    for _ in 0..2 {
+        kill_process(pid, Signal::INT).unwrap();
+    }
+    let output = finish(child);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_sound(&report);
+    assert_eq!(report["window"]["interrupted"], true);
+}
+
+#[test]
+fn a_later_signal_ends_a_run_that_is_stuck() {
+    // The report has no place to go: the pipe is full and is not read.
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, &[b'x'; 65536]).unwrap();
+    let mut child = raw(DIAG).args(["-t", "1s"]).stdin(Stdio::null()).stdout(writer).spawn().unwrap();
+    let wchan = format!("/proc/{}/wchan", child.id());
+    wait_until("the report waits for its reader", || {
+        fs::read_to_string(&wchan).unwrap_or_default().contains("pipe_write")
+    });
+    let pid = rustix::process::Pid::from_child(&child);
+    let end = Instant::now() + PATIENCE;
+    let mut signals_count = 0;
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it cannot be ended");
+        kill_process(pid, Signal::INT).unwrap();
+        signals_count += 1;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let status = child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2), "{status}");
+    assert!(signals_count > 1, "the first one asks for the report");
+}
+
+#[test]
 fn an_interrupted_recording_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (file, out) = (folder.path().join("x.diag"), folder.path().join("out"));
     let child = long_window(&["record".as_ref(), file.as_os_str()], &out);
     kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
-    let output = finish(child);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    recorded(&finish(child), &file);
     assert_eq!(replayed(&file)["window"]["interrupted"], true);
 }
 
@@ -1037,6 +1095,41 @@ fn what_is_no_process_and_no_unit_is_one_line() {
 }
 
 #[test]
+fn a_process_is_found_by_a_name_that_only_it_has() {
+    let one = Burner::start(b"only-one-burner", BURN, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.diag");
+    let command = ["record", "-p", "only-one-burner", "-t", "1s", "-f", "json"];
+    let live = sound_report(&recorded(&diag(command).arg(&file).output().unwrap(), &file));
+    assert_eq!(live["target"]["pid"].as_u64(), Some(u64::from(one.pid())));
+    for name in ["only-one-burner", &one.pid().to_string()] {
+        let again = report(&replay(&file, &["-p", name, "-f", "json"]));
+        assert_eq!(again["target"]["pid"], live["target"]["pid"]);
+    }
+    let line = one_line(&replay(&file, &["-p", "only-one"]), 1);
+    assert!(line.contains("no process named \"only-one\"; similar are only-one-burner"), "{line}");
+    let twins = [(); 2].map(|()| Burner::start(b"twin-burner", BURN, &[]));
+    let line = one_line(&run(["-p", "twin-burner"]), 1);
+    assert!(
+        line.contains("2 processes are named \"twin-burner\": ") && line.contains("; try --pid "),
+        "{line}"
+    );
+    assert!(twins.iter().all(|twin| line.contains(&twin.pid().to_string())), "{line}");
+    let line = one_line(&run(["-p", "no-such-name"]), 1);
+    assert!(line.contains("no process is named \"no-such-name\""), "{line}");
+}
+
+#[test]
+fn a_script_is_found_by_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("thumbnails-of-a-test.sh");
+    fs::write(&script, BURN).unwrap();
+    let burner = Burner::program("sh", &[script.to_str().unwrap()]);
+    let report = report(&run(["-p", "thumbnails-of-a-test.sh", "-t", "1s", "-f", "json"]));
+    assert_eq!(report["target"]["pid"].as_u64(), Some(u64::from(burner.pid())));
+}
+
+#[test]
 fn a_thread_is_answered_with_its_process() {
     let own = std::process::id().to_string();
     let thread = rustix::thread::gettid().as_raw_nonzero().get().to_string();
@@ -1089,7 +1182,7 @@ fn a_unit_is_found_by_its_name() {
     let file = folder.path().join("window.diag");
     let recorded =
         diag(["record", "--root", root, "--unit", "nginx", "--interval", "1s"]).arg(&file).output();
-    good(&recorded.unwrap());
+    support::recorded(&recorded.unwrap(), &file);
     let report = replayed(&file);
     assert_eq!(report["target"]["unit"], "nginx.service");
     // One process of a unit that was followed was followed itself.

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use support::{
-    AS_NOBODY, assert_harmless, assert_sound, can_become_nobody, diag, good, raw, report, run, stderr,
+    AS_NOBODY, assert_harmless, assert_sound, can_become_nobody, diag, good, raw, recorded, report, run,
+    sound_report, stderr,
 };
 
 /// Whether all CPUs may be sampled here; says so where not.
@@ -100,8 +101,7 @@ fn the_function_that_takes_the_time_is_named_and_drawn_and_kept() {
     let mut command = diag(["record"]);
     command.arg(file("window.diag")).args(LIVE).arg(own_pid()).args(["--format", "json"]);
     command.arg("--stacks").arg(file("stacks")).arg("--flamegraph").arg(file("graph.svg"));
-    let live = report(&command.output().unwrap());
-    assert_sound(&live);
+    let live = sound_report(&recorded(&command.output().unwrap(), &file("window.diag")));
     assert_spinner_is_told(&live);
     let stacks = fs::read_to_string(file("stacks")).unwrap();
     assert!(stacks.lines().any(|line| line.contains("spin_until_told") && line.contains(';')), "{stacks}");

@@ -6,6 +6,7 @@
 
 mod support;
 
+use diag::app::report::report;
 use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::kernel::{
     diskstats, file_locks, interrupts, loadavg, meminfo, net_dev, pressure, stat, swaps, uptime, vmstat,
@@ -19,8 +20,6 @@ use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
 use diag::model::bottleneck::Sort;
 use diag::model::profile::ProfileWait;
-use diag::model::rates::Rates;
-use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
 use diag::model::snapshot::Recording;
 use diag::model::target::Asked;
 use diag::render::text::TextOptions;
@@ -586,52 +585,6 @@ fn thresholds() -> [&'static Thresholds; 3] {
     [BUILT_IN, none, most]
 }
 
-/// The report around a diagnosis, as the program puts it together.
-fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
-    let (host, memory) = (&rates.host, rates.memory.as_ref().ok());
-    Report {
-        schema_version: SCHEMA_VERSION,
-        diag: Run {
-            version: "0".to_owned(),
-            cpu_seconds: 0.1,
-            max_rss_bytes: None,
-            config_files: Vec::new(),
-        },
-        host: HostReport {
-            hostname: host.hostname.clone(),
-            kernel: host.kernel.clone(),
-            arch: host.arch.clone(),
-            cpus_online: rates.cpus_online_count,
-            cpus_effective: rates.cpus_effective,
-            memory_total_bytes: memory.map(|memory| memory.total_bytes),
-            memory_limit_bytes: None,
-            swap_total_bytes: memory.map(|memory| memory.swap_total_bytes),
-            uptime_seconds: rates.uptime_seconds,
-            boot_id: host.boot_id.clone(),
-            virtualization: host.virtualization.clone(),
-            container: host.container.clone(),
-        },
-        window: Window {
-            source: WindowSource::Capture,
-            started_at: rates.started_at.to_string(),
-            ended_at: rates.ended_at.to_string(),
-            seconds: rates.seconds,
-            interrupted: rates.interrupted,
-            samples_count: rates.samples_count,
-            age_seconds: None,
-        },
-        verdict: diagnosis.verdict,
-        steps: diagnosis.steps,
-        findings: diagnosis.findings,
-        processes_order: diagnosis.processes_order,
-        processes: diagnosis.processes,
-        target: diagnosis.target,
-        load: diagnosis.load,
-        profile: None,
-        not_checked: diagnosis.not_checked,
-    }
-}
-
 /// The first float in a value's debug text that is no number, with what stands before it; JSON would show it as
 /// null. With `sentences`, also where it became a word of one, or a zero became negative.
 fn no_number(debug: &str, sentences: bool) -> Option<String> {
@@ -672,7 +625,7 @@ fn judge(recording: &Recording, options: &Options<'_>, sentences: bool) -> Resul
     if let Some(place) = no_number(&format!("{diagnosis:?}"), sentences) {
         return Err(format!("no number: {place}"));
     }
-    let report = report(diagnosis, &rates);
+    let report = report(diagnosis, None, &rates, options.thresholds);
     let text = render::json::render(&report).map_err(|error| error.to_string())?;
     let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     sound(&value)?;
@@ -817,7 +770,7 @@ fn recorded() -> &'static [u8] {
     RECORDED.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.diag");
-        support::good(&support::diag(["record", "--interval", "1s"]).arg(&file).output().unwrap());
+        support::recorded(&support::diag(["record", "--interval", "1s"]).arg(&file).output().unwrap(), &file);
         let mut capture = Capture::open(&file).unwrap();
         let pid = |path: &str| path.strip_prefix("proc/")?.split('/').next()?.parse::<u64>().ok();
         let mut pids: Vec<u64> = capture.frames[0].files.keys().filter_map(|path| pid(path)).collect();

@@ -93,6 +93,35 @@ fn a_verdict_a_window_and_a_state_that_answers() {
 }
 
 #[test]
+fn a_terminal_shows_a_line_per_window() {
+    if !support::has("script") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let on_a_terminal = |more: &str| {
+        let state = state_in(folder.path());
+        let program =
+            format!("stty cols 100 rows 24; '{DIAG}' watch -t 1s --count 2 --state '{state}' {more}");
+        let mut command = assert_cmd::Command::from_std(raw("script"));
+        command.args(["-qec", &program, "/dev/null"]).env("TERM", "xterm").timeout(PATIENCE);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+        stdout(&output).replace('\r', "")
+    };
+    let plain = on_a_terminal("--color never");
+    assert_harmless(&plain);
+    assert!(plain.starts_with("UTC  ") && plain.lines().all(|line| line.chars().count() <= 100), "{plain}");
+    let levels = ["OK  ", "NOTICE  ", "WARNING  ", "CRITICAL  ", "UNKNOWN  "];
+    let is_window =
+        |line: &&str| line.get(10..).is_some_and(|rest| levels.iter().any(|level| rest.starts_with(level)));
+    assert_eq!(plain.lines().filter(is_window).count(), 2, "{plain}");
+    assert!(plain.lines().last().unwrap().contains("END"), "{plain}");
+    assert!(on_a_terminal("").contains("\x1b["), "colour as elsewhere");
+    let json = on_a_terminal("--format jsonl");
+    assert!(lines(&json).iter().any(|line| line["type"] == "end"), "{json}");
+}
+
+#[test]
 fn a_state_that_is_old_or_absent_says_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let state = state_in(folder.path());

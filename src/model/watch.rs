@@ -1,6 +1,7 @@
 //! What a run that goes on for days says and keeps: its lines, the alarm, the state file.
 
 use crate::model::finding::Severity;
+use crate::model::metrics::Metrics;
 use crate::model::report::{Report, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub struct VerdictLine {
     pub findings: Vec<FindingName>,
     /// The alarm after this window.
     pub alarm: Alarm,
+    /// The main numbers of the window, as in the report.
+    pub metrics: Metrics,
     /// CPU time of the run so far, user and system.
     pub cpu_seconds: f64,
     /// Largest resident size of the run so far.

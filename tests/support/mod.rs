@@ -80,11 +80,29 @@ pub(crate) fn good(output: &Output) -> String {
     stdout(output)
 }
 
+/// Standard output of a recording that went well: it says on standard error what it wrote.
+pub(crate) fn recorded(output: &Output, file: &Path) -> String {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let name = file.display();
+    assert!(
+        said.starts_with(&format!("diag: wrote {name}: ")) && said.contains("B, one window of "),
+        "{said}"
+    );
+    assert!(said.ends_with(&format!(" s; diagnose it with: diag replay {name}\n")), "{said}");
+    stdout(output)
+}
+
 /// The report of a run that must have gone well: valid by the schema, and consistent.
 pub(crate) fn report(output: &Output) -> Value {
-    let text = good(output);
-    assert_harmless(&text);
-    let report: Value = serde_json::from_str(&text).unwrap();
+    sound_report(&good(output))
+}
+
+/// The report in `text`: harmless, valid by the schema, and consistent.
+pub(crate) fn sound_report(text: &str) -> Value {
+    assert_harmless(text);
+    let report: Value = serde_json::from_str(text).unwrap();
     assert_sound(&report);
     report
 }
@@ -139,6 +157,8 @@ pub(crate) fn sound(report: &Value) -> Result<(), String> {
     }
     strings_are_harmless(report)?;
     ratios_are_shares(report, "")?;
+    metrics_are_shares(&report["metrics"])?;
+    advice_is_the_finding_s(report)?;
     load_adds_up(&report["load"])?;
     target_adds_up(&report["target"])?;
     steps_are_in_order(report)
@@ -178,6 +198,33 @@ fn ratios_are_shares(value: &Value, path: &str) -> Result<(), String> {
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// Every name is there; ratios are from 0 to 1.
+fn metrics_are_shares(metrics: &Value) -> Result<(), String> {
+    let Some(metrics) = metrics.as_object().filter(|metrics| metrics.len() >= 29) else {
+        return Err(format!("names are missing: {metrics}"));
+    };
+    let ratios = metrics.iter().filter(|(name, _)| name.ends_with("_ratio"));
+    for (name, value) in ratios {
+        if value.as_f64().is_some_and(|value| !(0.0..=1.0 + 1e-9).contains(&value)) {
+            return Err(format!("metrics/{name} is {value}, not from 0 to 1"));
+        }
+    }
+    Ok(())
+}
+
+/// The verdict has the advice of its finding.
+fn advice_is_the_finding_s(report: &Value) -> Result<(), String> {
+    let id = &report["verdict"]["bottleneck"];
+    let findings = report["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let own = findings.iter().find(|finding| finding["id"] == *id && *id != "none");
+    let expected = own.map_or_else(|| Value::Array(Vec::new()), |finding| finding["advice"].clone());
+    if report["verdict"]["advice"] == expected {
+        Ok(())
+    } else {
+        Err(format!("verdict.advice is not that of {id}"))
     }
 }
 

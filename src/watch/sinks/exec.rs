@@ -5,7 +5,7 @@
 use super::mailbox::{Mailbox, Taken};
 use crate::model::watch::TransitionLine;
 use crate::render::escape;
-use crate::watch::run::{told, warn};
+use crate::watch::{transition_json, warn};
 use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit};
 use std::io::{Seek as _, Write as _};
@@ -72,7 +72,7 @@ fn shell(command: &str, transition: &TransitionLine) -> std::io::Result<Child> {
     let id = transition.bottleneck.as_deref().or(transition.previous_bottleneck.as_deref());
     // A file, so that a command that does not read it keeps nobody waiting.
     let mut stdin = std::fs::File::from(rustix::fs::memfd_create("transition", MemfdFlags::CLOEXEC)?);
-    stdin.write_all(told(transition).map_err(std::io::Error::other)?.as_bytes())?;
+    stdin.write_all(transition_json(transition).map_err(std::io::Error::other)?.as_bytes())?;
     stdin.rewind()?;
     Command::new("/bin/sh")
         .arg("-c")
