@@ -16,12 +16,13 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
         "model" => &["model"],
         // A recorded frame is a source behind a root of `collect`, which knows no capture.
         "capture" => &["capture", "collect", "model", "redact"],
-        "collect" => &["collect", "model", "socket_tables"],
+        "collect" => &["collect", "deadline", "model", "socket_tables"],
         "delta" => &["delta", "model"],
         "diagnose" => &["diagnose", "model"],
         "redact" => &["redact", "model"],
         "files" => &["files"],
-        "profile" => &["profile", "model", "socket_tables"],
+        "profile" => &["deadline", "profile", "model", "socket_tables"],
+        "deadline" => &["deadline"],
         "socket_tables" => &["socket_tables"],
         "render" => &["render", "model"],
         "cli" => &["cli", "model"],
@@ -34,7 +35,7 @@ fn forbidden(source: &Source, path: &[String], rules: &BTreeSet<String>) -> Opti
         }
         // The limits that a file can set, and the files that did not answer.
         "config" if target == "diagnose" && below == "thresholds" => return None,
-        "config" => &["config", "model"],
+        "config" => &["config", "deadline", "model"],
         "generate" => &["generate", "cli", "exit", "model"],
         "app" | "main" => return None,
         "" => &[],
