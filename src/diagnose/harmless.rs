@@ -10,7 +10,7 @@ use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IOWAIT, LOAD_BUSY};
 use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::{Evidence, Remedy, Severity};
 use crate::model::task::State;
-use crate::model::units::{human_bytes, human_count, human_seconds, percent};
+use crate::model::units::{Unit, human_bytes, human_count, human_seconds, percent};
 use crate::model::wait::WaitReason;
 
 /// The notes that hold in this window, beside what was `found`.
@@ -58,8 +58,8 @@ fn left_over_load(facts: &Facts<'_>) -> Option<Hit> {
                 human_count(now)
             ),
             vec![
-                plain("load1", Some(load.one), "count", "/proc/loadavg"),
-                plain("load_now_mean", Some(now), "count", "/proc/PID/task/TID/stat states R and D"),
+                plain("load1", Some(load.one), Unit::Count, "/proc/loadavg"),
+                plain("load_now_mean", Some(now), Unit::Count, "/proc/PID/task/TID/stat states R and D"),
             ],
         )
     })
@@ -71,7 +71,7 @@ fn iowait(facts: &Facts<'_>) -> Option<Hit> {
     if cpu.iowait_ratio < facts.limit(&IOWAIT).warning {
         return None;
     }
-    let iowait = plain("cpu_iowait_ratio", Some(cpu.iowait_ratio), "ratio", "/proc/stat iowait");
+    let iowait = plain("cpu_iowait_ratio", Some(cpu.iowait_ratio), Unit::Ratio, "/proc/stat iowait");
     let blocked = facts.rates.makeup.uninterruptible_mean;
     let busiest = facts.leaves().max_by(|a, b| a.utilization_ratio.total_cmp(&b.utilization_ratio));
     let busy = busiest.map_or(0.0, |disk| disk.utilization_ratio);
@@ -103,7 +103,8 @@ fn iowait(facts: &Facts<'_>) -> Option<Hit> {
             took.unwrap_or_else(|| " at once".to_owned()),
         )
     };
-    let blocked = plain("uninterruptible_mean", Some(blocked), "count", "/proc/PID/task/TID/stat state D");
+    let blocked =
+        plain("uninterruptible_mean", Some(blocked), Unit::Count, "/proc/PID/task/TID/stat state D");
     Some(note(0.02, summary, vec![iowait, blocked]))
 }
 
@@ -124,9 +125,9 @@ fn parallel_device(facts: &Facts<'_>) -> Option<Hit> {
             human_count(disk.queue_mean),
         ),
         vec![
-            plain("disk_utilization_ratio", Some(disk.utilization_ratio), "ratio", "/proc/diskstats"),
-            plain("disk_await_seconds", Some(took), "seconds", "/proc/diskstats"),
-            plain("disk_queue_mean", Some(disk.queue_mean), "count", "/proc/diskstats"),
+            plain("disk_utilization_ratio", Some(disk.utilization_ratio), Unit::Ratio, "/proc/diskstats"),
+            plain("disk_await_seconds", Some(took), Unit::Seconds, "/proc/diskstats"),
+            plain("disk_queue_mean", Some(disk.queue_mean), Unit::Count, "/proc/diskstats"),
         ],
     ))
 }
@@ -146,8 +147,8 @@ fn page_cache(facts: &Facts<'_>) -> Option<Hit> {
                 human_bytes(available as f64)
             ),
             vec![
-                plain("memory_free_bytes", Some(free), "bytes", "/proc/meminfo MemFree"),
-                plain("memory_available_bytes", Some(available as f64), "bytes", "/proc/meminfo MemAvailable"),
+                plain("memory_free_bytes", Some(free), Unit::Bytes, "/proc/meminfo MemFree"),
+                plain("memory_available_bytes", Some(available as f64), Unit::Bytes, "/proc/meminfo MemAvailable"),
             ],
         )
     })
@@ -168,8 +169,13 @@ fn old_swap(facts: &Facts<'_>) -> Option<Hit> {
                 human_bytes(used as f64)
             ),
             vec![
-                plain("swap_used_bytes", Some(used as f64), "bytes", "/proc/meminfo SwapTotal, SwapFree"),
-                plain("swap_pages_per_second", Some(traffic), "per_second", "/proc/vmstat pswpin, pswpout"),
+                plain("swap_used_bytes", Some(used as f64), Unit::Bytes, "/proc/meminfo SwapTotal, SwapFree"),
+                plain(
+                    "swap_pages_per_second",
+                    Some(traffic),
+                    Unit::PerSecond,
+                    "/proc/vmstat pswpin, pswpout",
+                ),
             ],
         )
     })
@@ -196,10 +202,10 @@ fn group_of_cache(facts: &Facts<'_>) -> Option<Hit> {
             plain(
                 "cgroup_memory_bytes",
                 Some(usage as f64),
-                "bytes",
+                Unit::Bytes,
                 "memory.current, memory.usage_in_bytes",
             ),
-            plain("cgroup_inactive_file_bytes", Some(cache as f64), "bytes", "memory.stat inactive_file"),
+            plain("cgroup_inactive_file_bytes", Some(cache as f64), Unit::Bytes, "memory.stat inactive_file"),
         ],
     ))
 }
@@ -215,7 +221,7 @@ fn vfork_parents(facts: &Facts<'_>) -> Option<Hit> {
                  nothing.",
                 human_count(mean)
             ),
-            vec![plain("vfork_parents_mean", Some(mean), "count", "/proc/PID/task/TID/wchan")],
+            vec![plain("vfork_parents_mean", Some(mean), Unit::Count, "/proc/PID/task/TID/wchan")],
         )
     })
 }
@@ -227,7 +233,7 @@ fn young_zombies(facts: &Facts<'_>) -> Option<Hit> {
         note(
             0.01,
             format!("{young} zombies at the end of the window were none at its start: their parents clear them away."),
-            vec![plain("young_zombies_count", Some(young as f64), "count", "/proc/PID/stat state Z")],
+            vec![plain("young_zombies_count", Some(young as f64), Unit::Count, "/proc/PID/stat state Z")],
         )
     })
 }

@@ -5,7 +5,7 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{Hit, Who};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
-use crate::model::units::human_seconds;
+use crate::model::units::{Unit, human_seconds};
 
 /// Older crashes are no longer news.
 const RECENT_SECONDS: f64 = 3600.0;
@@ -28,7 +28,7 @@ fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
 fn event(summary: String, metric: &str, value: f64) -> Hit {
     Hit {
         impact_ratio: 0.04,
-        evidence: vec![plain(metric, Some(value), "count", "/dev/kmsg")],
+        evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg")],
         ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
     }
 }

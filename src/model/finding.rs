@@ -1,6 +1,7 @@
 //! What a rule finds, what a step answers: the vocabulary of a diagnosis. These types are the JSON.
 
 use crate::model::bottleneck::{BottleneckId, Resource};
+use crate::model::units::Unit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,8 @@ pub struct Evidence {
     /// The value; null when it could not be measured.
     pub value: Option<f64>,
     /// Unit of the value: `ratio`, `per_second`, `seconds`, `bytes`, `count`.
-    pub unit: String,
+    #[schemars(with = "String")]
+    pub unit: Unit,
     /// Limit for a warning.
     pub warning: Option<f64>,
     /// Limit for critical.

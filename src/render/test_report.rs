@@ -9,6 +9,7 @@ use crate::model::report::{
     Verdict, Window, WindowSource,
 };
 use crate::model::target::{Target, TargetFunction, TargetKind, TargetMember, TargetShare, TargetWait};
+use crate::model::units::Unit;
 use crate::model::wait::Wait;
 use crate::render::test_profile;
 
@@ -211,11 +212,11 @@ fn culprit() -> Culprit {
     }
 }
 
-fn evidence(metric: &str, value: f64, unit: &str, limits: Option<(f64, f64)>, source: &str) -> Evidence {
+fn evidence(metric: &str, value: f64, unit: Unit, limits: Option<(f64, f64)>, source: &str) -> Evidence {
     Evidence {
         metric: metric.to_owned(),
         value: Some(value),
-        unit: unit.to_owned(),
+        unit,
         warning: limits.map(|(warning, _)| warning),
         critical: limits.map(|(_, critical)| critical),
         source: source.to_owned(),
@@ -263,13 +264,16 @@ fn steps() -> Vec<Step> {
         step(StepId::Who, "Who takes it?", "php-fpm", "12 processes hold 87 % of the memory in use.", None),
     ];
     steps[0].evidence = vec![
-        evidence("load_per_cpu", 2.65, "count", Some((1.0, 2.0)), "/proc/loadavg"),
-        evidence("load1_to_load15_ratio", 1.2, "ratio", None, "/proc/loadavg"),
+        evidence("load_per_cpu", 2.65, Unit::Count, Some((1.0, 2.0)), "/proc/loadavg"),
+        evidence("load1_to_load15_ratio", 1.2, Unit::Ratio, None, "/proc/loadavg"),
     ];
     steps[1].evidence = vec![
-        evidence("cpu_busy_ratio", 0.24, "ratio", Some((0.85, 0.95)), "/proc/stat cpu"),
-        evidence("psi_io_some_ratio", 0.88, "ratio", Some((0.1, 0.4)), "/proc/pressure/io some total"),
-        Evidence { value: None, ..evidence("psi_irq_full_ratio", 0.0, "ratio", None, "/proc/pressure/irq") },
+        evidence("cpu_busy_ratio", 0.24, Unit::Ratio, Some((0.85, 0.95)), "/proc/stat cpu"),
+        evidence("psi_io_some_ratio", 0.88, Unit::Ratio, Some((0.1, 0.4)), "/proc/pressure/io some total"),
+        Evidence {
+            value: None,
+            ..evidence("psi_irq_full_ratio", 0.0, Unit::Ratio, None, "/proc/pressure/irq")
+        },
     ];
     steps
 }
@@ -287,14 +291,14 @@ fn swap_finding() -> Finding {
             evidence(
                 "swap_in_pages_per_second",
                 14_678.0,
-                "per_second",
+                Unit::PerSecond,
                 Some((10.0, 1000.0)),
                 "/proc/vmstat pswpin",
             ),
             evidence(
                 "psi_memory_some_ratio",
                 0.61,
-                "ratio",
+                Unit::Ratio,
                 Some((0.1, 0.4)),
                 "/proc/pressure/memory some total",
             ),
@@ -335,7 +339,7 @@ fn disk_finding() -> Finding {
         evidence: vec![evidence(
             "disk_utilization_ratio",
             0.99,
-            "ratio",
+            Unit::Ratio,
             Some((0.7, 0.9)),
             "/proc/diskstats vda",
         )],

@@ -15,7 +15,7 @@ use crate::model::profile::{
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
 use crate::model::task::Pid;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 use hot_spot::{Hot, Weighed, name_of, phrase};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -307,14 +307,19 @@ fn step(offender: &Offender, profile: &Profile, hot: Option<&Hot>, told: &str) -
     let source = format!("perf_event_open(2) {event} at {} Hz", profile.frequency_hertz);
     let mut evidence = Vec::new();
     if let Some(hot) = hot {
-        evidence.push(plain("hot_spot_share_ratio", Some(hot.ratio), "ratio", &source));
-        evidence.push(plain("profile_samples_count", Some(profile.samples_count as f64), "count", &source));
+        evidence.push(plain("hot_spot_share_ratio", Some(hot.ratio), Unit::Ratio, &source));
+        evidence.push(plain(
+            "profile_samples_count",
+            Some(profile.samples_count as f64),
+            Unit::Count,
+            &source,
+        ));
     }
     if let Some(wait) = profile.waits.first() {
         evidence.push(plain(
             "largest_wait_ratio",
             Some(wait.ratio),
-            "ratio",
+            Unit::Ratio,
             "/proc/PID/task/TID/stat, wchan",
         ));
     }

@@ -8,7 +8,7 @@ use crate::diagnose::thresholds::{
 };
 use crate::model::finding::{Evidence, Remedy, Role, Suspect};
 use crate::model::rates::{DiskRates, ProcessRates};
-use crate::model::units::{MIB, human_bytes, human_count, human_seconds, percent};
+use crate::model::units::{MIB, Unit, human_bytes, human_count, human_seconds, percent};
 use crate::model::wait::WaitReason;
 
 /// Dirty and written-back memory below which the writes to a device are not a page cache that empties.
@@ -124,20 +124,25 @@ pub fn numbers(facts: &Facts<'_>, disk: &DiskRates) -> Vec<Evidence> {
         facts.evidence(&DISK_QUEUE, Some(disk.queue_mean), &source),
         facts.evidence(limit, disk.await_seconds(), &source),
         facts.evidence(&IO_PRESSURE, psi, "/proc/pressure/io some total"),
-        plain("disk_reads_per_second", Some(disk.reads_per_second), "per_second", &source),
-        plain("disk_writes_per_second", Some(disk.writes_per_second), "per_second", &source),
-        plain("disk_read_bytes_per_second", Some(disk.read_bytes_per_second), "bytes_per_second", &source),
-        plain("disk_write_bytes_per_second", Some(disk.write_bytes_per_second), "bytes_per_second", &source),
+        plain("disk_reads_per_second", Some(disk.reads_per_second), Unit::PerSecond, &source),
+        plain("disk_writes_per_second", Some(disk.writes_per_second), Unit::PerSecond, &source),
+        plain("disk_read_bytes_per_second", Some(disk.read_bytes_per_second), Unit::BytesPerSecond, &source),
+        plain(
+            "disk_write_bytes_per_second",
+            Some(disk.write_bytes_per_second),
+            Unit::BytesPerSecond,
+            &source,
+        ),
         plain(
             "disk_waiters_mean",
             Some(facts.disk_waiters_mean()),
-            "count",
+            Unit::Count,
             "/proc/PID/task/TID/stat, wchan",
         ),
     ];
     if let Some(flushes) = disk.flushes_per_second.filter(|flushes| *flushes > 0.0) {
-        numbers.push(plain("disk_flushes_per_second", Some(flushes), "per_second", &source));
-        numbers.push(plain("disk_flush_await_seconds", disk.flush_await_seconds, "seconds", &source));
+        numbers.push(plain("disk_flushes_per_second", Some(flushes), Unit::PerSecond, &source));
+        numbers.push(plain("disk_flush_await_seconds", disk.flush_await_seconds, Unit::Seconds, &source));
     }
     numbers
 }

@@ -10,7 +10,7 @@ use crate::model::rates::{
 use crate::model::reading::Reading;
 use crate::model::snapshot::BlockKind;
 use crate::model::task::{Pid, State};
-use crate::model::units::percent;
+use crate::model::units::{Unit, percent};
 use crate::model::wait::WaitReason;
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl<'a> Facts<'a> {
         Evidence {
             metric: limit.metric.to_owned(),
             value,
-            unit: limit.unit.to_owned(),
+            unit: limit.unit,
             warning: Some(in_force.warning),
             critical: in_force.critical,
             source: source.to_owned(),
@@ -218,7 +218,7 @@ impl<'a> Facts<'a> {
             plain(
                 "running_mean",
                 Some(self.rates.makeup.running_mean),
-                "count",
+                Unit::Count,
                 "/proc/PID/task/TID/stat state R",
             ),
         ]
@@ -338,15 +338,15 @@ fn part(ratio: Option<f64>) -> String {
 pub fn group_stall(group: &CgroupRates, resource: &str) -> Option<Evidence> {
     let ratio = group.stalled_ratio(resource)?;
     let metric = format!("cgroup_psi_{resource}_some_avg10_ratio");
-    Some(plain(&metric, Some(ratio), "ratio", &format!("{resource}.pressure of the group, avg10")))
+    Some(plain(&metric, Some(ratio), Unit::Ratio, &format!("{resource}.pressure of the group, avg10")))
 }
 
 /// A number without limits.
-pub fn plain(metric: &str, value: Option<f64>, unit: &str, source: &str) -> Evidence {
+pub fn plain(metric: &str, value: Option<f64>, unit: Unit, source: &str) -> Evidence {
     Evidence {
         metric: metric.to_owned(),
         value,
-        unit: unit.to_owned(),
+        unit,
         warning: None,
         critical: None,
         source: source.to_owned(),

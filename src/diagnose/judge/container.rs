@@ -85,10 +85,11 @@ pub fn not_checked(rates: &Rates) -> Option<NotChecked> {
 mod tests {
     use super::*;
     use crate::diagnose::evidence::facts::plain;
+    use crate::model::units::Unit;
 
     #[test]
     fn the_nodes_numbers_are_told_from_the_containers() {
-        let of = |source: &str| plain("x", Some(1.0), "count", source);
+        let of = |source: &str| plain("x", Some(1.0), Unit::Count, source);
         let mut list =
             [of("/proc/stat system"), of("/proc/pressure/cpu some total"), of("cpu.stat nr_throttled")];
         label_evidence(true, &mut list);

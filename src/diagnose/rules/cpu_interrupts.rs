@@ -14,7 +14,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::InterfaceRates;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -91,20 +91,20 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let mut evidence = vec![
         facts.evidence(&INTERRUPTS, Some(total), "/proc/stat irq, softirq"),
         facts.evidence(&INTERRUPTS_ONE_CPU, Some(worst_ratio), "/proc/stat irq, softirq of one CPU"),
-        plain("cpu_softirq_ratio", Some(cpu.softirq_ratio), "ratio", "/proc/stat softirq"),
+        plain("cpu_softirq_ratio", Some(cpu.softirq_ratio), Unit::Ratio, "/proc/stat softirq"),
     ];
     if let Some((name, rate)) = kind {
         evidence.push(plain(
             &format!("softirq_{name}_per_second"),
             Some(*rate),
-            "per_second",
+            Unit::PerSecond,
             "/proc/softirqs",
         ));
     }
     if let Some(interface) = interface {
         let packets = interface.received_packets_per_second;
         let metric = format!("{}_received_packets_per_second", interface.name);
-        evidence.push(plain(&metric, Some(packets), "per_second", "/proc/net/dev"));
+        evidence.push(plain(&metric, Some(packets), Unit::PerSecond, "/proc/net/dev"));
     }
     let handled = kind.map_or_else(String::new, |(name, rate)| {
         format!("; {name} runs {} times a second", human_count(*rate))

@@ -13,7 +13,7 @@ use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 use std::collections::BTreeSet;
 
 /// The rule.
@@ -122,7 +122,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             facts.evidence(&PINNED_DELAY, Some(waiting), "/proc/PID/task/TID/schedstat of bound threads"),
             facts.evidence(&PINNED_BUSY, Some(busy), "/proc/stat of the CPUs they may use"),
             facts.evidence(&PINNED_IDLE, Some(idle), "/proc/stat of the other CPUs"),
-            plain("bound_threads_count", Some(bound.threads.len() as f64), "count", "Cpus_allowed_list"),
+            plain("bound_threads_count", Some(bound.threads.len() as f64), Unit::Count, "Cpus_allowed_list"),
         ],
         why: Some(format!("may run on {list} only")),
         ..Hit::new(

@@ -14,7 +14,7 @@ use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
-use crate::model::units::percent;
+use crate::model::units::{Unit, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -100,8 +100,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let turns = if top.threads > 1 { " in turns" } else { "" };
     let mut evidence = vec![
         facts.evidence(&ONE_THREAD, Some(top.cpu), "/proc/PID/task/TID/stat"),
-        plain("thread_user_ratio", Some(top.user), "ratio", "/proc/PID/task/TID/stat utime"),
-        plain("cpus_idle", Some(idle_cpus), "count", "/proc/stat"),
+        plain("thread_user_ratio", Some(top.user), Unit::Ratio, "/proc/PID/task/TID/stat utime"),
+        plain("cpus_idle", Some(idle_cpus), Unit::Count, "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     Outcome::hit(Hit {

@@ -13,7 +13,7 @@ use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -84,7 +84,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
     let mut evidence = vec![
         facts.evidence(&STEAL, Some(steal), "/proc/stat steal"),
-        plain("cpu_used_ratio", Some(used), "ratio", "/proc/stat"),
+        plain("cpu_used_ratio", Some(used), Unit::Ratio, "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     let virtualization = facts.rates.host.virtualization.clone();

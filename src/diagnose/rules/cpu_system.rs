@@ -12,7 +12,7 @@ use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CP
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -95,7 +95,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let mut evidence = vec![
         facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
         facts.evidence(&SYSTEM_SHARE, Some(share), "/proc/stat system, user, nice"),
-        plain("kernel_threads_cpus", Some(kernel_threads), "count", "/proc/PID/stat of kernel threads"),
+        plain("kernel_threads_cpus", Some(kernel_threads), Unit::Count, "/proc/PID/stat of kernel threads"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     let mut against = Vec::new();

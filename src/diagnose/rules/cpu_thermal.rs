@@ -11,7 +11,7 @@ use crate::diagnose::thresholds::HEAT;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::percent;
+use crate::model::units::{Unit, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -73,7 +73,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: heat * cpu.busy_ratio(),
         evidence: vec![
             facts.evidence(&HEAT, Some(heat), "/sys/devices/system/cpu/cpuN/thermal_throttle"),
-            plain("cpu_busy_ratio", Some(cpu.busy_ratio()), "ratio", "/proc/stat"),
+            plain("cpu_busy_ratio", Some(cpu.busy_ratio()), Unit::Ratio, "/proc/stat"),
         ],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },

@@ -11,7 +11,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -110,7 +110,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         evidence: [
             facts.evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
             facts.evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
-            plain("quota_cpus", group.quota_cpus, "count", "cpu.max, cpu.cfs_quota_us"),
+            plain("quota_cpus", group.quota_cpus, Unit::Count, "cpu.max, cpu.cfs_quota_us"),
         ]
         .into_iter()
         .chain(group_stall(group, "cpu"))

@@ -12,7 +12,7 @@ use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUS
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -105,7 +105,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         facts.evidence(&USER_SHARE, Some(user_share), "/proc/stat user, nice"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
-    evidence.push(plain("cpu_nice_ratio", Some(cpu.nice_ratio), "ratio", "/proc/stat nice"));
+    evidence.push(plain("cpu_nice_ratio", Some(cpu.nice_ratio), Unit::Ratio, "/proc/stat nice"));
     let mut against = Vec::new();
     if harmless {
         against.push(

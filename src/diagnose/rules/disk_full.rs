@@ -10,7 +10,7 @@ use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::Room;
-use crate::model::units::{human_bytes, percent};
+use crate::model::units::{Unit, human_bytes, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -81,7 +81,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "disk_available_bytes",
                 Some(available_bytes as f64),
-                "bytes",
+                Unit::Bytes,
                 &format!("statvfs {}", mount.path),
             ),
         ],

@@ -13,6 +13,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::PeerWait;
 use crate::model::profile::ProfileMode;
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -90,10 +91,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "threads_waiting_in_sockets_count",
                 Some(f64::from(wait.waiting_count)),
-                "count",
+                Unit::Count,
                 "/proc/PID/task/TID/wchan",
             ),
-            plain("threads_count", Some(f64::from(wait.threads_count)), "count", "/proc/PID/task"),
+            plain("threads_count", Some(f64::from(wait.threads_count)), Unit::Count, "/proc/PID/task"),
         ],
         against: vec![
             "One look at the end of the window: a wait that is normal for this service looks the same."

@@ -10,7 +10,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
 use crate::model::reading::AbsenceKind;
-use crate::model::units::human_seconds;
+use crate::model::units::{Unit, human_seconds};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -92,7 +92,7 @@ fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
     let ago = human_seconds((now - last.at_seconds).max(0.0));
     Some(Hit {
         impact_ratio: if in_window > 0 { 1.0 } else { 0.05 },
-        evidence: vec![plain("hardware_errors_count", Some(in_window as f64), "count", "/dev/kmsg")],
+        evidence: vec![plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")],
         ..Hit::new(
             if in_window > 0 { Severity::Critical } else { Severity::Info },
             format!("The kernel reports, {ago} ago: {}", last.text),
@@ -115,7 +115,7 @@ fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
         evidence: vec![plain(
             "memory_module_errors_count",
             Some(count as f64),
-            "count",
+            Unit::Count,
             "/sys/devices/system/edac/mc/mcN/ce_count, ue_count",
         )],
         ..Hit::new(
@@ -135,11 +135,11 @@ fn of_arrays(facts: &Facts<'_>) -> Option<Hit> {
         impact_ratio: 0.1,
         device: Some(array.name.clone()),
         evidence: vec![
-            plain("raid_members_count", Some(f64::from(array.members_count)), "count", "/proc/mdstat"),
+            plain("raid_members_count", Some(f64::from(array.members_count)), Unit::Count, "/proc/mdstat"),
             plain(
                 "raid_members_working_count",
                 Some(f64::from(array.working_count)),
-                "count",
+                Unit::Count,
                 "/proc/mdstat",
             ),
         ],

@@ -16,7 +16,7 @@ use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::{DiskRates, ThreadRates};
 use crate::model::task::State;
-use crate::model::units::{human_count, human_seconds};
+use crate::model::units::{Unit, human_count, human_seconds};
 use crate::model::wait::WaitReason;
 use std::collections::HashMap;
 
@@ -138,8 +138,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 device.map(|disk| disk.stuck_seconds),
                 "/proc/diskstats in flight, completed",
             ),
-            plain("procs_blocked_mean", facts.rates.procs_blocked_mean, "count", "/proc/stat procs_blocked"),
-            plain("psi_io_some_ratio", pressure, "ratio", "/proc/pressure/io some total"),
+            plain(
+                "procs_blocked_mean",
+                facts.rates.procs_blocked_mean,
+                Unit::Count,
+                "/proc/stat procs_blocked",
+            ),
+            plain("psi_io_some_ratio", pressure, Unit::Ratio, "/proc/pressure/io some total"),
         ],
         against: Vec::new(),
         suspects: suspects(facts, &ranked, Role::Victim),

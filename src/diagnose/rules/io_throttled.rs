@@ -12,7 +12,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, percent};
+use crate::model::units::{Unit, human_bytes, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -110,7 +110,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "cgroup_bytes_per_second",
                 Some(rate),
-                "bytes_per_second",
+                Unit::BytesPerSecond,
                 "io.stat, blkio.throttle.io_service_bytes",
             ),
         ]

@@ -15,7 +15,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ProcessRates;
-use crate::model::units::percent;
+use crate::model::units::{Unit, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -102,7 +102,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: (work.cpus / facts.cpus).min(1.0) * facts.cpu_wait_ratio().max(0.2),
         evidence: vec![
             facts.evidence(&KERNEL_THREAD_CPU, Some(work.cpus), "/proc/PID/stat of kernel threads"),
-            plain("psi_cpu_some_ratio", facts.cpu_wait_known(), "ratio", "/proc/pressure/cpu some total"),
+            plain("psi_cpu_some_ratio", facts.cpu_wait_known(), Unit::Ratio, "/proc/pressure/cpu some total"),
         ],
         why: mover.as_ref().map(|_| format!("makes the kernel work: {} {}", work.name, work.words)),
         ..Hit::new(

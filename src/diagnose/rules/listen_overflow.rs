@@ -10,7 +10,7 @@ use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -98,7 +98,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "accept_queue_count",
                 full.map(|socket| socket.receive_queue as f64),
-                "count",
+                Unit::Count,
                 "/proc/net/tcp rx_queue",
             ),
         ],

@@ -17,7 +17,7 @@ use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::{ProcessRates, ThreadRates};
 use crate::model::task::{Pid, State};
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, WaitReason};
 use std::collections::BTreeMap;
 
@@ -99,11 +99,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: 0.35 + if serious { 0.1 } else { 0.0 },
         evidence: vec![
             facts.evidence(&LOCK_WAITERS, Some(queue.waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
-            plain("process_cpus", Some(process.cpu_ratio()), "count", "/proc/PID/stat"),
+            plain("process_cpus", Some(process.cpu_ratio()), Unit::Count, "/proc/PID/stat"),
             plain(
                 "context_switches_per_second",
                 facts.rates.context_switches_per_second,
-                "per_second",
+                Unit::PerSecond,
                 "/proc/stat ctxt",
             ),
         ],
@@ -193,8 +193,8 @@ fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
         impact_ratio: 0.35,
         evidence: vec![
             facts.evidence(&LOCK_WAITERS, Some(waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
-            plain("group_cpus", Some(facts.groups[group].cpu()), "count", "/proc/PID/stat"),
-            plain("cpu_idle_ratio", Some(idle), "ratio", "/proc/stat idle, iowait"),
+            plain("group_cpus", Some(facts.groups[group].cpu()), Unit::Count, "/proc/PID/stat"),
+            plain("cpu_idle_ratio", Some(idle), Unit::Ratio, "/proc/stat idle, iowait"),
         ],
         why: Some(format!(
             "{} of its processes wait for a lock that they share (futex)",

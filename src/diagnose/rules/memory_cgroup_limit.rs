@@ -14,7 +14,7 @@ use crate::diagnose::thresholds::{
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::units::{Unit, human_bytes, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -155,10 +155,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "memory_limit_bytes",
                 memory.limit_bytes.map(|bytes| bytes as f64),
-                "bytes",
+                Unit::Bytes,
                 "memory.max, memory.limit_in_bytes",
             ),
-            plain("memory_available_ratio", facts.available_ratio(), "ratio", "/proc/meminfo MemAvailable"),
+            plain(
+                "memory_available_ratio",
+                facts.available_ratio(),
+                Unit::Ratio,
+                "/proc/meminfo MemAvailable",
+            ),
         ]
         .into_iter()
         .chain(group_stall(group, "memory"))

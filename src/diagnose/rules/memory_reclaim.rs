@@ -17,7 +17,7 @@ use crate::diagnose::thresholds::{
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::rates::{PagingRates, ProcessRates};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::units::{Unit, human_bytes, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -185,7 +185,7 @@ fn numbers(
         plain(
             "memory_unowned_bytes",
             Some(facts.unowned_memory()),
-            "bytes",
+            Unit::Bytes,
             "/proc/meminfo HugePages, SUnreclaim, Shmem",
         ),
     ]

@@ -13,7 +13,7 @@ use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OU
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, human_count};
+use crate::model::units::{Unit, human_bytes, human_count};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -151,8 +151,18 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 "/proc/pressure/memory some total",
             ),
             facts.evidence(&MEMORY_FULL, stalls_known.then_some(full), "/proc/pressure/memory full total"),
-            plain("swap_share_of_disk_ratio", facts.swap_share(), "ratio", "/proc/vmstat, /proc/diskstats"),
-            plain("memory_available_bytes", available.map(|bytes| bytes as f64), "bytes", "/proc/meminfo"),
+            plain(
+                "swap_share_of_disk_ratio",
+                facts.swap_share(),
+                Unit::Ratio,
+                "/proc/vmstat, /proc/diskstats",
+            ),
+            plain(
+                "memory_available_bytes",
+                available.map(|bytes| bytes as f64),
+                Unit::Bytes,
+                "/proc/meminfo",
+            ),
         ],
         against: available
             .filter(|_| facts.available_ratio().is_some_and(|ratio| ratio > 0.2))

@@ -13,7 +13,7 @@ use crate::model::finding::{Remedy, Severity};
 use crate::model::network::Socket;
 use crate::model::rates::InterfaceRates;
 use crate::model::task::Pid;
-use crate::model::units::{human_bytes, percent};
+use crate::model::units::{Unit, human_bytes, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -97,8 +97,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: if critical { 0.5 } else { 0.3 },
         evidence: vec![
             facts.evidence(&LINK_USED, Some(link.used()), "/proc/net/dev, /sys/class/net/LINK/speed"),
-            plain("link_bytes_per_second", Some(link.bits / 8.0), "bytes", "/proc/net/dev"),
-            plain("link_speed_bits_per_second", Some(link.speed), "per_second", "/sys/class/net/LINK/speed"),
+            plain("link_bytes_per_second", Some(link.bits / 8.0), Unit::BytesPerSecond, "/proc/net/dev"),
+            plain(
+                "link_speed_bits_per_second",
+                Some(link.speed),
+                Unit::PerSecond,
+                "/sys/class/net/LINK/speed",
+            ),
         ],
         why: Some(format!("{direction} all that link {name} can carry")),
         device: Some(name.clone()),

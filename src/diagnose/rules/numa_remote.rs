@@ -12,7 +12,7 @@ use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -101,11 +101,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: 0.2,
         evidence: vec![
             facts.evidence(&NUMA_MISSES, Some(share), "/proc/vmstat numa_hit, numa_miss"),
-            plain("numa_misses_per_second", Some(miss), "per_second", "/proc/vmstat numa_miss"),
+            plain("numa_misses_per_second", Some(miss), Unit::PerSecond, "/proc/vmstat numa_miss"),
             plain(
                 "memory_nodes_count",
                 facts.rates.host.memory_nodes_count.map(f64::from),
-                "count",
+                Unit::Count,
                 "/sys/devices/system/node/online",
             ),
         ],

@@ -10,7 +10,7 @@ use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::units::{Unit, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -88,7 +88,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             impact_ratio: 0.9,
             evidence: vec![
                 facts.evidence(&FORKS_REFUSED, Some(count as f64), "pids.events max"),
-                plain("tasks_limit_count", limit.map(|limit| limit as f64), "count", "pids.max"),
+                plain("tasks_limit_count", limit.map(|limit| limit as f64), Unit::Count, "pids.max"),
             ],
             why: Some(format!("at the limit{of_limit} tasks of {}", group.name())),
             ..Hit::new(

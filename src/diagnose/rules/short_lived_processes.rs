@@ -15,7 +15,7 @@ use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
 use crate::model::task::Pid;
-use crate::model::units::{human_count, human_seconds, percent};
+use crate::model::units::{Unit, human_count, human_seconds, percent};
 use std::collections::HashMap;
 
 /// The rule.
@@ -132,8 +132,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
         evidence: vec![
             facts.evidence(&FORKS, Some(forks), "/proc/stat processes"),
             facts.evidence(&VANISHED_SHARE, Some(share), "/proc/stat less /proc/PID/stat"),
-            plain("vanished_cpus", Some(vanished), "count", "/proc/stat less /proc/PID/stat"),
-            plain("cpu_seconds_per_life", Some(life), "seconds", "vanished_cpus by forks_per_second"),
+            plain("vanished_cpus", Some(vanished), Unit::Count, "/proc/stat less /proc/PID/stat"),
+            plain("cpu_seconds_per_life", Some(life), Unit::Seconds, "vanished_cpus by forks_per_second"),
         ],
         against: Vec::new(),
         suspects: suspects(facts, &ranked, Role::Offender),

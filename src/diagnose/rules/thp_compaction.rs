@@ -13,7 +13,7 @@ use crate::diagnose::thresholds::{
 };
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -106,7 +106,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: facts.memory_stalls().0.max(cpu.system_ratio / 2.0),
         evidence: vec![
             facts.evidence(&COMPACTION_STALLS, Some(stalls), "/proc/vmstat compact_stall"),
-            plain("compaction_failures_per_second", Some(failed), "per_second", "/proc/vmstat compact_fail"),
+            plain(
+                "compaction_failures_per_second",
+                Some(failed),
+                Unit::PerSecond,
+                "/proc/vmstat compact_fail",
+            ),
             facts.evidence(&COMPACTION_THREADS, Some(threads), "/proc/PID/stat of kcompactd, khugepaged"),
             facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
         ],

@@ -13,7 +13,7 @@ use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, human_count};
+use crate::model::units::{Unit, human_bytes, human_count};
 use crate::model::wait::WaitReason;
 
 /// The rule.
@@ -81,7 +81,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: waiters.min(1.0),
         evidence: vec![
             facts.evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
-            plain("dirty_bytes", dirty.map(|bytes| bytes as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
+            plain(
+                "dirty_bytes",
+                dirty.map(|bytes| bytes as f64),
+                Unit::Bytes,
+                "/proc/meminfo Dirty, Writeback",
+            ),
         ],
         why: Some("writes faster than the disk takes it".to_owned()),
         ..Hit::new(

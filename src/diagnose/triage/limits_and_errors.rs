@@ -7,7 +7,7 @@ use crate::diagnose::thresholds::{
     SYSTEM_THREADS,
 };
 use crate::model::finding::{Evidence, Severity, Step, StepId};
-use crate::model::units::quantity;
+use crate::model::units::{label, quantity};
 
 /// The step. Its evidence is that of the findings in this lane, then how near the box is to the limits that every box has.
 pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
@@ -16,7 +16,7 @@ pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
         .filter(|judged| judged.rule.lane.step() == Some(StepId::LimitsAndErrors))
         .filter(|judged| judged.hit.severity >= Severity::Warning)
         .collect();
-    found.sort_by(|a, b| b.hit.severity.cmp(&a.hit.severity));
+    found.sort_by_key(|judged| std::cmp::Reverse(judged.hit.severity));
     let mut evidence: Vec<Evidence> = found.iter().flat_map(|judged| judged.hit.evidence.clone()).collect();
     for near in limits(facts) {
         if !evidence.iter().any(|known| known.metric == near.metric) {
@@ -78,9 +78,8 @@ fn clear(evidence: &[Evidence]) -> String {
         .max_by(|a, b| a.2.total_cmp(&b.2).then_with(|| b.0.metric.cmp(&a.0.metric)));
     match nearest {
         Some((item, value, _)) => {
-            let name =
-                item.metric.trim_end_matches("_ratio").trim_end_matches("_per_second").replace('_', " ");
-            format!("no limit is reached; the nearest is {name} at {}", quantity(value, &item.unit))
+            let name = label(&item.metric);
+            format!("no limit is reached; the nearest is {name} at {}", quantity(value, item.unit))
         }
         None => "no limit is known".to_owned(),
     }

@@ -5,7 +5,7 @@ use crate::diagnose::thresholds::{LOAD_BUSY, LOAD_PER_CPU, UNINTERRUPTIBLE};
 use crate::model::finding::{Step, StepId};
 use crate::model::rates::Rates;
 use crate::model::report::{Load, LoadGroup};
-use crate::model::units::human_count;
+use crate::model::units::{Unit, human_count};
 
 /// What the load says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +65,10 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
         summary,
         evidence: vec![
             facts.evidence(&LOAD_PER_CPU, Some(now), "/proc/PID/task/TID/stat states R and D"),
-            plain("load1", value(|load| load.one), "count", "/proc/loadavg"),
-            plain("load5", value(|load| load.five), "count", "/proc/loadavg"),
-            plain("load15", value(|load| load.fifteen), "count", "/proc/loadavg"),
-            plain("running_mean", Some(makeup.running_mean), "count", "/proc/PID/task/TID/stat state R"),
+            plain("load1", value(|load| load.one), Unit::Count, "/proc/loadavg"),
+            plain("load5", value(|load| load.five), Unit::Count, "/proc/loadavg"),
+            plain("load15", value(|load| load.fifteen), Unit::Count, "/proc/loadavg"),
+            plain("running_mean", Some(makeup.running_mean), Unit::Count, "/proc/PID/task/TID/stat state R"),
             facts.evidence(&UNINTERRUPTIBLE, blocked, "/proc/PID/task/TID/stat state D"),
         ],
         next: None,

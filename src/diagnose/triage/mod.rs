@@ -16,7 +16,7 @@ use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Lane, Rule};
 use crate::model::finding::{Evidence, Step, StepId};
 use crate::model::report::Verdict;
-use crate::model::units::quantity;
+use crate::model::units::{label, quantity};
 
 /// The steps that lead to `verdict`, each with the one that follows.
 pub fn walk(facts: &Facts<'_>, judged: &[Judged], verdict: &Verdict) -> Vec<Step> {
@@ -90,9 +90,8 @@ fn answer_with(step: &mut Step, answer: &str, evidence: &[Evidence]) {
     step.brief = number.map_or_else(
         || answer.to_owned(),
         |(item, value)| {
-            let name =
-                item.metric.trim_end_matches("_per_second").trim_end_matches("_ratio").replace('_', " ");
-            format!("{answer} ({name} {})", quantity(value, &item.unit))
+            let name = label(&item.metric);
+            format!("{answer} ({name} {})", quantity(value, item.unit))
         },
     );
 }

@@ -3,7 +3,7 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, REFAULT_SHARE, SWAP_IN, SWAP_OUT, UNINTERRUPTIBLE};
 use crate::model::finding::{Step, StepId};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::units::{Unit, human_bytes, human_count, percent};
 
 /// The step.
 pub fn step(facts: &Facts<'_>) -> Step {
@@ -65,7 +65,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
             plain(
                 "disk_await_seconds",
                 busiest.and_then(|disk| disk.await_seconds()),
-                "seconds",
+                Unit::Seconds,
                 "/proc/diskstats",
             ),
         ],

@@ -3,7 +3,7 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::thresholds::{CPU_SYSTEM, INTERRUPTS, ONE_THREAD, STEAL};
 use crate::model::finding::{Step, StepId};
-use crate::model::units::percent;
+use crate::model::units::{Unit, percent};
 
 /// The step.
 pub fn step(facts: &Facts<'_>) -> Step {
@@ -51,7 +51,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
             known(cpu.steal_known, cpu.steal_ratio).map_or_else(unknown, percent)
         ),
         evidence: vec![
-            plain("cpu_user_ratio", Some(user), "ratio", "/proc/stat user, nice"),
+            plain("cpu_user_ratio", Some(user), Unit::Ratio, "/proc/stat user, nice"),
             facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
             facts.evidence(
                 &INTERRUPTS,
@@ -60,11 +60,11 @@ pub fn step(facts: &Facts<'_>) -> Step {
             ),
             facts.evidence(&STEAL, known(cpu.steal_known, cpu.steal_ratio), "/proc/stat steal"),
             facts.evidence(&ONE_THREAD, hottest.map(|thread| thread.cpu_ratio()), "/proc/PID/task/TID/stat"),
-            plain("forks_per_second", facts.rates.forks_per_second, "per_second", "/proc/stat processes"),
+            plain("forks_per_second", facts.rates.forks_per_second, Unit::PerSecond, "/proc/stat processes"),
             plain(
                 "context_switches_per_second",
                 facts.rates.context_switches_per_second,
-                "per_second",
+                Unit::PerSecond,
                 "/proc/stat ctxt",
             ),
         ],

@@ -7,7 +7,7 @@ use crate::model::finding::{Step, StepId};
 use crate::model::rates::ProcessRates;
 use crate::model::report::{ProcessRow, Verdict};
 use crate::model::task::Pid;
-use crate::model::units::percent;
+use crate::model::units::{Unit, percent};
 
 /// The step.
 pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
@@ -49,7 +49,7 @@ pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
             .culprit
             .as_ref()
             .map(|culprit| {
-                plain("culprit_share_ratio", culprit.share_ratio, "ratio", "/proc/PID/stat, io, status")
+                plain("culprit_share_ratio", culprit.share_ratio, Unit::Ratio, "/proc/PID/stat, io, status")
             })
             .into_iter()
             .collect(),

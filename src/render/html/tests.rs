@@ -6,6 +6,7 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::rates::CpuRates;
 use crate::model::series::{DiskSlice, MemoryLevel, Series, Slice, Stalls};
 use crate::model::tuning::{SettingNote, Workers};
+use crate::model::units::Unit;
 use crate::render::test_report::{self, HOSTILE};
 use roxmltree::{Document, Node};
 use std::collections::BTreeSet;
@@ -133,7 +134,7 @@ fn comparison(name: &str) -> Comparison {
         caveats: vec![name.to_owned()],
         numbers: vec![Number {
             metric: name.to_owned(),
-            unit: "ratio".to_owned(),
+            unit: Unit::Ratio,
             source: String::new(),
             before: Some(0.9),
             after: Some(0.1),
@@ -158,7 +159,7 @@ fn every_part_is_there() {
         "the program asks for less: swap in pages goes from 14678/s towards below 10/s",
         "its price, and a restart",
         "by which 7 fit",
-        "psi memory some is below 10 %",
+        "PSI memory some is below 10 %",
         "vmstat 1 5",
         "zend_hash_find 55 %",
         "CPU time by mode",

@@ -9,6 +9,7 @@ use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Evidence, Severity};
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units;
+use crate::model::units::Unit;
 use crate::render::escape;
 use std::collections::BTreeSet;
 
@@ -180,10 +181,10 @@ fn label(metric: &str) -> String {
 /// `'cpu_busy'=24%;85;95;0`
 fn item(label: &str, evidence: &Evidence) -> Option<String> {
     let value = evidence.value?;
-    let (factor, unit) = match evidence.unit.as_str() {
-        "ratio" => (100.0, "%"),
-        "seconds" => (1.0, "s"),
-        "bytes" => (1.0, "B"),
+    let (factor, unit) = match evidence.unit {
+        Unit::Ratio => (100.0, "%"),
+        Unit::Seconds => (1.0, "s"),
+        Unit::Bytes => (1.0, "B"),
         _ => (1.0, ""),
     };
     let falling = FALLING.contains(&evidence.metric.as_str())
@@ -282,23 +283,23 @@ mod tests {
     #[test]
     fn numbers_have_units_and_ranges() {
         let mut evidence = test_report::busy().steps[0].evidence[0].clone();
-        let mut item = |metric: &str, value: f64, unit: &str, warning: f64| {
+        let mut item = |metric: &str, value: f64, unit: Unit, warning: f64| {
             evidence.metric = metric.to_owned();
             evidence.value = Some(value);
-            evidence.unit = unit.to_owned();
+            evidence.unit = unit;
             (evidence.warning, evidence.critical) = (Some(warning), None);
             item(&label(metric), &evidence)
         };
         assert_eq!(
-            item("memory_available_ratio", 0.07, "ratio", 0.1).unwrap(),
+            item("memory_available_ratio", 0.07, Unit::Ratio, 0.1).unwrap(),
             "'memory_available'=7%;10:;;0"
         );
         assert_eq!(
-            item("disk_await_seconds", 0.02, "seconds", 0.05).unwrap(),
+            item("disk_await_seconds", 0.02, Unit::Seconds, 0.05).unwrap(),
             "'disk_await_seconds'=0.02s;0.05;;0"
         );
-        assert_eq!(item("room", 1e15, "bytes", f64::NAN).unwrap(), "'room'=1000000000000000B;;;0");
-        assert_eq!(item("drop", -1e-9, "count", 1.0).unwrap(), "'drop'=0;1;");
-        assert_eq!(item("gone", f64::INFINITY, "count", 1.0), None);
+        assert_eq!(item("room", 1e15, Unit::Bytes, f64::NAN).unwrap(), "'room'=1000000000000000B;;;0");
+        assert_eq!(item("drop", -1e-9, Unit::Count, 1.0).unwrap(), "'drop'=0;1;");
+        assert_eq!(item("gone", f64::INFINITY, Unit::Count, 1.0), None);
     }
 }
