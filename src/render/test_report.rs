@@ -8,6 +8,7 @@ use crate::model::report::{
     Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
     Verdict, Window, WindowSource,
 };
+use crate::model::sentence::quote;
 use crate::model::target::{Target, TargetFunction, TargetKind, TargetMember, TargetShare, TargetWait};
 use crate::model::units::Unit;
 use crate::model::wait::Wait;
@@ -43,7 +44,7 @@ pub(crate) fn busy() -> Report {
             confidence_ratio: 0.72,
             confidence: "likely".to_owned(),
             since: Some(Since::Minutes),
-            summary: SWAP_SUMMARY.to_owned(),
+            summary: SWAP_SUMMARY.into(),
             cause_chain: vec![BottleneckId::MemorySwap, BottleneckId::DiskSaturated],
             culprit: Some(culprit()),
             remedy: Some(Remedy::FixProgram),
@@ -75,7 +76,7 @@ pub(crate) fn healthy() -> Report {
         confidence_ratio: 0.95,
         confidence: "confident".to_owned(),
         since: None,
-        summary: "Nothing is short: the CPUs are busy 3.2 % of the time and nobody waits.".to_owned(),
+        summary: "Nothing is short: the CPUs are busy 3.2 % of the time and nobody waits.".into(),
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
@@ -94,7 +95,7 @@ pub(crate) fn unknown() -> Report {
     report.verdict.bottleneck = BottleneckId::Unknown;
     report.verdict.confidence_ratio = 0.0;
     report.verdict.confidence = "suspect".to_owned();
-    report.verdict.summary = "Neither /proc/stat nor /proc/pressure could be read.".to_owned();
+    report.verdict.summary = "Neither /proc/stat nor /proc/pressure could be read.".into();
     report.load.load1 = None;
     report.load.groups.clear();
     report.processes.clear();
@@ -109,18 +110,18 @@ pub(crate) fn hostile() -> Report {
     report.host.kernel = Some(name());
     report.host.container = Some(name());
     report.diag.config_files = vec![name()];
-    report.verdict.summary.push_str(HOSTILE);
+    report.verdict.summary.push(quote(HOSTILE));
     report.verdict.culprit = Some(Culprit {
         comm: name(),
         cmdline: Some(name()),
         user: Some(name()),
         unit: Some(name()),
-        why: Some(name()),
+        why: Some(name().into()),
         ..culprit()
     });
     for finding in &mut report.findings {
-        finding.summary.push_str(HOSTILE);
-        finding.against.push(name());
+        finding.summary.push(quote(HOSTILE));
+        finding.against.push(name().into());
         finding.suspects.iter_mut().for_each(|suspect| suspect.comm = name());
         for evidence in &mut finding.evidence {
             evidence.source = name();
@@ -139,7 +140,7 @@ pub(crate) fn hostile() -> Report {
     if let Some(target) = &mut report.target {
         target.unit = Some(name());
         target.comm = Some(name());
-        target.summary.push_str(HOSTILE);
+        target.summary.push(quote(HOSTILE));
         target.waits[0].function = Some(name());
         target.waits[0].functions[0].function = name();
         target.members[0].comm = name();
@@ -149,7 +150,7 @@ pub(crate) fn hostile() -> Report {
         group.comm = Some(name());
         group.unit = Some(name());
     }
-    report.steps.iter_mut().for_each(|step| step.summary.push_str(HOSTILE));
+    report.steps.iter_mut().for_each(|step| step.summary.push(quote(HOSTILE)));
     report.not_checked.iter_mut().for_each(|item| item.what = name());
     report
 }
@@ -208,7 +209,7 @@ fn culprit() -> Culprit {
         unit: Some("php8.2-fpm.service".to_owned()),
         members_count: 12,
         share_ratio: Some(0.87),
-        why: Some("its workers hold 4.1 GiB together, more than the memory there is".to_owned()),
+        why: Some("its workers hold 4.1 GiB together, more than the memory there is".into()),
     }
 }
 
@@ -225,14 +226,20 @@ fn evidence(metric: &str, value: f64, unit: Unit, limits: Option<(f64, f64)>, so
     }
 }
 
-fn step(step: StepId, question: &str, answer: &str, summary: &str, next: Option<StepId>) -> Step {
+fn step(
+    step: StepId,
+    question: &str,
+    answer: &'static str,
+    summary: &'static str,
+    next: Option<StepId>,
+) -> Step {
     Step {
         step,
         question: question.to_owned(),
-        answer: answer.to_owned(),
+        answer: answer.into(),
 
-        brief: answer.to_owned(),
-        summary: summary.to_owned(),
+        brief: answer.into(),
+        summary: summary.into(),
         evidence: Vec::new(),
         next,
     }
@@ -285,7 +292,7 @@ fn swap_finding() -> Finding {
         severity: Severity::Critical,
         confidence_ratio: 0.72,
         impact_ratio: 0.61,
-        summary: SWAP_SUMMARY.to_owned(),
+        summary: SWAP_SUMMARY.into(),
         explained_by: None,
         evidence: vec![
             evidence(
@@ -303,7 +310,7 @@ fn swap_finding() -> Finding {
                 "/proc/pressure/memory some total",
             ),
         ],
-        against: vec!["The pressure file of the service's own group could not be read.".to_owned()],
+        against: vec!["The pressure file of the service's own group could not be read.".into()],
         suspects: vec![
             suspect("php-fpm", 4242, Role::Offender, 12, 0.87),
             suspect("mysqld", 77, Role::Victim, 1, 0.4),
@@ -334,7 +341,7 @@ fn disk_finding() -> Finding {
         severity: Severity::Warning,
         confidence_ratio: 0.9,
         impact_ratio: 0.5,
-        summary: "vda is busy 99 % of the time with 4.2 requests in its queue.".to_owned(),
+        summary: "vda is busy 99 % of the time with 4.2 requests in its queue.".into(),
         explained_by: Some(BottleneckId::MemorySwap),
         evidence: vec![evidence(
             "disk_utilization_ratio",
@@ -343,7 +350,7 @@ fn disk_finding() -> Finding {
             Some((0.7, 0.9)),
             "/proc/diskstats vda",
         )],
-        against: vec!["98 % of its reads come from swap.".to_owned()],
+        against: vec!["98 % of its reads come from swap.".into()],
         suspects: vec![suspect("mysqld", 77, Role::Victim, 1, 0.4)],
         advice: Vec::new(),
     }
@@ -394,7 +401,7 @@ fn target() -> Target {
         summary:
             "php8.2-fpm.service (5 processes, 9 threads) spent 61 % of its threads' time waiting for swapped \
                   memory, 27 % asleep and 12 % running."
-                .to_owned(),
+                .into(),
     }
 }
 

@@ -8,10 +8,12 @@ use crate::model::rates::{
     CpuRates, DiskRates, PagingRates, PressureRates, ProcessRates, Rates, ThreadRates,
 };
 use crate::model::reading::Reading;
+use crate::model::sentence::{Sentence, Span, ratio};
 use crate::model::snapshot::BlockKind;
 use crate::model::task::{Pid, State};
-use crate::model::units::{Unit, percent};
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Weight that a thread's delay must have before it counts as waiting.
@@ -115,7 +117,7 @@ impl<'a> Facts<'a> {
     }
 
     /// How to call a culprit in a sentence.
-    pub fn name(&self, ranked: &Ranked) -> String {
+    pub fn name(&self, ranked: &Ranked) -> Sentence {
         self.groups[ranked.group].label(ranked.pid)
     }
 
@@ -154,17 +156,17 @@ impl<'a> Facts<'a> {
     }
 
     /// The same in words.
-    pub fn cpu_wait_words(&self) -> String {
+    pub fn cpu_wait_words(&self) -> Span {
         part(self.cpu_wait_known())
     }
 
     /// Share of the time in which some thread waited for memory, in words.
-    pub fn memory_wait_words(&self) -> String {
+    pub fn memory_wait_words(&self) -> Span {
         part(self.rates.memory_pressure.as_ref().ok().map(|stalls| stalls.some_ratio))
     }
 
     /// The same for I/O.
-    pub fn io_wait_words(&self) -> String {
+    pub fn io_wait_words(&self) -> Span {
         part(self.rates.io_pressure.as_ref().ok().map(|stalls| stalls.some_ratio))
     }
 
@@ -330,8 +332,8 @@ fn stalls(pressure: &Reading<PressureRates>) -> (f64, f64) {
 }
 
 /// A share of the time; what is not known is not zero.
-fn part(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "an unknown part".to_owned(), percent)
+fn part(share: Option<f64>) -> Span {
+    share.map_or(Span::Text(Cow::Borrowed("an unknown share")), ratio)
 }
 
 /// How long a control group's own threads were stalled for `resource` lately, where its kernel tells.

@@ -10,7 +10,8 @@ use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::{Unit, human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 use std::collections::BTreeMap;
 
 /// The rule.
@@ -114,11 +115,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "TCP sends {} of its segments again, {} a second: packets get lost.",
-                percent(share),
-                human_count(again)
-            ),
+            sentence![
+                "TCP sends ",
+                ratio(share),
+                " of its segments again, ",
+                count(again),
+                " per second: packets get lost.",
+            ],
             owner.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

@@ -12,7 +12,8 @@ use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{Unit, human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -92,7 +93,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         |process| growth(process.rss_growth_bytes),
     );
     let who = grown.into_iter().next().filter(|top| top.share >= facts.setting(&MAIN_CAUSE));
-    let named = who.as_ref().map(|top| format!("; {} grows most", facts.name(top))).unwrap_or_default();
+    let named = who.as_ref().map(|top| sentence!["; ", facts.name(top), " grows most"]);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .margin(share, facts.limit(&NUMA_MISSES).warning, 0.02)
@@ -111,11 +112,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ],
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "{} of the pages, {} a second, come from another memory node than the one that was wanted{named}.",
-                percent(share),
-                human_count(miss)
-            ),
+            sentence![
+                ratio(share),
+                " of the pages, ",
+                count(miss),
+                " per second, come from another memory node than the preferred one",
+                named,
+                ".",
+            ],
             who.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

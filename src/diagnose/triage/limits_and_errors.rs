@@ -7,7 +7,8 @@ use crate::diagnose::thresholds::{
     SYSTEM_THREADS,
 };
 use crate::model::finding::{Evidence, Severity, Step, StepId};
-use crate::model::units::{label, quantity};
+use crate::model::sentence::{Sentence, Span, own, sentence};
+use crate::model::units::label;
 
 /// The step. Its evidence is that of the findings in this lane, then how near the box is to the limits that every box has.
 pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
@@ -27,13 +28,13 @@ pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
     let summary = if found.is_empty() {
         clear(&evidence)
     } else {
-        found.iter().map(|judged| judged.hit.summary.trim_end_matches('.')).collect::<Vec<_>>().join("; ")
+        Sentence::joined(found.iter().map(|judged| judged.hit.summary.clone().open_ended()), "; ")
     };
     Step {
         step: StepId::LimitsAndErrors,
         question: "Is a limit reached, or does something fail?".to_owned(),
-        answer: answer.to_owned(),
-        brief: if found.is_empty() { "no limit reached".to_owned() } else { answer.to_owned() },
+        answer: answer.into(),
+        brief: if found.is_empty() { "no limit reached" } else { answer }.into(),
         summary,
         evidence,
         next: None,
@@ -70,7 +71,7 @@ fn limits(facts: &Facts<'_>) -> Vec<Evidence> {
 }
 
 /// No finding: which limit is the nearest.
-fn clear(evidence: &[Evidence]) -> String {
+fn clear(evidence: &[Evidence]) -> Sentence {
     let share = |item: &Evidence| Some(item.value? / item.warning.filter(|limit| *limit > 0.0)?);
     let nearest = evidence
         .iter()
@@ -79,8 +80,9 @@ fn clear(evidence: &[Evidence]) -> String {
     match nearest {
         Some((item, value, _)) => {
             let name = label(&item.metric);
-            format!("no limit is reached; the nearest is {name} at {}", quantity(value, item.unit))
+            let value = Span::Number { value, unit: item.unit };
+            sentence!["no limit is reached; the nearest is ", own(name), " at ", value]
         }
-        None => "no limit is known".to_owned(),
+        None => "no limit is known".into(),
     }
 }

@@ -86,8 +86,8 @@ fn meters(report: &Report) -> [Vec<Meter>; 2] {
 
 /// Whether a branch was taken: the CPU's, that of I/O.
 fn taken(report: &Report) -> [bool; 2] {
-    let answer =
-        report.steps.iter().find(|step| step.step == StepId::CpuOrIo).map_or("", |step| &step.answer);
+    let step = report.steps.iter().find(|step| step.step == StepId::CpuOrIo);
+    let answer = step.map_or_else(String::new, |step| step.answer.to_string());
     let has = |word: &str| answer.split(' ').any(|part| part.eq_ignore_ascii_case(word));
     [has("cpu"), has("io") || has("I/O")]
 }

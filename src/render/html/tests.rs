@@ -80,7 +80,7 @@ fn annex(name: &str) -> Annex {
             fit_count: 11,
             fit_largest_count: 7,
         }],
-        facts: vec![("Disk".to_owned(), name.to_owned())],
+        facts: vec![("Disk".to_owned(), name.to_owned().into())],
     }
 }
 
@@ -122,7 +122,7 @@ fn note(summary: &str) -> Finding {
     note.id = BottleneckId::None;
     note.severity = Severity::Info;
     note.explained_by = None;
-    note.summary = summary.to_owned();
+    note.summary = summary.to_owned().into();
     note
 }
 
@@ -259,7 +259,7 @@ fn pictures_have_words_and_ids_are_there_once() {
 fn a_page_stays_small_whatever_is_in_it() {
     let mut report = test_report::hostile();
     let long = "x<\u{202e}".repeat(100_000);
-    report.verdict.summary = long.clone();
+    report.verdict.summary = long.clone().into();
     let finding = report.findings[0].clone();
     report.findings = vec![finding; 500];
     report.processes = vec![report.processes[0].clone(); 10_000];

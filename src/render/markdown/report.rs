@@ -8,7 +8,7 @@ use crate::model::report::Report;
 use crate::model::tuning::{Annex, SettingNote};
 use crate::model::units::quantity;
 use crate::model::units::{Unit, human_seconds, label, percent};
-use crate::render::escape;
+use crate::render::escape::{self, Visible};
 use crate::render::html::{actionable, change, fit_words, risk, sum_words, worked};
 
 /// Characters of a sentence, so that a ticket stays one.
@@ -196,8 +196,8 @@ fn fenced(text: &str) -> Option<String> {
 }
 
 /// `text` as words and nothing else, no longer than `most` characters.
-fn words(text: &str, most: usize) -> String {
-    let visible = escape::terminal(text);
+fn words<T: Visible + ?Sized>(text: &T, most: usize) -> String {
+    let visible = text.visible();
     let mut out = String::with_capacity(visible.len());
     for (place, character) in visible.chars().enumerate() {
         if place + 1 > most {

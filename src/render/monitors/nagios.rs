@@ -10,7 +10,7 @@ use crate::model::finding::{Evidence, Severity};
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units;
 use crate::model::units::Unit;
-use crate::render::escape;
+use crate::render::escape::Visible;
 use std::collections::BTreeSet;
 
 /// Bytes of the first line: NRPE 2 hands on 1023 of an answer.
@@ -138,8 +138,8 @@ fn culprit(culprit: &Culprit) -> String {
 
 /// `text` on one line, without the bar that would begin the performance data, and without tags: Nagios shows an answer
 /// as HTML unless `escape_html_tags` is set, and Icinga Web does so with what looks like it.
-fn text(text: &str) -> String {
-    escape::terminal(text).replace('|', "\u{a6}").replace('<', "\u{2039}")
+fn text<T: Visible + ?Sized>(text: &T) -> String {
+    text.visible().replace('|', "\u{a6}").replace('<', "\u{2039}")
 }
 
 /// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.
@@ -263,9 +263,9 @@ mod tests {
     #[test]
     fn a_long_sentence_leaves_room_for_the_numbers() {
         let mut report = test_report::hostile();
-        report.verdict.summary = "日本|".repeat(3000);
+        report.verdict.summary = "日本|".repeat(3000).into();
         for finding in &mut report.findings {
-            finding.summary = "x|".repeat(5000);
+            finding.summary = "x|".repeat(5000).into();
         }
         report.steps[0].evidence = (0..200)
             .map(|index| Evidence {
