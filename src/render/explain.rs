@@ -71,7 +71,7 @@ fn one(text: String) -> Item {
 
 /// `cpu_busy_ratio: warning at 85 %, critical at 95 % (netdata ...)`
 fn threshold(limit: &Threshold) -> String {
-    let said = |value: f64| quantity(value, &limit.unit);
+    let said = |value: f64| quantity(value, limit.unit);
     let limits = match limit.critical {
         Some(critical) if critical == limit.warning => format!("critical at {}", said(critical)),
         Some(critical) => format!("warning at {}, critical at {}", said(limit.warning), said(critical)),
@@ -152,6 +152,7 @@ mod tests {
     use super::*;
     use crate::model::bottleneck::BottleneckId;
     use crate::model::explanation::Look;
+    use crate::model::units::Unit;
 
     fn told() -> Explanation {
         let advice = |remedy, command: Option<&str>| Advice {
@@ -168,7 +169,7 @@ mod tests {
             counters: vec!["/proc/stat user: \x1b[31m".to_owned()],
             limits: vec![Threshold {
                 metric: "cpu_busy_ratio".to_owned(),
-                unit: "ratio".to_owned(),
+                unit: Unit::Ratio,
                 warning: 0.85,
                 critical: Some(0.95),
                 source: "house value".to_owned(),

@@ -121,7 +121,7 @@ fn words(verdict: &Verdict) -> String {
             format!("{}: {why}", name(culprit))
         }
         None if verdict.bottleneck == BottleneckId::None => String::new(),
-        None => verdict.summary.clone(),
+        None => verdict.summary.to_string(),
     }
 }
 

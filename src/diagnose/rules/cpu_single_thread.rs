@@ -13,8 +13,9 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
+use crate::model::sentence::{count, process, ratio, sentence};
 use crate::model::task::Pid;
-use crate::model::units::percent;
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -95,13 +96,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some(group) = facts.group_of(top.pid) else { return Outcome::Clear };
     let ranked = Ranked { group, pid: Some(top.pid), amount: top.cpu, share: top.cpu.min(1.0) };
     let name = facts.groups[group].comm.to_lossy();
-    let what =
-        if top.threads > 1 { format!("{} threads of", top.threads) } else { "One thread of".to_owned() };
-    let turns = if top.threads > 1 { " in turns" } else { "" };
+    let several = top.threads > 1;
+    let what = if several { sentence![top.threads, " threads of "] } else { "One thread of ".into() };
     let mut evidence = vec![
         facts.evidence(&ONE_THREAD, Some(top.cpu), "/proc/PID/task/TID/stat"),
-        plain("thread_user_ratio", Some(top.user), "ratio", "/proc/PID/task/TID/stat utime"),
-        plain("cpus_idle", Some(idle_cpus), "count", "/proc/stat"),
+        plain("thread_user_ratio", Some(top.user), Unit::Ratio, "/proc/PID/task/TID/stat utime"),
+        plain("cpus_idle", Some(idle_cpus), Unit::Count, "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     Outcome::hit(Hit {
@@ -111,14 +111,21 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .contradicted_if(facts.cpu_wait_ratio() > 0.3)
             .ratio(),
         impact_ratio: 0.3,
-        summary: format!(
-            "{what} {name} (pid {}) use{} {} of one CPU{turns} while {idle_cpus:.1} of {online:.0} CPUs idle: \
-             {} of it is user code.",
+        summary: sentence![
+            what,
+            process(name),
+            " (pid ",
             top.pid,
-            if top.threads > 1 { "" } else { "s" },
-            percent(top.cpu),
-            percent(top.user / top.cpu.max(f64::EPSILON)),
-        ),
+            if several { ") take turns and use " } else { ") uses " },
+            ratio(top.cpu),
+            " of one CPU while ",
+            count(idle_cpus),
+            " of ",
+            count(online),
+            " CPUs are idle; ",
+            ratio(top.user / top.cpu.max(f64::EPSILON)),
+            " of it is user code.",
+        ],
         evidence,
         against: Vec::new(),
         suspects: suspects(facts, std::slice::from_ref(&ranked), Role::Offender),
@@ -126,6 +133,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         why: None,
         device: None,
         remedy: Remedy::FixProgram,
+        share_of_busy: None,
     })
 }
 

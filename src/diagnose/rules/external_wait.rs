@@ -13,6 +13,8 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::PeerWait;
 use crate::model::profile::ProfileMode;
+use crate::model::sentence::{Sentence, address, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -90,24 +92,28 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "threads_waiting_in_sockets_count",
                 Some(f64::from(wait.waiting_count)),
-                "count",
+                Unit::Count,
                 "/proc/PID/task/TID/wchan",
             ),
-            plain("threads_count", Some(f64::from(wait.threads_count)), "count", "/proc/PID/task"),
+            plain("threads_count", Some(f64::from(wait.threads_count)), Unit::Count, "/proc/PID/task"),
         ],
         against: vec![
-            "One look at the end of the window: a wait that is normal for this service looks the same."
+            "Sampled once, at the end of the window: a wait that is normal for this service looks the same."
                 .into(),
         ],
-        why: Some(format!("waits for {}", far_end(wait))),
+        why: Some(sentence!["waits for ", far_end(wait)]),
         ..Hit::new(
             Severity::Info,
-            format!(
-                "{} of {} threads of {name} wait for {}: if it is slow, look there.",
+            sentence![
                 wait.waiting_count,
+                " of ",
                 wait.threads_count,
+                " threads of ",
+                name,
+                " wait for ",
                 far_end(wait),
-            ),
+                ": if it is slow, look there.",
+            ],
             Who::Group(top),
             Remedy::FixProgram,
         )
@@ -115,12 +121,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 /// `10.0.0.5 port 3306`, or that and how many others.
-fn far_end(wait: &PeerWait) -> String {
-    let mut ends = wait.peers.iter().map(|(address, port, _)| format!("{address} port {port}"));
-    let first = ends.next().unwrap_or_default();
+fn far_end(wait: &PeerWait) -> Sentence {
+    let mut ends = wait.peers.iter().map(|(ip, port, _)| sentence![address(ip), " port ", *port]);
+    let first = ends.next();
     match ends.count() {
-        0 => first,
-        1 => format!("{first} or one other peer"),
-        more => format!("{first} or {more} other peers"),
+        0 => sentence![first],
+        1 => sentence![first, " or one other peer"],
+        more => sentence![first, " or ", more, " other peers"],
     }
 }

@@ -12,7 +12,8 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, percent};
+use crate::model::sentence::{bytes, ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -85,17 +86,22 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let top = facts.most_among(&group.members, |process| {
         process.io_bytes_per_second().unwrap_or(0.0) + process.uninterruptible_mean
     });
-    let named = top.as_ref().map(|top| format!("; {} waits for it", facts.name(top))).unwrap_or_default();
+    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " waits for it"]);
     let rate = group.read_bytes_per_second.unwrap_or(0.0) + group.write_bytes_per_second.unwrap_or(0.0);
     let critical = waiting >= 0.5 || some >= 0.2;
-    let summary = format!(
-        "Control group {} moves {} a second, {} of its I/O limit, and its threads wait for I/O {} of the \
-         time{named}.",
-        group.name(),
-        human_bytes(rate),
-        percent(used),
-        facts.io_wait_words()
-    );
+    let summary = sentence![
+        "Control group ",
+        unit(group.name()),
+        " moves ",
+        bytes(rate),
+        " per second, ",
+        ratio(used),
+        " of its I/O limit, and at least one thread was waiting for I/O ",
+        facts.io_wait_words(),
+        " of the time",
+        named,
+        ".",
+    ];
     let quiet = facts.leaves().all(|disk| disk.utilization_ratio < 0.6);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().agreement(1 + usize::from(quiet)).ratio(),
@@ -110,14 +116,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "cgroup_bytes_per_second",
                 Some(rate),
-                "bytes_per_second",
+                Unit::BytesPerSecond,
                 "io.stat, blkio.throttle.io_service_bytes",
             ),
         ]
         .into_iter()
         .chain(group_stall(group, "io"))
         .collect(),
-        why: Some(format!("held back by the I/O limit of {}", group.name())),
+        why: Some(sentence!["held back by the I/O limit of ", unit(group.name())]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,

@@ -13,7 +13,8 @@ use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, human_count};
+use crate::model::sentence::{bytes, count, sentence};
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
 
 /// The rule.
@@ -81,16 +82,22 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: waiters.min(1.0),
         evidence: vec![
             facts.evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
-            plain("dirty_bytes", dirty.map(|bytes| bytes as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
+            plain(
+                "dirty_bytes",
+                dirty.map(|bytes| bytes as f64),
+                Unit::Bytes,
+                "/proc/meminfo Dirty, Writeback",
+            ),
         ],
-        why: Some("writes faster than the disk takes it".to_owned()),
+        why: Some("writes faster than the disk can store".into()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} writers on average are held until dirty memory is written back{}.",
-                human_count(waiters),
-                dirty.map_or_else(String::new, |bytes| format!(" ({} are dirty)", human_bytes(bytes as f64)))
-            ),
+            sentence![
+                count(waiters),
+                " writers on average wait until dirty memory is written back",
+                dirty.map(|dirty| sentence![" (", bytes(dirty as f64), " are dirty)"]),
+                ".",
+            ],
             who,
             Remedy::Tune,
         )

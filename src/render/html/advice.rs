@@ -6,9 +6,8 @@ use super::words::{command, cut, name, sentence};
 use crate::model::finding::{Advice, Evidence, Finding, Remedy, Severity};
 use crate::model::report::Report;
 use crate::model::tuning::{Annex, SettingNote, Workers};
-use crate::model::units::human_bytes;
 use crate::model::units::quantity;
-use crate::render::text::evidence::label;
+use crate::model::units::{human_bytes, label};
 use maud::{Markup, html};
 
 /// Findings that get advice, the verdict's first.
@@ -90,7 +89,7 @@ fn expected(finding: &Finding, advice: &Advice) -> String {
         Remedy::Distribute => "less of the work comes to this box",
     };
     let toward = bad(finding).first().and_then(|item| {
-        let value = quantity(item.value?, &item.unit);
+        let value = quantity(item.value?, item.unit);
         Some(format!(": {} goes from {value} towards {}", label(&item.metric), goal(item)?))
     });
     let first = if looks(advice) {
