@@ -577,8 +577,8 @@ fn a_terminal_gets_colour_and_its_own_width() {
         .stdin(Stdio::null())
         .output();
     let text = stdout(&output.unwrap());
-    assert!(text.contains("threads runnable") && text.contains("How diag got there"), "{text}");
-    assert!(!good(&run(["--interval", "1s"])).contains("threads runnable"));
+    assert!(text.contains("watching") && text.contains("How diag got there"), "{text}");
+    assert!(!good(&run(["--interval", "1s"])).contains("watching"));
 }
 
 // Explanations.
