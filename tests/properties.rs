@@ -623,6 +623,7 @@ fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
         verdict: diagnosis.verdict,
         steps: diagnosis.steps,
         findings: diagnosis.findings,
+        news: diagnosis.news,
         processes_order: diagnosis.processes_order,
         processes: diagnosis.processes,
         target: diagnosis.target,

@@ -451,6 +451,7 @@ pub(crate) fn report(
         verdict: diagnosis.verdict,
         steps: diagnosis.steps,
         findings: diagnosis.findings,
+        news: diagnosis.news,
         processes_order: diagnosis.processes_order,
         processes: diagnosis.processes,
         target: diagnosis.target,

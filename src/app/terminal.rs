@@ -4,13 +4,16 @@ use crate::cli::{self, Color, ReportArgs};
 use crate::collect::window::Progress;
 use crate::model::bottleneck::Sort;
 use crate::model::task::Pid;
-use crate::render::text::TextOptions;
+use crate::render::text::{LINES, TextOptions};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 /// Width of the text where nothing says how wide the screen is.
 const DEFAULT_WIDTH: usize = 100;
+
+/// With fewer lines than this the answer does not fit a screen.
+const MIN_LINES: usize = 22;
 
 /// Narrower than this no table can be laid out.
 const MIN_WIDTH: usize = 40;
@@ -25,7 +28,23 @@ pub(crate) fn rank_by(sort: cli::Sort) -> Sort {
 }
 
 pub(super) fn text_options(options: &ReportArgs, pid: Option<Pid>, sort: Sort) -> TextOptions {
-    TextOptions { width: width(options), color: color(options), top: options.top, sort, pid }
+    TextOptions {
+        width: width(options),
+        color: color(options),
+        top: options.top,
+        sort,
+        pid,
+        verbose: options.verbose,
+        lines: lines(options),
+    }
+}
+
+/// Lines of the answer: those of the screen, but for the prompt; where there is no screen, [`LINES`].
+fn lines(options: &ReportArgs) -> usize {
+    let size =
+        options.output.is_none().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok()).flatten();
+    let rows = size.map_or(0, |size| usize::from(size.ws_row));
+    if rows == 0 { LINES } else { rows.saturating_sub(1).clamp(MIN_LINES, LINES) }
 }
 
 /// Columns of the screen: COLUMNS when it is a number, else what the terminal says.

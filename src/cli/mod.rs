@@ -205,6 +205,9 @@ pub struct ReportArgs {
     /// $XDG_CONFIG_HOME/diag/config.toml; see `diag config`.
     #[arg(long, global = true)]
     pub no_config: bool,
+    /// Show every step, finding and number
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
     /// Write the report to FILE instead of standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, global = true)]
     pub output: Option<PathBuf>,

@@ -140,7 +140,7 @@ fn page_cache(facts: &Facts<'_>) -> Option<Hit> {
         note(
             0.01,
             format!(
-                "Only {} of memory is free, which is no shortage: {} can be had, most of the rest is page cache that \
+                "Only {} of memory is free, which is no shortage: {} are available, most of the rest is page cache that \
                  the kernel gives back.",
                 human_bytes(free),
                 human_bytes(available as f64)

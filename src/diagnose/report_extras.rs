@@ -56,7 +56,7 @@ fn box_facts(rates: &Rates) -> Vec<(String, String)> {
         "Memory",
         memory.map(|memory| {
             let available = memory.available_bytes.map(|bytes| human_bytes(bytes as f64));
-            let available = available.map_or_else(String::new, |bytes| format!(", {bytes} can be had"));
+            let available = available.map_or_else(String::new, |bytes| format!(", {bytes} available"));
             format!("{}{available}", human_bytes(memory.total_bytes as f64))
         }),
     );

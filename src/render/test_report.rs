@@ -5,7 +5,7 @@ use crate::model::finding::{
     Advice, Evidence, Finding, NotChecked, Remedy, Role, Severity, Step, StepId, Suspect,
 };
 use crate::model::report::{
-    Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
+    Culprit, CulpritKind, HostReport, Load, LoadGroup, News, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
     Verdict, Window, WindowSource,
 };
 use crate::model::target::{Target, TargetFunction, TargetKind, TargetMember, TargetShare, TargetWait};
@@ -46,9 +46,14 @@ pub(crate) fn busy() -> Report {
             cause_chain: vec![BottleneckId::MemorySwap, BottleneckId::DiskSaturated],
             culprit: Some(culprit()),
             remedy: Some(Remedy::FixProgram),
+            missing_inputs: Vec::new(),
         },
         steps: steps(),
         findings: vec![swap_finding(), disk_finding()],
+        news: vec![News {
+            summary: "java (pid 99) was OOM-killed 9 min ago; no OOM kill during this window.".to_owned(),
+            seconds_ago: Some(540.0),
+        }],
         processes_order: Sort::Memory,
         processes: processes(),
         target: Some(target()),
@@ -78,8 +83,10 @@ pub(crate) fn healthy() -> Report {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        missing_inputs: Vec::new(),
     };
     report.findings.clear();
+    report.news.clear();
     report.target = None;
     report.profile = None;
     report.steps.truncate(1);
@@ -150,6 +157,8 @@ pub(crate) fn hostile() -> Report {
     }
     report.steps.iter_mut().for_each(|step| step.summary.push_str(HOSTILE));
     report.not_checked.iter_mut().for_each(|item| item.what = name());
+    report.news.iter_mut().for_each(|news| news.summary = name());
+    report.verdict.missing_inputs.push(name());
     report
 }
 
@@ -208,6 +217,12 @@ fn culprit() -> Culprit {
         members_count: 12,
         share_ratio: Some(0.87),
         why: Some("its workers hold 4.1 GiB together, more than the memory there is".to_owned()),
+        pids: (4242..4254).collect(),
+        age_seconds: Some(7_300.0),
+        cpu_ratio: Some(0.3),
+        memory_bytes: Some(4.4e9),
+        read_bytes_per_second: Some(20e6),
+        write_bytes_per_second: None,
     }
 }
 

@@ -99,9 +99,11 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
             cause_chain: Vec::new(),
             culprit: None,
             remedy: None,
+            missing_inputs: Vec::new(),
         },
         steps: Vec::new(),
         findings: Vec::new(),
+        news: Vec::new(),
         processes_order: Sort::Cpu,
         processes: Vec::new(),
         target: None,
@@ -125,6 +127,7 @@ fn unknown(report: &mut Report, why: String, unlock: &str) {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        missing_inputs: Vec::new(),
     };
     let reason = why.trim_end_matches('.').to_owned();
     report.not_checked =

@@ -9,8 +9,8 @@ use crate::diagnose::rules::by_id;
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{NotChecked, Step, StepId};
 use crate::model::profile::{
-    Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SampledEvent, SampledProcess, SampledStack,
-    Samples, Space, Syscall, TracedSyscalls,
+    Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SAMPLES_MIN, SampledEvent, SampledProcess,
+    SampledStack, Samples, Space, Syscall, TracedSyscalls,
 };
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
@@ -21,9 +21,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Frames that the report keeps.
 const FRAMES_MAX: usize = 50;
-
-/// Fewer samples than this say nothing of shares.
-const SAMPLES_MIN: u64 = 20;
 
 /// Share of the CPU time below system calls from which on the calls are worth tracing.
 const SYSCALLS_RATIO: f64 = 0.4;
@@ -277,7 +274,8 @@ fn called(profile: &Profile) -> Option<String> {
         _ => String::new(),
     };
     let times = format!("{rate} calls a second{failing}");
-    Some(match call.cpu_ratio.filter(|ratio| *ratio > 0.0) {
+    // A share of few samples says nothing.
+    Some(match call.cpu_ratio.filter(|ratio| *ratio > 0.0 && !profile.is_thin()) {
         Some(ratio) => {
             format!("{} of its CPU time in the system call {name}{subject}, {times}", percent(ratio))
         }

@@ -90,11 +90,27 @@ fn answer_with(step: &mut Step, answer: &str, evidence: &[Evidence]) {
     step.brief = number.map_or_else(
         || answer.to_owned(),
         |(item, value)| {
-            let name =
-                item.metric.trim_end_matches("_per_second").trim_end_matches("_ratio").replace('_', " ");
-            format!("{answer} ({name} {})", quantity(value, &item.unit))
+            let name = name(&item.metric);
+            let value = quantity(value, &item.unit);
+            // `steal (CPU steal 29 %)` says it twice.
+            if name.ends_with(answer) {
+                format!("{answer} {value}")
+            } else {
+                format!("{answer} ({name} {value})")
+            }
         },
     );
+}
+
+/// A metric in words, without its unit: `memory pressure`.
+fn name(metric: &str) -> String {
+    let bare = metric.trim_end_matches("_per_second").trim_end_matches("_ratio");
+    match bare.strip_prefix("psi_").and_then(|psi| psi.strip_suffix("_some")) {
+        Some("cpu") => "CPU pressure".to_owned(),
+        Some("io") => "I/O pressure".to_owned(),
+        Some(resource) => format!("{resource} pressure"),
+        None => bare.replace('_', " "),
+    }
 }
 
 impl Lane {

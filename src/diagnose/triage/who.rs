@@ -11,39 +11,44 @@ use crate::model::units::percent;
 
 /// The step.
 pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
-    let (answer, summary) = match &verdict.culprit {
+    let (answer, brief, summary) = match &verdict.culprit {
         Some(culprit) => {
             let members = usize::try_from(culprit.members_count).unwrap_or(usize::MAX);
             let name = label(&culprit.comm, culprit.pid, members);
             let share = culprit
                 .share_ratio
-                .map(|share| format!(", {} of what is short: {}", percent(share), part(facts, share)))
+                .map(|share| format!(", {} ({})", part(facts, share), percent(share)))
                 .unwrap_or_default();
             let unit = culprit.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
-            (name.clone(), format!("{name}{unit}{share}"))
+            let summary = format!("{name}{unit}{share}");
+            (name, label(&culprit.comm, None, members), summary)
         }
         None if verdict.bottleneck == BottleneckId::None => {
             let top = rank(facts, None, |group| group.cpu(), ProcessRates::cpu_ratio);
             let summary = top.first().map_or_else(
-                || "nobody used CPU time".to_owned(),
+                || "no process used CPU time".to_owned(),
                 |top| {
                     let group = &facts.groups[top.group];
                     format!(
-                        "nobody is to blame; most CPU time: {}, {} of one CPU",
+                        "no culprit; most CPU time: {}, {} of one CPU",
                         group.label(top.pid),
                         percent(top.amount)
                     )
                 },
             );
-            ("nobody".to_owned(), summary)
+            ("nobody".to_owned(), "no culprit".to_owned(), summary)
         }
-        None => ("cannot be named".to_owned(), "no process accounts for it".to_owned()),
+        None => (
+            "cannot be named".to_owned(),
+            "no single process".to_owned(),
+            "no process accounts for it".to_owned(),
+        ),
     };
     Step {
         step: StepId::Who,
         question: "Which process or service is it?".to_owned(),
-        brief: answer.clone(),
         answer,
+        brief,
         summary,
         evidence: verdict
             .culprit

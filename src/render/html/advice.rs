@@ -8,7 +8,7 @@ use crate::model::report::Report;
 use crate::model::tuning::{Annex, SettingNote, Workers};
 use crate::model::units::human_bytes;
 use crate::model::units::quantity;
-use crate::render::text::evidence::label;
+use crate::render::shared::label;
 use maud::{Markup, html};
 
 /// Findings that get advice, the verdict's first.

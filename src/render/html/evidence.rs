@@ -7,7 +7,7 @@ use crate::model::finding::{Evidence, Finding, Role, Suspect};
 use crate::model::report::Report;
 use crate::model::units::percent;
 use crate::model::units::quantity;
-use crate::render::text::evidence::label;
+use crate::render::shared::label;
 use maud::{Markup, html};
 
 /// Findings that are shown; a report with more has a fault of its own.

@@ -2,6 +2,7 @@
 
 use super::words::{cut, name, sentence};
 use crate::model::bottleneck::BottleneckId;
+use crate::model::finding::Finding;
 use crate::model::report::Report;
 use crate::model::tuning::Annex;
 use crate::model::units::human_bytes;
@@ -12,10 +13,12 @@ const LINES_MAX: usize = 60;
 
 /// Alarming numbers that are none.
 pub(super) fn harmless(report: &Report) -> Markup {
-    let notes = report.findings.iter().filter(|finding| finding.id == BottleneckId::None);
+    let is_news = |finding: &Finding| report.news.iter().any(|news| news.summary == finding.summary);
+    let notes =
+        report.findings.iter().filter(|finding| finding.id == BottleneckId::None && !is_news(finding));
     let notes: Vec<_> = notes.take(LINES_MAX).collect();
     html! {
-        @if notes.is_empty() { p { "Nothing of that kind." } }
+        @if notes.is_empty() { p { "None." } }
         @else { ul.plain { @for note in notes { li { (sentence(&note.summary)) } } } }
     }
 }

@@ -144,7 +144,7 @@ fn memory(slices: &[Slice], times: &[(f64, f64)]) -> Option<Markup> {
     let of = |value: fn(&crate::model::series::MemoryLevel) -> Option<u64>| {
         move |slice: &Slice| slice.memory.as_ref().and_then(value).map(|bytes| bytes as f64)
     };
-    let mut rows = vec![row("can be had", slices, of(|memory| memory.available_bytes))];
+    let mut rows = vec![row("available", slices, of(|memory| memory.available_bytes))];
     let swap = row("swap in use", slices, of(|memory| Some(memory.swap_used_bytes)));
     let swapped = swap.values.iter().flatten().fold(0.0_f64, |most, value| most.max(*value));
     if swapped > 0.0 {

@@ -1,6 +1,6 @@
 //! Words from outside, made fit to be shown: visible, of bounded length, and in no document's way.
 
-use crate::render::escape;
+use crate::render::shared;
 use maud::{Markup, html};
 
 /// Characters of a name.
@@ -11,13 +11,8 @@ pub(super) const SENTENCE_MAX: usize = 600;
 
 /// `text` with all that acts made visible, and no longer than `most` characters.
 pub(super) fn cut(text: &str, most: usize) -> String {
-    // What is made visible gets longer, never shorter, so the rest is not worth the work.
-    let end = text.char_indices().nth(most.saturating_add(1)).map_or(text.len(), |(index, _)| index);
-    let visible = escape::terminal(&text[..end]).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
-    if end == text.len() && visible.chars().count() <= most {
-        return visible;
-    }
-    visible.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    // Neither may stand in XML.
+    shared::cut(text, most).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 /// A name, kept apart from the direction of the text around it.

@@ -6,11 +6,11 @@ use crate::model::comparison::Comparison;
 use crate::model::finding::{Evidence, Severity};
 use crate::model::report::Report;
 use crate::model::tuning::{Annex, SettingNote};
+use crate::model::units::human_seconds;
 use crate::model::units::quantity;
-use crate::model::units::{human_seconds, percent};
 use crate::render::escape;
 use crate::render::html::{actionable, change, fit_words, risk, sum_words, worked};
-use crate::render::text::evidence::label;
+use crate::render::shared::{THIN_PROFILE, cut, label, moment};
 
 /// Characters of a sentence, so that a ticket stays one.
 const SENTENCE_MAX: usize = 320;
@@ -27,12 +27,11 @@ pub fn render(report: &Report, annex: &Annex) -> String {
     let mut page =
         Page::new(&format!("## {}: {}", words(host(report), 60), words(verdict.bottleneck.as_str(), 60)));
     page.add(&format!(
-        "**{}**, {} ({} sure), {} from {}",
+        "**{}**, {}, {} from {}",
         verdict.severity.word(),
         verdict.confidence,
-        percent(verdict.confidence_ratio),
         human_seconds(report.window.seconds),
-        words(&report.window.started_at, 40)
+        words(&moment(&report.window.started_at), 40)
     ));
     page.add(&words(&verdict.summary, SENTENCE_MAX));
     if let Some(culprit) = &verdict.culprit {
@@ -40,6 +39,12 @@ pub fn render(report: &Report, annex: &Annex) -> String {
         let why =
             culprit.why.as_ref().map(|why| format!(". {}", words(why, SENTENCE_MAX))).unwrap_or_default();
         page.add(&format!("Who: **{}**{unit}{why}", words(&culprit.comm, 40)));
+    }
+    if let Some(profile) = report.profile.as_ref().filter(|profile| profile.is_thin()) {
+        page.add(&format!("Profile: {} samples; {THIN_PROFILE}.", profile.samples_count));
+    }
+    for news in report.news.iter().take(LINES_MAX) {
+        page.add(&format!("Earlier: {}", words(&news.summary, SENTENCE_MAX)));
     }
     for finding in actionable(report) {
         page.add(&format!("### Against {}", words(finding.id.as_str(), 60)));
@@ -198,13 +203,9 @@ fn fenced(text: &str) -> Option<String> {
 
 /// `text` as words and nothing else, no longer than `most` characters.
 fn words(text: &str, most: usize) -> String {
-    let visible = escape::terminal(text);
+    let visible = cut(text, most);
     let mut out = String::with_capacity(visible.len());
-    for (place, character) in visible.chars().enumerate() {
-        if place + 1 > most {
-            out.push('…');
-            break;
-        }
+    for character in visible.chars() {
         // CommonMark: a backslash before ASCII punctuation takes its meaning away.
         let link = character == ':' && visible.contains("//");
         if link || "\\`*_[]<>|#~&!@".contains(character) {

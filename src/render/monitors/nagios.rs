@@ -10,6 +10,7 @@ use crate::model::finding::{Evidence, Severity};
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units;
 use crate::render::escape;
+use crate::render::shared::{cut_bytes, own_finding};
 use std::collections::BTreeSet;
 
 /// Bytes of the first line: NRPE 2 hands on 1023 of an answer.
@@ -33,7 +34,7 @@ const FALLING: [&str; 1] = ["memory_available_ratio"];
 /// The plugin's answer; its exit code is the state that its first line begins with.
 pub fn render(report: &Report) -> String {
     let numbers = numbers(report);
-    let sentence = cut(&text(&report.verdict.summary), SENTENCE_MAX);
+    let sentence = cut_bytes(&text(&report.verdict.summary), SENTENCE_MAX, "...");
     let bar = if numbers.is_empty() { "" } else { " |" };
     let mut first = format!("DIAG {} - {}: {sentence}{bar}", state(&report.verdict), id(&report.verdict));
     let mut rest = numbers.iter().peekable();
@@ -44,7 +45,7 @@ pub fn render(report: &Report) -> String {
     let mut answer = first;
     answer.push('\n');
     for line in lines(report) {
-        let line = cut(&text(&line), LINE_MAX);
+        let line = cut_bytes(&text(&line), LINE_MAX, "...");
         if answer.len() + line.len() < ALL_MAX {
             answer.push_str(&line);
             answer.push('\n');
@@ -68,7 +69,7 @@ pub fn render(report: &Report) -> String {
 
 /// The plugin's answer where there is no report: one line.
 pub fn no_answer(reason: &str) -> String {
-    format!("DIAG UNKNOWN - {}\n", cut(&text(reason), SENTENCE_MAX))
+    format!("DIAG UNKNOWN - {}\n", cut_bytes(&text(reason), SENTENCE_MAX, "..."))
 }
 
 /// The word of the state. `unknown` is no verdict, and so neither good nor bad.
@@ -99,7 +100,7 @@ fn lines(report: &Report) -> Vec<String> {
         lines.push(format!("cause: {}", verdict.chain(" -> ")));
     }
     lines.extend(verdict.culprit.as_ref().map(culprit));
-    let own = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);
+    let own = own_finding(report);
     lines.extend(own.and_then(|own| own.advice.first()).map(|advice| format!("next: {}", advice.action)));
     let others = report.findings.iter().filter(|finding| finding.id != verdict.bottleneck);
     let grave = others.filter(|finding| finding.severity >= Severity::Warning);
@@ -139,15 +140,6 @@ fn culprit(culprit: &Culprit) -> String {
 /// as HTML unless `escape_html_tags` is set, and Icinga Web does so with what looks like it.
 fn text(text: &str) -> String {
     escape::terminal(text).replace('|', "\u{a6}").replace('<', "\u{2039}")
-}
-
-/// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = (0..=most.saturating_sub(3)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}...", &text[..end])
 }
 
 /// Every number once, those of the steps first: they are there in every window.

@@ -3,7 +3,7 @@
 use super::evidence;
 use super::page::{Page, plain, styled};
 use super::verdict::severity_style;
-use crate::model::finding::{Finding, Role, Severity, Suspect};
+use crate::model::finding::{Evidence, Finding, Role, Severity, Suspect};
 use crate::model::report::Report;
 use crate::model::units;
 
@@ -82,7 +82,10 @@ fn write_one(page: &mut Page, finding: &Finding, report: &Report, depth: usize) 
         page.paragraph(inner, &plain(""), &[plain(&finding.summary)]);
     }
     if finding.severity > Severity::Info {
-        evidence::write(page, inner + 2, &finding.evidence);
+        // A zero without a limit proves nothing.
+        let told = |item: &&Evidence| item.value != Some(0.0) || item.warning.or(item.critical).is_some();
+        let evidence: Vec<Evidence> = finding.evidence.iter().filter(told).cloned().collect();
+        evidence::write(page, inner + 2, &evidence);
     }
     for against in &finding.against {
         page.paragraph(inner, &styled(dim, "against: "), &[plain(against)]);

@@ -4,6 +4,7 @@ pub(super) mod evidence;
 mod findings;
 pub(super) mod page;
 mod profile;
+mod short;
 mod steps;
 mod table;
 mod tables;
@@ -12,9 +13,10 @@ mod verdict;
 
 use crate::model::bottleneck::Sort;
 use crate::model::finding::{NotChecked, Step};
-use crate::model::report::{Report, WindowSource};
+use crate::model::report::Report;
 use crate::model::units;
 use crate::render::escape;
+use crate::render::shared::{moment, source};
 use page::{Page, plain, styled};
 
 /// How the text is to look.
@@ -30,21 +32,34 @@ pub struct TextOptions {
     pub sort: Sort,
     /// A process to show wherever it ranks.
     pub pid: Option<i32>,
+    /// Whether to show every step, finding and number.
+    pub verbose: bool,
+    /// Lines that the short text should fit in.
+    pub lines: usize,
 }
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { width: 80, color: false, top: 10, sort: Sort::Cpu, pid: None }
+        Self { width: 80, color: false, top: 10, sort: Sort::Cpu, pid: None, verbose: false, lines: LINES }
     }
 }
 
-/// The whole report.
+/// Lines of the short text where nothing says how high the screen is.
+pub const LINES: usize = 30;
+
+/// The answer on one screen; with `verbose` the whole report.
 pub fn render(report: &Report, options: &TextOptions) -> String {
+    if options.verbose { render_all(report, options) } else { short::render(report, options) }
+}
+
+/// The whole report.
+fn render_all(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     verdict::write(&mut page, report);
     target::write(&mut page, report, options);
     profile::write(&mut page, report, options);
     verdict::advice(&mut page, report);
+    verdict::news(&mut page, report);
     steps::write(&mut page, &report.steps);
     tables::load(&mut page, &report.load, options);
     findings::write(&mut page, report);
@@ -105,12 +120,7 @@ fn footer(page: &mut Page, report: &Report) {
     }));
     facts.extend(host.container.as_ref().map(|name| format!("in {name}")));
     let window = &report.window;
-    let source = match window.source {
-        WindowSource::Live => "live",
-        WindowSource::Capture => "from a capture",
-        WindowSource::Sar => "from sar",
-        WindowSource::Prometheus => "from Prometheus",
-    };
+    let source = source(window.source);
     let interrupted = if window.interrupted { ", interrupted" } else { "" };
     let memory = report.diag.max_rss_bytes.map(|bytes| format!(" and {}", units::human_bytes(bytes as f64)));
     let limits = match report.diag.config_files.join(", ") {
@@ -121,7 +131,7 @@ fn footer(page: &mut Page, report: &Report) {
         "{}; {} {source} from {}{interrupted}, {} samples; diag {} took {} of CPU time{}{limits}",
         facts.join(", "),
         units::human_seconds(window.seconds),
-        window.started_at,
+        moment(&window.started_at),
         window.samples_count,
         report.diag.version,
         units::human_seconds(report.diag.cpu_seconds),
@@ -143,8 +153,8 @@ fn cpus(online: u32, effective: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::shared::columns;
     use crate::render::test_report;
-    use crate::render::text::page::columns;
 
     fn options(width: usize, color: bool) -> TextOptions {
         TextOptions { width, color, ..TextOptions::default() }
