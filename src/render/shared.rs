@@ -29,6 +29,7 @@ fn word(word: &str) -> &str {
         "cpus" => "CPUs",
         "io" => "I/O",
         "iowait" => "I/O wait",
+        "irq" => "IRQ",
         "numa" => "NUMA",
         "oom" => "OOM",
         "raid" => "RAID",
@@ -219,7 +220,7 @@ mod tests {
         let mut report = test_report::busy();
         let culprit = report.verdict.culprit.clone().unwrap();
         let said = |report: &Report| amount(report, &culprit).unwrap_or_default();
-        assert_eq!(said(&report), "4.1 GiB of 4.0 GiB memory");
+        assert_eq!(said(&report), "3.4 GiB of 4.0 GiB memory");
         report.processes_order = Sort::Cpu;
         assert_eq!(said(&report), "30 % of 200 % CPU");
         report.processes_order = Sort::Io;

@@ -89,7 +89,20 @@ pub(crate) fn healthy() -> Report {
     report.news.clear();
     report.target = None;
     report.profile = None;
-    report.steps.truncate(1);
+    report.steps.truncate(2);
+    report.steps[1].evidence = vec![
+        evidence("cpu_busy_ratio", 0.032, "ratio", Some((0.85, 0.95)), "/proc/stat cpu"),
+        evidence("psi_cpu_some_ratio", 0.004, "ratio", Some((0.25, 0.5)), "/proc/pressure/cpu some total"),
+        evidence("psi_io_some_ratio", 0.002, "ratio", Some((0.1, 0.4)), "/proc/pressure/io some total"),
+        evidence(
+            "psi_memory_some_ratio",
+            0.0,
+            "ratio",
+            Some((0.05, 0.2)),
+            "/proc/pressure/memory some total",
+        ),
+        evidence("disk_utilization_ratio", 0.043, "ratio", Some((0.9, 0.95)), "/proc/diskstats vda"),
+    ];
     report.not_checked.clear();
     report
 }
@@ -220,7 +233,7 @@ fn culprit() -> Culprit {
         pids: (4242..4254).collect(),
         age_seconds: Some(7_300.0),
         cpu_ratio: Some(0.3),
-        memory_bytes: Some(4.4e9),
+        memory_bytes: Some(3.7e9),
         read_bytes_per_second: Some(20e6),
         write_bytes_per_second: None,
     }

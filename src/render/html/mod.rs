@@ -30,7 +30,7 @@ use maud::{Markup, html};
 /// The report of one window.
 pub fn render(report: &Report, annex: &Annex) -> String {
     let sections: Vec<(&str, &str, Markup)> = vec![
-        ("path", "Where the time went", path::section(report)),
+        ("path", "Where the time went", path::section(report, annex)),
         ("do", "What to do", advice::section(report, annex)),
         ("who", "Who", who::section(report)),
         ("why", "Why", why::section(report)),

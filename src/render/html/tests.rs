@@ -158,7 +158,7 @@ fn every_part_is_there() {
         "the program asks for less: swap in pages goes from 14678/s towards below 10/s",
         "its price, and a restart",
         "by which 7 fit",
-        "psi memory some is below 10 %",
+        "memory pressure is below 10 %",
         "vmstat 1 5",
         "zend_hash_find 55 %",
         "CPU time by mode",

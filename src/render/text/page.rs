@@ -108,7 +108,7 @@ impl Page {
     /// Opens a section.
     pub(in crate::render) fn heading(&mut self, title: &str) {
         self.blank();
-        self.line(0, &[styled(self.palette.heading, title)]);
+        self.paragraph(0, &plain(""), &[styled(self.palette.heading, title)]);
     }
 
     /// One line, not wrapped: for what is already cut to the width.

@@ -270,33 +270,7 @@ mod tests {
 
     #[test]
     fn it_reads_as_a_page() {
-        let expected = "\
-Profile of php-fpm (pid 4242)
-  on-CPU, 495 samples of cpu-clock at 99 Hz over 5.0 s; 12 processes as one;
-  system calls traced for 2.0 s; 3 lost; throttled once; 12 % of the stacks end
-  early
-
-  SELF %  TOTAL %  FUNCTION                                  MODULE
-  ──────────────────────────────────────────────────────────────────────────────
-      41       41  zend_hash_find                            php-fpm8.2
-      30       30  (opcache.so)                              opcache.so
-      12       12  std::__introsort_loo…s::_Iter_less_iter)  libstdc++.so.6.0.30
-     3.4      3.4  clear_page_erms                           [kernel]
-  (opcache.so): no names, it is stripped
-
-  CALLS  CALLS/S  ERRORS  ERROR   CPU %  TIME/CALL  CALL        ABOUT
-  ──────────────────────────────────────────────────────────────────────────
-   5000     2500    4990  EAGAIN     22     8.2 ms  epoll_wait  98 % a timer
-      ?        ?       ?             11          ?  read
-
-  TIME %  SPENT  IN                     ABOUT
-  ────────────────────────────────────────────────────
-      60  swap   folio_wait_bit_common  the page cache
-
-  Over all CPUs: 0.81 instructions per cycle, 12 % of the cache references
-  missed.
-";
-        assert_eq!(text(test_profile::profile(), 80, 10), expected);
+        insta::assert_snapshot!(text(test_profile::profile(), 80, 10));
     }
 
     #[test]
