@@ -58,6 +58,9 @@ fn a_replay_says_what_the_recording_run_said() {
     // Something to see: a burner, children that come and go while the sampling looks, and a name that is no text.
     let _burner = Burner::start(b"replay-burner", BURN, &[]);
     let _forks = Burner::start(b"f\xff\x1b[1m\nx", "while :; do /bin/true; sleep 0.05; done", &[]);
+    // One that becomes another program while it is looked at.
+    let _changes =
+        Burner::start(b"before-exec", "i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done; exec yes", &[]);
     let (live, folder, file) = record(&[]);
     let archived = replay(&file);
     assert!(live.contains("\"source\": \"live\"") && archived.contains("\"source\": \"capture\""));

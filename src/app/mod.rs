@@ -5,6 +5,7 @@
     reason = "app looks at the environment and writes the report; the ban holds for the pure stages"
 )]
 
+pub mod limits;
 pub mod pager;
 pub(crate) mod terminal;
 
@@ -58,15 +59,15 @@ pub fn run(cli: &Cli) -> Result<u8> {
     match &cli.command {
         None => {
             let config = config(&cli.report)?;
-            answer(&cli.report, window(cli, None)?, config, false)
+            answer(&cli.report, window(cli, None, &config)?, config, false)
         }
         Some(Command::Record(arguments)) => {
             let config = config(&cli.report)?;
-            answer(&cli.report, window(cli, Some(arguments))?, config, false)
+            answer(&cli.report, window(cli, Some(arguments), &config)?, config, false)
         }
         Some(Command::Replay(arguments)) => {
             let config = config(&cli.report)?;
-            answer(&cli.report, replay(&arguments.file)?, config, false)
+            answer(&cli.report, replay(&arguments.file, &config)?, config, false)
         }
         Some(Command::Report(arguments)) => tuning(cli, arguments),
         Some(Command::Watch(arguments)) => watch::run::run(cli, arguments),
@@ -92,7 +93,7 @@ fn tuning(cli: &Cli, arguments: &TuningArgs) -> Result<u8> {
     let config = config(&cli.report)?;
     match (&arguments.file, arguments.compare.as_deref()) {
         (_, Some([before, after])) => {
-            let told = |file: &Path| diagnosed(&cli.report, replay(file)?, &config, false);
+            let told = |file: &Path| diagnosed(&cli.report, replay(file, &config)?, &config, false);
             let mut both = [told(before)?, told(after)?];
             // What is made of two reports without names has none either.
             redacted(&cli.report, &mut both);
@@ -105,8 +106,8 @@ fn tuning(cli: &Cli, arguments: &TuningArgs) -> Result<u8> {
             print(&cli.report, text.as_bytes())?;
             Ok(exit::of_verdict(&comparison.after, cli.report.fail_on))
         }
-        (Some(file), _) => answer(&cli.report, replay(file)?, config, true),
-        (None, _) => answer(&cli.report, window(cli, None)?, config, true),
+        (Some(file), _) => answer(&cli.report, replay(file, &config)?, config, true),
+        (None, _) => answer(&cli.report, window(cli, None, &config)?, config, true),
     }
 }
 
@@ -144,7 +145,7 @@ struct Keeping<'a> {
 }
 
 /// Takes a live window; keeps its raw bytes when a capture is wanted.
-fn window<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> {
+fn window<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>, config: &Config) -> Result<Seen<'a>> {
     // To say after the window that its answer has no place to go would be late.
     let report = [&cli.report.output, &cli.report.flamegraph, &cli.report.stacks].into_iter().flatten();
     for file in record.map(|arguments| &arguments.file).into_iter().chain(report) {
@@ -173,6 +174,7 @@ fn window<'a>(cli: &'a Cli, record: Option<&'a RecordArgs>) -> Result<Seen<'a>> 
         proportional: true,
         // A capture may be reported on later.
         tuning: record.is_some() || is_page(cli),
+        limits: limits::of_window(&config.thresholds),
         interrupted: &interrupted,
         enough: None,
     };
@@ -249,10 +251,10 @@ pub(crate) fn listen() -> Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-fn replay(file: &Path) -> Result<Seen<'static>> {
+fn replay(file: &Path, config: &Config) -> Result<Seen<'static>> {
     let mut capture = Capture::open(file)?;
     let samples = capture.samples.take();
-    let recording = window::replay(capture).map_err(|absence| {
+    let recording = window::replay(capture, &limits::of_window(&config.thresholds)).map_err(|absence| {
         anyhow!("{} is no usable capture: {absence}; record it again with `diag record`", file.display())
     })?;
     Ok(Seen {
@@ -325,7 +327,7 @@ fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config, page: bool) 
     let Seen { mut recording, profile, capture } = seen;
     let settled = target::settle(options, &mut recording);
     let pid = settled.pid();
-    let rates = delta::rates(&recording);
+    let rates = delta::rates(&recording, &limits::of_delta(&config.thresholds));
     settled.refuse_unseen(&recording, &rates)?;
     let series = page.then(|| delta::series::series(&recording));
     // Ten thousand processes are no longer needed in two raw copies.

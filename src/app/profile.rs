@@ -75,7 +75,7 @@ impl Profiling {
 
     /// What is known of the offender, now that it is: names for its frames, its system calls, and its samples where
     /// those of all CPUs were not to be had.
-    fn finish(mut self, offender: Option<&Offender>, calls_asked: bool) -> Taken {
+    fn finish(mut self, offender: Option<&Offender>, calls_asked: bool) -> Option<Samples> {
         let pids = offender.map_or(&[][..], |offender| &offender.pids);
         let mut harvest = self.harvest.take();
         if harvest.is_none() && !pids.is_empty() && offender.is_some_and(|o| o.mode != ProfileMode::Waits) {
@@ -106,7 +106,11 @@ impl Profiling {
                 }
             }
         }
-        Taken { samples, not_checked: self.not_checked }
+        if !self.not_checked.is_empty() {
+            let samples = samples.get_or_insert_with(|| Samples::none(self.frequency_hertz));
+            samples.not_checked = self.not_checked;
+        }
+        samples
     }
 
     /// Samples the offender alone, after the window.
@@ -136,12 +140,6 @@ impl Profiling {
             }
         }
     }
-}
-
-/// What was taken.
-struct Taken {
-    samples: Option<Samples>,
-    not_checked: Vec<NotChecked>,
 }
 
 /// What came of it.
@@ -181,14 +179,11 @@ pub(super) fn tell(
     let samples = match taking {
         Taking::Nothing => None,
         Taking::Recorded(samples) => Some(*samples),
-        Taking::Live(profiling) => {
-            let taken = profiling.finish(offender.as_ref(), mode == Some(ProfileMode::Syscalls));
-            diagnosis.not_checked.extend(taken.not_checked);
-            taken.samples
-        }
+        Taking::Live(profiling) => profiling.finish(offender.as_ref(), mode == Some(ProfileMode::Syscalls)),
     };
-    let profile =
-        offender.and_then(|offender| code_evidence::tell(diagnosis, rates, &offender, samples.as_ref()));
+    diagnosis.not_checked.extend(samples.iter().flat_map(|samples| samples.not_checked.iter().cloned()));
+    let seen = samples.as_ref().filter(|samples| !samples.is_empty());
+    let profile = offender.and_then(|offender| code_evidence::tell(diagnosis, rates, &offender, seen));
     Told { samples, profile }
 }
 

@@ -21,7 +21,7 @@ pub enum Line {
     Transition(Box<TransitionLine>),
     /// A span that nothing is said about.
     Gap(GapLine),
-    /// Somebody set the wall clock; durations are not affected.
+    /// The wall clock was set; durations are not affected.
     ClockJump(ClockLine),
     /// The box got slow, and the moment was recorded.
     Trigger(TriggerLine),
@@ -65,7 +65,7 @@ pub struct FindingName {
     pub severity: Severity,
 }
 
-/// The alarm: the verdict after hysteresis, which is what may page somebody.
+/// The alarm: the verdict after hysteresis, which is what pages people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alarm {
     /// `ok`, `warning` or `critical`.
@@ -249,7 +249,7 @@ pub struct State {
     pub seq: u64,
     /// How often a verdict is due.
     pub interval_seconds: f64,
-    /// Boot that the two times below count from; CLOCK_BOOTTIME, so that nobody can set them.
+    /// Boot that the two times below count from; CLOCK_BOOTTIME, which cannot be set.
     pub boot_id: Option<String>,
     /// When the window of the report ended.
     pub ended_boottime_seconds: f64,

@@ -263,6 +263,7 @@ impl Watch<'_> {
             proportional: false,
             // Of a window that is kept, a report may be wanted.
             tuning: rare && self.arguments.trigger_dir.is_some(),
+            limits: app::limits::of_window(&self.config.thresholds),
             interrupted: &self.interrupted,
             enough: self.arguments.trigger.then_some(&enough),
         };
@@ -271,7 +272,7 @@ impl Watch<'_> {
         let writer = self.root.finish_recording();
         let (recording, ended) = taken?;
         let capture = writer.map(|writer| (writer, about(&recording)));
-        let rates = delta::rates(&recording);
+        let rates = delta::rates(&recording, &app::limits::of_delta(&self.config.thresholds));
         self.begun = Some((Begun::at_the_end(recording.after, recording.ended_at, ended), clocks));
         let asked = diagnose::Options {
             sort: self.cli.report.sort.map(app::terminal::rank_by),
@@ -292,7 +293,7 @@ impl Watch<'_> {
     }
 
     fn gap(&mut self, reason: GapReason, passed: &Passed, detail: Option<String>) -> Result<()> {
-        drop(self.root.finish_recording());
+        self.root.abandon_recording();
         let (seq, host) = (self.next(), self.host.clone());
         let detail = detail.map(|detail| pseudonym(&mut self.redactor, detail, Redactor::text));
         let line = GapLine { seq, at: now(), host, reason, seconds: passed.seconds, detail };

@@ -8,12 +8,15 @@
     reason = "helpers of tests, of which each test file uses its own part"
 )]
 
+use diag::app::limits;
 use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::window;
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::{self, Options};
 use diag::model::rates::Rates;
+use diag::model::reading::Absence;
 use diag::model::report::Diagnosis;
+use diag::model::snapshot::Recording;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -229,14 +232,16 @@ fn steps_are_in_order(report: &Value) -> Result<(), String> {
         .iter()
         .filter_map(|step| step["step"].as_str())
         .collect();
-    let middle: &[&[&str]] = &[&["user-or-system"], &["swap-or-disk"], &["user-or-system", "swap-or-disk"]];
-    let fits = |middle: &&[&str]| {
-        let expected: Vec<&str> =
-            ["load-average", "cpu-or-io"].into_iter().chain(middle.iter().copied()).chain(["who"]).collect();
-        // Why is asked where there is a profile.
-        steps == expected || steps == [expected, vec!["why"]].concat()
+    let [first, second, middle @ .., last] = &steps[..] else { return Err(format!("steps {steps:?}")) };
+    // Why is asked where there is a profile.
+    let (middle, last) = match (middle, *last) {
+        ([middle @ .., who], "why") => (middle, *who),
+        (middle, last) => (middle, last),
     };
-    if !middle.iter().any(fits) {
+    let third = ["user-or-system", "swap-or-disk", "limits-and-errors"];
+    let distinct = middle.iter().collect::<std::collections::BTreeSet<_>>().len() == middle.len();
+    let fits = !middle.is_empty() && distinct && middle.iter().all(|step| third.contains(step));
+    if (*first, *second, last) != ("load-average", "cpu-or-io", "who") || !fits {
         return Err(format!("steps {steps:?}"));
     }
     let next = |index: usize| report["steps"][index]["next"].as_str();
@@ -486,6 +491,17 @@ pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until the process sleeps: one that was just started loads its libraries first, on a loaded machine for long.
+pub(crate) fn wait_until_asleep(pid: u32) {
+    let mut asleep_count = 0;
+    wait_until("the process sleeps", || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let sleeps = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
+        asleep_count = if sleeps { asleep_count + 1 } else { 0 };
+        asleep_count >= 3
+    });
+}
+
 /// Whether a tool is there; says why the test is skipped where it is not.
 #[allow(clippy::print_stderr, reason = "the reason of a skipped test")]
 pub(crate) fn has(tool: &str) -> bool {
@@ -522,10 +538,20 @@ pub(crate) fn public_copy() -> (TempDir, PathBuf) {
     (folder, program)
 }
 
+/// A replay by the built-in limits.
+pub(crate) fn replay(capture: Capture) -> Result<Recording, Absence> {
+    window::replay(capture, &limits::of_window(BUILT_IN))
+}
+
+/// Rates by the built-in settings.
+pub(crate) fn rates(recording: &Recording) -> Rates {
+    diag::delta::rates(recording, &limits::of_delta(BUILT_IN))
+}
+
 /// The rates of a real fault, from its capture.
 pub(crate) fn rates_of(id: &str) -> Rates {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(id).join("window.diag");
-    diag::delta::rates(&window::replay(Capture::open(&file).unwrap()).unwrap())
+    rates(&replay(Capture::open(&file).unwrap()).unwrap())
 }
 
 /// What is made of these rates, by the limits as they are built in.
