@@ -27,7 +27,7 @@ use crate::model::reading::{Absence, AbsenceKind};
 use crate::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
 use crate::model::snapshot::{Recording, Source};
 use crate::model::task::{CgroupPaths, Pid};
-use crate::model::tuning::Annex;
+use crate::model::tuning::ReportExtras;
 use crate::redact::{Redactor, Style};
 use crate::render::monitors::haproxy::HaproxyOptions;
 use crate::watch;
@@ -232,9 +232,9 @@ fn redacted(options: &ReportArgs, all: &mut [Told]) -> Option<Redactor> {
         redactor.know_users(&told.users);
         redactor.learn(&told.report);
     }
-    for Told { report, annex, work: _, pid: _, users: _ } in all {
+    for Told { report, extras, work: _, pid: _, users: _ } in all {
         redactor.report(report);
-        annex.iter_mut().for_each(|annex| redactor.annex(annex));
+        extras.iter_mut().for_each(|extras| redactor.extras(extras));
     }
     Some(redactor)
 }
@@ -287,13 +287,13 @@ fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config, tuning: bool) ->
     let page = tuning || options.format == Format::Html;
     let mut told = [diagnosed(options, seen, &config, page)?];
     let redactor = redacted(options, &mut told);
-    let [Told { mut report, annex, work: _, pid, users: _ }] = told;
+    let [Told { mut report, extras, work: _, pid, users: _ }] = told;
     let drawings = profile::drawings(options, &mut report);
     // What could not be drawn is called by the name of its file.
     redactor.into_iter().for_each(|mut redactor| redactor.not_checked(&mut report.not_checked));
-    let page = annex.and_then(|annex| match options.format {
-        Format::Html => Some(render::html::render(&report, &annex)),
-        Format::Markdown => Some(render::markdown::report::render(&report, &annex)),
+    let page = extras.and_then(|extras| match options.format {
+        Format::Html => Some(render::html::render(&report, &extras)),
+        Format::Markdown => Some(render::markdown::report::render(&report, &extras)),
         _ => None,
     });
     let code = match page {
@@ -314,7 +314,7 @@ fn answer(options: &ReportArgs, seen: Seen<'_>, config: Config, tuning: bool) ->
 struct Told {
     report: Report,
     /// For a page of the tuning report.
-    annex: Option<Annex>,
+    extras: Option<ReportExtras>,
     /// How much was done in the window.
     work: Work,
     pid: Option<Pid>,
@@ -345,10 +345,10 @@ fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config, page: bool) 
         let bytes = capture.writer.finish(capture.about, profile.samples.as_ref())?;
         write_atomically(capture.file, &bytes)?;
     }
-    let annex = series.map(|series| diagnose::report_extras::annex(&rates, &diagnosis, series, &asked));
+    let extras = series.map(|series| diagnose::report_extras::extras(&rates, &diagnosis, series, &asked));
     let work = diagnose::compare::work(&rates);
     let report = report(diagnosis, profile.profile, &rates, &config.thresholds);
-    Ok(Told { report, annex, work, pid, users: rates.host.users })
+    Ok(Told { report, extras, work, pid, users: rates.host.users })
 }
 
 /// Renders the report and writes it; the exit code.

@@ -70,7 +70,7 @@ pub(in crate::render) fn members(culprit: &Culprit) -> String {
 pub(in crate::render) fn amount(report: &Report, culprit: &Culprit) -> Option<String> {
     let host = &report.host;
     match report.processes_order {
-        Sort::Cpu => culprit.cpu_ratio.map(|ratio| {
+        Sort::Cpu => culprit.cpu_ratio.filter(|ratio| *ratio >= 0.01).map(|ratio| {
             let all =
                 if host.cpus_effective > 0.0 { host.cpus_effective } else { f64::from(host.cpus_online) };
             format!("{:.0} % of {:.0} % CPU", ratio * 100.0, all * 100.0)

@@ -4,7 +4,7 @@
 use super::words::{cut, name, sentence};
 use crate::model::finding::{Evidence, StepId};
 use crate::model::report::Report;
-use crate::model::tuning::Annex;
+use crate::model::tuning::ReportExtras;
 use crate::model::units::{human_count, quantity};
 use crate::render::shared::{amount, label};
 use maud::{Markup, html};
@@ -36,9 +36,9 @@ const METERS: usize = 4;
 const NOT_ASKED: &str = "not asked";
 
 /// The picture, and the same in words.
-pub(super) fn section(report: &Report, annex: &Annex) -> Markup {
+pub(super) fn section(report: &Report, extras: &ReportExtras) -> Markup {
     html! {
-        (picture(report, annex))
+        (picture(report, extras))
         ol.steps {
             @for step in &report.steps {
                 li { strong { (sentence(&step.question)) } " " (name(&step.answer)) ". " span.muted { (sentence(&step.summary)) } }
@@ -63,7 +63,7 @@ fn answers(report: &Report, step: StepId, answer: &str) -> bool {
     report.steps.iter().any(|known| known.step == step && known.answer == answer)
 }
 
-fn lanes(report: &Report, annex: &Annex) -> [Lane; 3] {
+fn lanes(report: &Report, extras: &ReportExtras) -> [Lane; 3] {
     let taken = |step: StepId| report.steps.iter().any(|known| known.step == step);
     let psi = |resource: &str| number(report, &format!("psi_{resource}_some_ratio"));
     let (cpu, io, memory) = (psi("cpu"), psi("io"), psi("memory"));
@@ -71,7 +71,7 @@ fn lanes(report: &Report, annex: &Annex) -> [Lane; 3] {
         Lane {
             head: format!("CPU: busy {}", said(number(report, "cpu_busy_ratio"), "ratio")),
             wait: format!("pressure {}", said(cpu, "ratio")),
-            meters: cpu_meters(report, annex),
+            meters: cpu_meters(report, extras),
             waited: cpu,
             taken: taken(StepId::UserOrSystem),
         },
@@ -87,8 +87,8 @@ fn lanes(report: &Report, annex: &Annex) -> [Lane; 3] {
 }
 
 /// CPU time by mode: of the step, or of the whole window where the step is not on the path.
-fn cpu_meters(report: &Report, annex: &Annex) -> Vec<Meter> {
-    let cpu = annex.cpu.as_ref();
+fn cpu_meters(report: &Report, extras: &ReportExtras) -> Vec<Meter> {
+    let cpu = extras.cpu.as_ref();
     [
         ("user", "cpu_user_ratio", cpu.map(|cpu| cpu.all_user_ratio())),
         ("system", "cpu_system_ratio", cpu.map(|cpu| cpu.system_ratio)),
@@ -182,11 +182,11 @@ const HEIGHT: usize = WHO_Y + NODE_HEIGHT + 4;
 const PLACES: [(&str, &str); 3] = [("0", "16%"), ("34%", "50%"), ("68%", "84%")];
 const LANE_WIDTH: &str = "32%";
 
-fn picture(report: &Report, annex: &Annex) -> Markup {
+fn picture(report: &Report, extras: &ReportExtras) -> Markup {
     let load = &report.load;
     let first =
         format!("{} run, {} blocked", human_count(load.running_mean), human_count(load.uninterruptible_mean));
-    let lanes = lanes(report, annex);
+    let lanes = lanes(report, extras);
     let who = report.verdict.culprit.as_ref().map_or_else(
         || "no culprit".to_owned(),
         |culprit| {

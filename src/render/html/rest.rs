@@ -4,7 +4,7 @@ use super::words::{cut, name, sentence};
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Finding;
 use crate::model::report::Report;
-use crate::model::tuning::Annex;
+use crate::model::tuning::ReportExtras;
 use crate::model::units::human_bytes;
 use maud::{Markup, html};
 
@@ -45,7 +45,7 @@ pub(super) fn not_checked(report: &Report) -> Markup {
 }
 
 /// The box, and what this run cost.
-pub(super) fn facts(report: &Report, annex: &Annex) -> Markup {
+pub(super) fn facts(report: &Report, extras: &ReportExtras) -> Markup {
     let run = &report.diag;
     let memory = run
         .max_rss_bytes
@@ -56,7 +56,7 @@ pub(super) fn facts(report: &Report, annex: &Annex) -> Markup {
             table {
                 tbody {
                     tr { th scope="row" { "Host" } td { (name(report.host.hostname.as_deref().unwrap_or("–"))) } }
-                    @for (what, value) in annex.facts.iter().take(2 * LINES_MAX) {
+                    @for (what, value) in extras.facts.iter().take(2 * LINES_MAX) {
                         tr { th scope="row" { (cut(what, 40)) } td { bdi { (cut(value, 200)) } } }
                     }
                     tr { th scope="row" { "Window" } td { (super::verdict::window(report)) ", " (report.window.samples_count) " samples of the thread states" } }

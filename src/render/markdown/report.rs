@@ -5,7 +5,7 @@
 use crate::model::comparison::Comparison;
 use crate::model::finding::{Evidence, Severity};
 use crate::model::report::Report;
-use crate::model::tuning::{Annex, SettingNote};
+use crate::model::tuning::{ReportExtras, SettingNote};
 use crate::model::units::human_seconds;
 use crate::model::units::quantity;
 use crate::render::escape;
@@ -22,7 +22,7 @@ const LINES_MAX: usize = 4;
 const PROSE_MAX: usize = 4000;
 
 /// The report.
-pub fn render(report: &Report, annex: &Annex) -> String {
+pub fn render(report: &Report, extras: &ReportExtras) -> String {
     let verdict = &report.verdict;
     let mut page =
         Page::new(&format!("## {}: {}", words(host(report), 60), words(verdict.bottleneck.as_str(), 60)));
@@ -59,7 +59,7 @@ pub fn render(report: &Report, annex: &Annex) -> String {
         }
         page.add(&format!("It worked when {}.", words(&worked(finding), SENTENCE_MAX)));
     }
-    sizes(&mut page, report, annex);
+    sizes(&mut page, report, extras);
     numbers(&mut page, report);
     if !report.not_checked.is_empty() {
         page.add("### Not checked");
@@ -71,12 +71,13 @@ pub fn render(report: &Report, annex: &Annex) -> String {
 }
 
 /// Settings that matter here, and how many workers fit.
-fn sizes(page: &mut Page, report: &Report, annex: &Annex) {
+fn sizes(page: &mut Page, report: &Report, extras: &ReportExtras) {
     // What the advice above sets already is not said twice.
     let typed: Vec<&str> =
         actionable(report).iter().flat_map(|it| &it.advice).filter_map(|it| it.command.as_deref()).collect();
     let said = |note: &&SettingNote| typed.iter().any(|command| command.contains(&note.name));
-    let notes: Vec<&SettingNote> = annex.settings.iter().filter(|note| !said(note)).take(LINES_MAX).collect();
+    let notes: Vec<&SettingNote> =
+        extras.settings.iter().filter(|note| !said(note)).take(LINES_MAX).collect();
     if !notes.is_empty() {
         page.add("### Settings");
     }
@@ -91,10 +92,10 @@ fn sizes(page: &mut Page, report: &Report, annex: &Annex) {
         ));
         page.command(Some(&note.command), Some(&note.undo));
     }
-    if !annex.workers.is_empty() {
+    if !extras.workers.is_empty() {
         page.add("### Workers");
     }
-    for workers in annex.workers.iter().take(LINES_MAX) {
+    for workers in extras.workers.iter().take(LINES_MAX) {
         let (name, fit, sum) = (words(&workers.comm, 40), fit_words(workers), sum_words(workers));
         page.add(&format!("- {name}: {fit}. {}", words(&sum, SENTENCE_MAX)));
     }
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn it_says_the_main_things_and_stays_short() {
-        let text = render(&test_report::busy(), &Annex::default());
+        let text = render(&test_report::busy(), &ReportExtras::default());
         for part in
             ["## web-1: memory-swap", "**critical**", "Who: **php-fpm**", "MemoryHigh=2G", "### Not checked"]
         {
@@ -240,7 +241,7 @@ mod tests {
                 advice.command = Some(format!("a\n```\n<img src=x>{}", test_report::HOSTILE));
             }
         }
-        let text = render(&report, &Annex::default());
+        let text = render(&report, &ReportExtras::default());
         test_report::assert_harmless(&text);
         assert!(text.len() < 4096, "{}", text.len());
         for line in text.lines().filter(|line| !line.starts_with("  ")) {

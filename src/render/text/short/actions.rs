@@ -18,10 +18,24 @@ pub(super) fn write(page: &mut Page, report: &Report, count: usize) {
     for (index, item) in advice.iter().take(count).enumerate() {
         write_one(page, index + 1, item);
     }
-    let later: Vec<&str> = advice.iter().skip(count).map(|item| item.action.trim_end_matches('.')).collect();
+    let later: Vec<String> = advice.iter().skip(count).map(|item| brief(&item.action)).collect();
     if !later.is_empty() {
         let line = shortened(&format!("Later: {}", later.join("; ")), page.width().saturating_sub(2));
         page.line(2, &[styled(page.palette.dim, &line)]);
+    }
+}
+
+/// The first clause of an action, to stand in a list.
+fn brief(action: &str) -> String {
+    let ends = [": ", "; ", ". "].iter().filter_map(|end| action.find(end)).min();
+    let clause = action[..ends.unwrap_or(action.len())].trim_end_matches('.');
+    let mut letters = clause.chars();
+    match (letters.next(), letters.next()) {
+        // `OOMScoreAdjust` and `I/O` keep their capitals.
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain(clause.chars().skip(1)).collect()
+        }
+        _ => clause.to_owned(),
     }
 }
 
@@ -35,5 +49,18 @@ fn write_one(page: &mut Page, place: usize, advice: &Advice) {
         if let Some(text) = text {
             page.paragraph(5, &styled(dim, word), &[styled(dim, text)]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brief;
+
+    #[test]
+    fn an_action_in_a_list_is_its_first_clause() {
+        assert_eq!(brief("Spread the work: more servers behind a balancer."), "spread the work");
+        assert_eq!(brief("Add memory. Do not switch swap off."), "add memory");
+        assert_eq!(brief("I/O limits of the unit"), "I/O limits of the unit");
+        assert_eq!(brief(""), "");
     }
 }
