@@ -1,12 +1,17 @@
-//! What happened before the window and may be why a service is gone: processes that crashed, and a restart that
-//! nobody had asked for. As far as the kernel's log goes back.
+//! Events before the window that may explain why a service is gone: crashed processes and an unclean restart, as far
+//! back as the kernel log goes.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Hit, Who};
-use crate::model::finding::{Remedy, Severity};
+use crate::model::finding::{Evidence, Remedy, Severity};
 use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
+use crate::model::report::News;
 use crate::model::sentence::{Sentence, own, process, quote, seconds, sentence};
 use crate::model::units::Unit;
+
+/// Metric of the evidence that says how long ago an event was.
+const EVENT_AGE: &str = "event_age_seconds";
 
 /// Older crashes are no longer news.
 const RECENT_SECONDS: f64 = 3600.0;
@@ -17,6 +22,25 @@ const RESTART_SECONDS: f64 = 24.0 * 3600.0;
 /// File systems that are mounted later than this are not those of the start.
 const START_SECONDS: f64 = 120.0;
 
+/// How long before the end of the window an event was: the evidence that makes a finding news.
+pub fn age(seconds_ago: f64) -> Evidence {
+    plain(EVENT_AGE, Some(seconds_ago), Unit::Seconds, "/dev/kmsg")
+}
+
+/// What happened before the window, newest first: the events among the findings.
+pub fn news(judged: &[Judged]) -> Vec<News> {
+    let mut news: Vec<News> = judged
+        .iter()
+        .filter(|judged| judged.hit.severity == Severity::Info)
+        .filter_map(|judged| {
+            let age = judged.hit.evidence.iter().find(|item| item.metric == EVENT_AGE)?;
+            Some(News { summary: judged.hit.summary.clone(), seconds_ago: age.value })
+        })
+        .collect();
+    news.sort_by(|a, b| a.seconds_ago.unwrap_or(f64::MAX).total_cmp(&b.seconds_ago.unwrap_or(f64::MAX)));
+    news
+}
+
 /// What happened.
 pub fn events(facts: &Facts<'_>) -> Vec<Hit> {
     crashes(facts).into_iter().chain(unclean_restart(facts)).collect()
@@ -26,10 +50,10 @@ fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
     facts.rates.limits.kernel_log.as_ref().map_or(&[], Vec::as_slice)
 }
 
-fn event(summary: Sentence, metric: &str, value: f64) -> Hit {
+fn event(summary: Sentence, seconds_ago: f64, metric: &str, value: f64) -> Hit {
     Hit {
         impact_ratio: 0.04,
-        evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg")],
+        evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg"), age(seconds_ago)],
         ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
     }
 }
@@ -42,7 +66,8 @@ fn crashes(facts: &Facts<'_>) -> Option<Hit> {
         .filter_map(|message| Some((message, crash(&message.text)?)))
         .collect();
     let (last, (name, pid)) = crashed.last()?;
-    let ago = seconds((now - last.at_seconds).max(0.0));
+    let seconds_ago = (now - last.at_seconds).max(0.0);
+    let ago = seconds(seconds_ago);
     let more = match crashed.len() {
         1 => None,
         count => Some(sentence!["; ", count, " crashes within the last hour"]),
@@ -57,7 +82,7 @@ fn crashes(facts: &Facts<'_>) -> Option<Hit> {
         more,
         ".",
     ];
-    Some(event(summary, "crashes_count", crashed.len() as f64))
+    Some(event(summary, seconds_ago, "crashes_count", crashed.len() as f64))
 }
 
 /// Name and id of the process in `name[12]: segfault at 0 ip ...` or `traps: name[12] general protection fault ...`
@@ -83,7 +108,7 @@ fn unclean_restart(facts: &Facts<'_>) -> Option<Hit> {
         quote(message.text.as_str()),
         ").",
     ];
-    Some(event(summary, "unclean_mounts_count", 1.0))
+    Some(event(summary, uptime, "unclean_mounts_count", 1.0))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl KernelSettings {
 
 /// A report that is to be read at leisure has this beside the [`Report`](crate::model::report::Report).
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Annex {
+pub struct ReportExtras {
     /// The window in slices.
     pub series: Series,
     /// CPU time by mode of each CPU, over the whole window.

@@ -6,7 +6,7 @@ use crate::model::finding::{
 };
 use crate::model::metrics::Metrics;
 use crate::model::report::{
-    Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
+    Culprit, CulpritKind, HostReport, Load, LoadGroup, News, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
     Verdict, Window, WindowSource,
 };
 use crate::model::sentence::quote;
@@ -50,9 +50,14 @@ pub(crate) fn busy() -> Report {
             culprit: Some(culprit()),
             remedy: Some(Remedy::FixProgram),
             advice: swap_finding().advice,
+            missing_inputs: Vec::new(),
         },
         steps: steps(),
         findings: vec![swap_finding(), disk_finding()],
+        news: vec![News {
+            summary: "java (pid 99) was OOM-killed 9 min ago; no OOM kill during this window.".into(),
+            seconds_ago: Some(540.0),
+        }],
         processes_order: Sort::Memory,
         processes: processes(),
         target: Some(target()),
@@ -103,12 +108,33 @@ pub(crate) fn healthy() -> Report {
         culprit: None,
         remedy: None,
         advice: Vec::new(),
+        missing_inputs: Vec::new(),
     };
     report.metrics = Metrics { cpu_busy_ratio: Some(0.032), psi_io_some_ratio: Some(0.004), ..metrics() };
     report.findings.clear();
+    report.news.clear();
     report.target = None;
     report.profile = None;
-    report.steps.truncate(1);
+    report.steps.truncate(2);
+    report.steps[1].evidence = vec![
+        evidence("cpu_busy_ratio", 0.032, Unit::Ratio, Some((0.85, 0.95)), "/proc/stat cpu"),
+        evidence(
+            "psi_cpu_some_ratio",
+            0.004,
+            Unit::Ratio,
+            Some((0.25, 0.5)),
+            "/proc/pressure/cpu some total",
+        ),
+        evidence("psi_io_some_ratio", 0.002, Unit::Ratio, Some((0.1, 0.4)), "/proc/pressure/io some total"),
+        evidence(
+            "psi_memory_some_ratio",
+            0.0,
+            Unit::Ratio,
+            Some((0.05, 0.2)),
+            "/proc/pressure/memory some total",
+        ),
+        evidence("disk_utilization_ratio", 0.043, Unit::Ratio, Some((0.9, 0.95)), "/proc/diskstats vda"),
+    ];
     report.not_checked.clear();
     report
 }
@@ -178,6 +204,8 @@ pub(crate) fn hostile() -> Report {
     }
     report.steps.iter_mut().for_each(|step| step.summary.push(quote(HOSTILE)));
     report.not_checked.iter_mut().for_each(|item| item.what = name());
+    report.news.iter_mut().for_each(|news| news.summary.push(quote(HOSTILE)));
+    report.verdict.missing_inputs.push(name());
     report
 }
 
@@ -236,6 +264,12 @@ fn culprit() -> Culprit {
         members_count: 12,
         share_ratio: Some(0.87),
         why: Some("its workers hold 4.1 GiB together, more than the memory there is".into()),
+        pids: (4242..4254).collect(),
+        age_seconds: Some(7_300.0),
+        cpu_ratio: Some(0.3),
+        memory_bytes: Some(3.7e9),
+        read_bytes_per_second: Some(20e6),
+        write_bytes_per_second: None,
     }
 }
 

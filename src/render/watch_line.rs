@@ -1,6 +1,7 @@
 //! The lines of `diag watch` for people: one per window, in columns, and one per event.
 
-use super::text::page::{Page, Span, columns, plain, shortened, styled};
+use super::shared::{columns, shortened};
+use super::text::page::{Page, Span, plain, styled};
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::metrics::Metrics;

@@ -103,9 +103,11 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
             culprit: None,
             remedy: None,
             advice: Vec::new(),
+            missing_inputs: Vec::new(),
         },
         steps: Vec::new(),
         findings: Vec::new(),
+        news: Vec::new(),
         processes_order: Sort::Cpu,
         processes: Vec::new(),
         target: None,
@@ -131,6 +133,7 @@ fn unknown(report: &mut Report, why: String, unlock: &str) {
         culprit: None,
         remedy: None,
         advice: Vec::new(),
+        missing_inputs: Vec::new(),
     };
     let reason = why.trim_end_matches('.').to_owned();
     report.not_checked =

@@ -9,8 +9,8 @@ use crate::diagnose::rules::by_id;
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{NotChecked, Step, StepId};
 use crate::model::profile::{
-    Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SampledEvent, SampledProcess, SampledStack,
-    Samples, Space, Syscall, TracedSyscalls,
+    Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SAMPLES_MIN, SampledEvent, SampledProcess,
+    SampledStack, Samples, Space, Syscall, TracedSyscalls,
 };
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
@@ -22,9 +22,6 @@ use std::collections::{BTreeMap, HashSet};
 
 /// Frames that the report keeps.
 const FRAMES_MAX: usize = 50;
-
-/// Fewer samples than this say nothing of shares.
-const SAMPLES_MIN: u64 = 20;
 
 /// Share of the CPU time below system calls from which on the calls are worth tracing.
 const SYSCALLS_RATIO: f64 = 0.4;
@@ -282,7 +279,8 @@ fn called(profile: &Profile) -> Option<Sentence> {
         _ => None,
     };
     let times = sentence![", ", count(rate), " calls per second", failing];
-    Some(match call.cpu_ratio.filter(|share| *share > 0.0) {
+    // A share of few samples says nothing.
+    Some(match call.cpu_ratio.filter(|share| *share > 0.0 && !profile.is_thin()) {
         Some(share) => {
             sentence![ratio(share), " of its CPU time in the system call ", name, subject, times]
         }

@@ -4,6 +4,7 @@
 //! Older messages are worth knowing and no more. The log needs the right to read it.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::past_events;
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -90,10 +91,14 @@ fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
     let recent = log.iter().filter(real).filter(|message| now - message.at_seconds <= RECENT_SECONDS);
     let last = recent.clone().next_back()?;
     let in_window = recent.filter(|message| now - message.at_seconds <= facts.rates.seconds + 1.0).count();
-    let ago = seconds((now - last.at_seconds).max(0.0));
+    let seconds_ago = (now - last.at_seconds).max(0.0);
+    let ago = seconds(seconds_ago);
     Some(Hit {
         impact_ratio: if in_window > 0 { 1.0 } else { 0.05 },
-        evidence: vec![plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")],
+        evidence: [plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")]
+            .into_iter()
+            .chain((in_window == 0).then(|| past_events::age(seconds_ago)))
+            .collect(),
         ..Hit::new(
             if in_window > 0 { Severity::Critical } else { Severity::Info },
             sentence!["The kernel reported, ", ago, " ago: ", quote(last.text.as_str())],

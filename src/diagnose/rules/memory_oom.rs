@@ -6,6 +6,7 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
+use crate::diagnose::past_events;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::OOM_KILLS;
@@ -134,9 +135,11 @@ fn earlier(killed: &[(&KernelMessage, Killed)], now: f64) -> Outcome {
     else {
         return Outcome::Clear;
     };
-    let ago = seconds((now - message.at_seconds).max(0.0));
+    let seconds_ago = (now - message.at_seconds).max(0.0);
+    let ago = seconds(seconds_ago);
     Outcome::hit(Hit {
         impact_ratio: 0.05,
+        evidence: vec![past_events::age(seconds_ago)],
         ..Hit::new(
             Severity::Info,
             sentence![

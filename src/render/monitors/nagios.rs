@@ -13,6 +13,7 @@ use crate::model::metrics::Metrics;
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units;
 use crate::render::escape::Visible;
+use crate::render::shared::{cut_bytes, own_finding};
 
 /// Bytes of the sentence: NRPE 2 hands on 1023 bytes of an answer, and the numbers must be among them.
 const SENTENCE_MAX: usize = 400;
@@ -71,11 +72,11 @@ const LABELS: [Label; 12] = [
 pub fn render(report: &Report) -> String {
     let numbers: String = LABELS.iter().filter_map(|label| number(report, label)).collect();
     let bar = if numbers.is_empty() { "" } else { " |" };
-    let sentence = cut(&text(&report.verdict.summary), SENTENCE_MAX);
+    let sentence = cut_bytes(&text(&report.verdict.summary), SENTENCE_MAX, "...");
     let mut answer =
         format!("DIAG {} - {}: {sentence}{bar}{numbers}\n", state(&report.verdict), id(&report.verdict));
     for line in lines(report) {
-        let line = cut(&text(&line), LINE_MAX);
+        let line = cut_bytes(&text(&line), LINE_MAX, "...");
         if answer.len() + line.len() < ALL_MAX {
             answer.push_str(&line);
             answer.push('\n');
@@ -86,7 +87,7 @@ pub fn render(report: &Report) -> String {
 
 /// The plugin's answer where there is no report: one line.
 pub fn no_answer(reason: &str) -> String {
-    format!("DIAG UNKNOWN - {}\n", cut(&text(reason), SENTENCE_MAX))
+    format!("DIAG UNKNOWN - {}\n", cut_bytes(&text(reason), SENTENCE_MAX, "..."))
 }
 
 /// The word of the state. `unknown` is no verdict, and so neither good nor bad.
@@ -117,7 +118,7 @@ fn lines(report: &Report) -> Vec<String> {
         lines.push(format!("cause: {}", verdict.chain(" -> ")));
     }
     lines.extend(verdict.culprit.as_ref().map(culprit));
-    let own = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);
+    let own = own_finding(report);
     lines.extend(own.and_then(|own| own.advice.first()).map(|advice| format!("next: {}", advice.action)));
     let others = report.findings.iter().filter(|finding| finding.id != verdict.bottleneck);
     let grave = others.filter(|finding| finding.severity >= Severity::Warning);
@@ -157,15 +158,6 @@ fn culprit(culprit: &Culprit) -> String {
 /// as HTML unless `escape_html_tags` is set, and Icinga Web does so with what looks like it.
 fn text<T: Visible + ?Sized>(text: &T) -> String {
     text.visible().replace('|', "\u{a6}").replace('<', "\u{2039}")
-}
-
-/// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = (0..=most.saturating_sub(3)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}...", &text[..end])
 }
 
 /// ` 'cpu_busy'=24.00%;85;95;0`
