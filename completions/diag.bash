@@ -50,7 +50,7 @@ _diag() {
 
     case "${cmd}" in
         diag)
-            opts="-h -V --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help --version record replay report watch status explain config schema completions"
+            opts="-v -h -V --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help --version record replay report watch status explain config schema completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -160,7 +160,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__completions)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help bash zsh fish"
+            opts="-v -h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help bash zsh fish"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -251,7 +251,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__config)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
+            opts="-v -h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -342,7 +342,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__explain)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help hw-error memory-oom memory-cgroup-limit memory-swap cpu-steal cpu-thermal cpu-throttled io-throttled io-blocked memory-reclaim disk-full inodes-full fd-exhaustion pid-exhaustion conntrack-full port-exhaustion cpu-interrupts disk-saturated writeback-stall disk-latency rt-hog cpu-pinned kthread-hog short-lived-processes lock-contention clocksource thp-compaction numa-remote cpu-system cpu-user cpu-single-thread listen-overflow net-drops net-saturated net-retransmits zombies external-wait none unknown"
+            opts="-v -h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help hw-error memory-oom memory-cgroup-limit memory-swap cpu-steal cpu-thermal cpu-throttled io-throttled io-blocked memory-reclaim disk-full inodes-full fd-exhaustion pid-exhaustion conntrack-full port-exhaustion cpu-interrupts disk-saturated writeback-stall disk-latency rt-hog cpu-pinned kthread-hog short-lived-processes lock-contention clocksource thp-compaction numa-remote cpu-system cpu-user cpu-single-thread listen-overflow net-drops net-saturated net-retransmits zombies external-wait none unknown"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -433,7 +433,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__record)
-            opts="-h --without-command-lines --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
+            opts="-v -h --without-command-lines --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -543,7 +543,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__replay)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
+            opts="-v -h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -634,7 +634,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__report)
-            opts="-h --compare --no-profile --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
+            opts="-v -h --compare --no-profile --interval --root --profile --frequency --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -759,7 +759,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__schema)
-            opts="-h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help report watch"
+            opts="-v -h --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help report watch"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -850,7 +850,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__status)
-            opts="-h --state --quiet --unknown-ok --floor --drain --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
+            opts="-v -h --state --quiet --unknown-ok --floor --drain --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -960,7 +960,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__watch)
-            opts="-h --interval --root --on-change --raise --clear --exec --webhook --alertmanager --instance --state --count --trigger --trigger-dir --trigger-keep --without-command-lines --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --output --help"
+            opts="-v -h --interval --root --on-change --raise --clear --exec --webhook --alertmanager --instance --state --count --trigger --trigger-dir --trigger-keep --without-command-lines --format --top --sort --pid --unit --profile-mode --flamegraph --stacks --fail-on --color --redact --no-config --verbose --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

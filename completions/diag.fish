@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_diag_global_optspecs
-    string join \n interval= root= profile= frequency= format= top= sort= pid= unit= profile-mode= flamegraph= stacks= fail-on= color= redact no-config output= h/help V/version
+    string join \n interval= root= profile= frequency= format= top= sort= pid= unit= profile-mode= flamegraph= stacks= fail-on= color= redact no-config v/verbose output= h/help V/version
 end
 
 function __fish_diag_needs_command
@@ -56,6 +56,7 @@ never\t'In no case'"
 complete -c diag -n "__fish_diag_needs_command" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_needs_command" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_needs_command" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_needs_command" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_needs_command" -s V -l version -d 'Print version'
 complete -c diag -n "__fish_diag_needs_command" -f -a "record" -d 'Diagnose this machine and keep the raw counters in FILE'
@@ -100,6 +101,7 @@ complete -c diag -n "__fish_diag_using_subcommand record" -l output -d 'Write th
 complete -c diag -n "__fish_diag_using_subcommand record" -l without-command-lines -d 'Leave command lines out of the capture'
 complete -c diag -n "__fish_diag_using_subcommand record" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand record" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand record" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand replay" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'
@@ -129,6 +131,7 @@ never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_using_subcommand replay" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand replay" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand replay" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand report" -l compare -d 'Say what changed between two captures, and whether the fix worked' -r -F
 complete -c diag -n "__fish_diag_using_subcommand report" -l interval -d 'How long to watch, from 1s to 1h [default: 5s]' -r
@@ -164,6 +167,7 @@ complete -c diag -n "__fish_diag_using_subcommand report" -l output -d 'Write th
 complete -c diag -n "__fish_diag_using_subcommand report" -l no-profile -d 'Do not sample the CPUs'
 complete -c diag -n "__fish_diag_using_subcommand report" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand report" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand report" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand watch" -l interval -d 'Length of each window, from 1s to 1h [default: 10s]' -r
 complete -c diag -n "__fish_diag_using_subcommand watch" -l root -d 'Read the kernel\'s files below DIR instead of /' -r -f -a "(__fish_complete_directories)"
@@ -208,6 +212,7 @@ complete -c diag -n "__fish_diag_using_subcommand watch" -l trigger -d 'Wait unt
 complete -c diag -n "__fish_diag_using_subcommand watch" -l without-command-lines -d 'Leave command lines out of what is printed and captured'
 complete -c diag -n "__fish_diag_using_subcommand watch" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand watch" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand watch" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand status" -l state -d 'The state file [default: that of this user\'s diag watch, else /run/diag/state.json]' -r -F
 complete -c diag -n "__fish_diag_using_subcommand status" -l floor -d 'With --format haproxy: smallest weight to ask for, in percent' -r
@@ -242,6 +247,7 @@ complete -c diag -n "__fish_diag_using_subcommand status" -l unknown-ok -d 'Exit
 complete -c diag -n "__fish_diag_using_subcommand status" -l drain -d 'With --format haproxy: take the server out while the verdict is critical'
 complete -c diag -n "__fish_diag_using_subcommand status" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand status" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand status" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand explain" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'
@@ -271,6 +277,7 @@ never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand explain" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_using_subcommand explain" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand explain" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand explain" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand config" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'
@@ -300,6 +307,7 @@ never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand config" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_using_subcommand config" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand config" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand config" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand schema" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'
@@ -329,6 +337,7 @@ never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand schema" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_using_subcommand schema" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand schema" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand schema" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c diag -n "__fish_diag_using_subcommand completions" -l format -d 'Format of the report' -r -f -a "text\t'For people'
 json\t'For programs: one object, see `diag schema`'
@@ -358,4 +367,5 @@ never\t'In no case'"
 complete -c diag -n "__fish_diag_using_subcommand completions" -l output -d 'Write the report to FILE instead of standard output' -r -F
 complete -c diag -n "__fish_diag_using_subcommand completions" -l redact -d 'Replace what identifies people and machines'
 complete -c diag -n "__fish_diag_using_subcommand completions" -l no-config -d 'Ignore the configuration files'
+complete -c diag -n "__fish_diag_using_subcommand completions" -s v -l verbose -d 'Show every step, finding and number'
 complete -c diag -n "__fish_diag_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -16,7 +16,7 @@ pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
         .filter(|judged| judged.rule.lane.step() == Some(StepId::LimitsAndErrors))
         .filter(|judged| judged.hit.severity >= Severity::Warning)
         .collect();
-    found.sort_by(|a, b| b.hit.severity.cmp(&a.hit.severity));
+    found.sort_by_key(|judged| std::cmp::Reverse(judged.hit.severity));
     let mut evidence: Vec<Evidence> = found.iter().flat_map(|judged| judged.hit.evidence.clone()).collect();
     for near in limits(facts) {
         if !evidence.iter().any(|known| known.metric == near.metric) {

@@ -72,7 +72,7 @@ pub fn no_answer(reason: &str) -> String {
     format!("DIAG UNKNOWN - {}\n", cut_bytes(&text(reason), SENTENCE_MAX, "..."))
 }
 
-/// The word of the state. `unknown` is no verdict, and so neither good nor bad.
+/// The word of the state. `unknown` is neither good nor bad.
 fn state(verdict: &Verdict) -> &'static str {
     if verdict.bottleneck == BottleneckId::Unknown {
         return "UNKNOWN";
@@ -190,7 +190,7 @@ fn item(label: &str, evidence: &Evidence) -> Option<String> {
     Some(format!("'{label}'={value}{unit}{limits}{least}"))
 }
 
-/// A plain decimal: no exponent, at most six decimals, no zeros at the end. None for what is no number, or beyond what
+/// A plain decimal: no exponent, at most six decimals, no zeros at the end. None for NaN, and for values beyond what
 /// any counter can hold.
 fn number(value: f64) -> Option<String> {
     if value.is_nan() || value.abs() > 1e20 {
