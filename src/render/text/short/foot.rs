@@ -71,8 +71,8 @@ fn not_checked(page: &mut Page, report: &Report) {
     let text = match (count, missing.is_empty()) {
         (0, true) => return,
         (0, false) => format!("Less sure: {missing}."),
-        (1, true) => "Not checked: 1 thing; it does not change this verdict.".to_owned(),
-        (_, true) => format!("Not checked: {count} things; none changes this verdict."),
+        (1, true) => "Not checked: 1 thing; it does not make this verdict less sure.".to_owned(),
+        (_, true) => format!("Not checked: {count} things; none makes this verdict less sure."),
         (1, false) => format!("Not checked: 1 thing. Less sure: {missing}."),
         (_, false) => format!("Not checked: {count} things. Less sure: {missing}."),
     };
