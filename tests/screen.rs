@@ -98,9 +98,10 @@ fn the_short_text_holds_what_the_verdict_rests_on() {
             assert!(text.contains(&pid.to_string()), "{name} does not list {pid}:\n{text}");
         }
         for news in &report.news {
-            let event = news.summary.split("; ").next().unwrap();
+            let told = news.summary.to_string();
+            let event = told.split("; ").next().unwrap();
             assert_eq!(text.matches(event).count(), 1, "{name}: {event}\n{text}");
-            assert!(!verdict.summary.contains(event), "{name}: {}", verdict.summary);
+            assert!(!verdict.summary.to_string().contains(event), "{name}: {}", verdict.summary);
         }
     }
 }

@@ -67,7 +67,7 @@ impl Tree {
     }
 
     fn text(&self) -> String {
-        good(&diag(["--interval", "1s", "--root"]).arg(self.folder.path()).output().unwrap())
+        good(&diag(["-v", "--interval", "1s", "--root"]).arg(self.folder.path()).output().unwrap())
     }
 
     /// The report as JSON, sound by the schema; the text report must come out as well.

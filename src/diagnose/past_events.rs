@@ -1,17 +1,14 @@
 //! Events before the window that may explain why a service is gone: crashed processes and an unclean restart, as far
 //! back as the kernel log goes.
 
-use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::facts::{EVENT_AGE, Facts, event_age, plain};
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Hit, Who};
-use crate::model::finding::{Evidence, Remedy, Severity};
+use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
 use crate::model::report::News;
 use crate::model::sentence::{Sentence, own, process, quote, seconds, sentence};
 use crate::model::units::Unit;
-
-/// Metric of the evidence that says how long ago an event was.
-const EVENT_AGE: &str = "event_age_seconds";
 
 /// Older crashes are no longer news.
 const RECENT_SECONDS: f64 = 3600.0;
@@ -21,11 +18,6 @@ const RESTART_SECONDS: f64 = 24.0 * 3600.0;
 
 /// File systems that are mounted later than this are not those of the start.
 const START_SECONDS: f64 = 120.0;
-
-/// How long before the end of the window an event was: the evidence that makes a finding news.
-pub fn age(seconds_ago: f64) -> Evidence {
-    plain(EVENT_AGE, Some(seconds_ago), Unit::Seconds, "/dev/kmsg")
-}
 
 /// What happened before the window, newest first: the events among the findings.
 pub fn news(judged: &[Judged]) -> Vec<News> {
@@ -53,7 +45,7 @@ fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
 fn event(summary: Sentence, seconds_ago: f64, metric: &str, value: f64) -> Hit {
     Hit {
         impact_ratio: 0.04,
-        evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg"), age(seconds_ago)],
+        evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg"), event_age(seconds_ago)],
         ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
     }
 }

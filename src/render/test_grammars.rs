@@ -204,7 +204,7 @@ fn unescaped(text: &str) -> (String, usize) {
     (out, bars)
 }
 
-/// A name as somebody might choose it to break out of something.
+/// A name chosen to break out of its quoting.
 fn name() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just("|".to_owned()),

@@ -209,7 +209,7 @@ pub(crate) fn hostile() -> Report {
     report
 }
 
-/// Fails when `text` holds a character that a terminal obeys; its own line breaks are no such.
+/// Fails when `text` holds a character that acts on a terminal; line breaks are allowed.
 pub(crate) fn assert_harmless(text: &str) {
     let found = text
         .chars()

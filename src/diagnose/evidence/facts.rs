@@ -347,6 +347,14 @@ pub fn group_stall(group: &CgroupRates, resource: &str) -> Option<Evidence> {
     Some(plain(&metric, Some(ratio), Unit::Ratio, &format!("{resource}.pressure of the group, avg10")))
 }
 
+/// Metric of the evidence that says how long ago an event was: a finding with it and without severity is news.
+pub const EVENT_AGE: &str = "event_age_seconds";
+
+/// How long before the end of the window an event of the kernel log was.
+pub fn event_age(seconds_ago: f64) -> Evidence {
+    plain(EVENT_AGE, Some(seconds_ago), Unit::Seconds, "/dev/kmsg")
+}
+
 /// A number without limits.
 pub fn plain(metric: &str, value: Option<f64>, unit: Unit, source: &str) -> Evidence {
     Evidence {

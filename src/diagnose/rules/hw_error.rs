@@ -3,8 +3,7 @@
 //! Evidence: the kernel log within the window, the counters of memory controllers, arrays with missing members.
 //! Older messages are worth knowing and no more. The log needs the right to read it.
 
-use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::past_events;
+use crate::diagnose::evidence::facts::{Facts, event_age, plain};
 use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -97,7 +96,7 @@ fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
         impact_ratio: if in_window > 0 { 1.0 } else { 0.05 },
         evidence: [plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")]
             .into_iter()
-            .chain((in_window == 0).then(|| past_events::age(seconds_ago)))
+            .chain((in_window == 0).then(|| event_age(seconds_ago)))
             .collect(),
         ..Hit::new(
             if in_window > 0 { Severity::Critical } else { Severity::Info },

@@ -4,9 +4,8 @@
 //! rises for kills in control groups as well, so the scope is told from the log (`constraint=`, 5.0), or
 //! from the groups' own counts. A kill before the window is worth knowing and no more.
 
-use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::evidence::facts::{Facts, event_age};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::past_events;
 use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::OOM_KILLS;
@@ -139,7 +138,7 @@ fn earlier(killed: &[(&KernelMessage, Killed)], now: f64) -> Outcome {
     let ago = seconds(seconds_ago);
     Outcome::hit(Hit {
         impact_ratio: 0.05,
-        evidence: vec![past_events::age(seconds_ago)],
+        evidence: vec![event_age(seconds_ago)],
         ..Hit::new(
             Severity::Info,
             sentence![

@@ -74,7 +74,7 @@ fn action(finding: &Finding, advice: &Advice) -> Markup {
     }
 }
 
-/// Whether the command only looks, so that the change itself is left to whoever reads it.
+/// Whether the command only looks, so that the change itself is left to the reader.
 fn looks(advice: &Advice) -> bool {
     advice.command.is_some() && advice.undo.is_none()
 }

@@ -163,7 +163,7 @@ fn every_part_is_there() {
         "vmstat 1 5",
         "zend_hash_find 55 %",
         "CPU time by mode",
-        "Pressure: somebody waits for",
+        "Pressure: threads wait for",
         "What the load is made of",
         "Disk queue",
         "the 16 busiest of 40",
@@ -183,7 +183,7 @@ fn every_part_is_there() {
 }
 
 #[test]
-fn it_asks_nobody_for_anything() {
+fn a_page_loads_nothing() {
     for page in pages() {
         assert!(page.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"));
         assert!(!page.contains("http://") && !page.contains("https://"), "a reference to elsewhere");

@@ -87,7 +87,7 @@ fn stalls(slices: &[Slice], times: &[(f64, f64)]) -> Option<Markup> {
         row("memory", slices, |slice| slice.stalls.memory_ratio),
         row("I/O", slices, |slice| slice.stalls.io_ratio),
     ];
-    let (title, unit) = ("Pressure: somebody waits for", "share of the time");
+    let (title, unit) = ("Pressure: threads wait for", "share of the time");
     Chart { title, unit, times, rows, top: Some(1.0), say: percent, stacked: false }.figure()
 }
 

@@ -1,4 +1,4 @@
-//! Words from outside, made fit to be shown: visible, of bounded length, and in no document's way.
+//! Words from outside: control characters made visible, length limited.
 
 use crate::render::escape::Visible;
 use crate::render::shared;

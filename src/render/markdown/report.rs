@@ -1,6 +1,6 @@
 //! The tuning report in short, for a ticket: the answer, what to do, settings, sizes, what was not checked.
 //!
-//! Whoever names a process writes into the ticket of whoever reports it: names are in the text as words only.
+//! Process names are chosen by users and end up in the ticket: they are escaped, so that none becomes markup.
 
 use crate::model::comparison::Comparison;
 use crate::model::finding::{Evidence, Severity};

@@ -90,7 +90,7 @@ pub fn no_answer(reason: &str) -> String {
     format!("DIAG UNKNOWN - {}\n", cut_bytes(&text(reason), SENTENCE_MAX, "..."))
 }
 
-/// The word of the state. `unknown` is no verdict, and so neither good nor bad.
+/// The word of the state. `unknown` is neither good nor bad.
 fn state(verdict: &Verdict) -> &'static str {
     if verdict.bottleneck == BottleneckId::Unknown {
         return "UNKNOWN";

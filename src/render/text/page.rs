@@ -1,4 +1,4 @@
-//! The paper that the text report is written on: colours, line breaks and the width of what is shown.
+//! The text report's page: colours, line breaks and width.
 //!
 //! Text reaches the page through [`Span`]s only, and a span is escaped when it is made, so no name from outside can
 //! get to the terminal as it is.

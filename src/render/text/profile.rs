@@ -13,7 +13,7 @@ use crate::model::units::number;
 use crate::model::wait::Wait;
 use crate::render::shared::{THIN_PROFILE, share, shortened};
 
-/// The sentence about the samples, and a table for each kind of thing that they told.
+/// A sentence about the samples, then tables of functions, system calls and waits.
 pub(in crate::render) fn write(page: &mut Page, report: &Report, options: &TextOptions) {
     let Some(profile) = &report.profile else { return };
     let title = title(profile, page.width());
@@ -244,7 +244,7 @@ fn column<T>(title: &'static str, rank: u8, kind: Kind, rows: &[T], cell: impl F
     Column { title, rank, kind, cells: rows.iter().map(cell).collect() }
 }
 
-/// A column of numbers: what is not known is no zero, and where none is known there is no column.
+/// A column of numbers. Unknown is `?`, not zero; without any known number the column is left out.
 fn known<T>(title: &'static str, rank: u8, rows: &[T], cell: impl Fn(&T) -> Option<String>) -> Column {
     let told: Vec<Option<String>> = rows.iter().map(cell).collect();
     let absent = if told.iter().any(Option::is_some) { "?" } else { "" };
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_not_told_twice() {
+    fn waits_are_shown_once() {
         let mut profile = test_profile::profile();
         profile.waits[0].function = None;
         profile.waits[0].subject = None;

@@ -1,4 +1,4 @@
-//! A table that fits: what matters least goes first when the width does not suffice.
+//! A table that fits: the least important columns are dropped first.
 
 use super::page::{Page, styled};
 use crate::render::shared::{columns, shortened, shortened_within};
@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, presets};
 /// Blanks between two columns.
 const GAP: u16 = 2;
 
-/// Those of them that the table draws by itself, where the rule below the header crosses from column to column.
+/// The part of the gap that comfy-table draws itself where the table has a rule.
 const JUNCTION: u16 = 1;
 
 /// One column of a table.

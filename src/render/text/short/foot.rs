@@ -1,10 +1,13 @@
 //! What was not checked, where and when, and where to read on.
 
-use super::super::page::{Page, Span, plain, styled};
+use super::super::page::{Page, plain, styled};
 use crate::model::bottleneck::BottleneckId;
 use crate::model::report::{Report, WindowSource};
 use crate::model::units::human_seconds;
-use crate::render::shared::moment;
+use crate::render::shared::{moment, shortened};
+
+/// Narrower than this the inputs that a verdict lacks may take several lines.
+const NARROW: usize = 80;
 
 /// Missing inputs of an unknown verdict that are listed.
 const LISTED_MAX: usize = 4;
@@ -68,11 +71,12 @@ fn not_checked(page: &mut Page, report: &Report) {
     let text = match (count, missing.is_empty()) {
         (0, true) => return,
         (0, false) => format!("Less sure: {missing}."),
-        (1, true) => "Not checked: 1 thing; it does not change this verdict.".to_owned(),
-        (_, true) => format!("Not checked: {count} things; none changes this verdict."),
+        (1, true) => "Not checked: 1 thing; it does not make this verdict less sure.".to_owned(),
+        (_, true) => format!("Not checked: {count} things; none makes this verdict less sure."),
         (1, false) => format!("Not checked: 1 thing. Less sure: {missing}."),
         (_, false) => format!("Not checked: {count} things. Less sure: {missing}."),
     };
-    let spans: [Span; 1] = [plain(&text)];
-    page.paragraph(0, &plain(""), &spans);
+    // One line, except on a narrow screen.
+    let text = if page.width() < NARROW { text } else { shortened(&text, page.width()) };
+    page.paragraph(0, &plain(""), &[plain(&text)]);
 }

@@ -13,6 +13,9 @@ use crate::render::shared::{columns, statement};
 /// Pressure below which no thread waits to speak of.
 const CALM_RATIO: f64 = 0.01;
 
+/// Pressure below which threads wait little.
+const LITTLE_RATIO: f64 = 0.05;
+
 /// Lines of a healthy text.
 const LINES_MAX: usize = 15;
 
@@ -42,12 +45,14 @@ pub(super) fn headline(report: &Report) -> String {
                 2 => "both CPUs are".to_owned(),
                 _ => format!("all {count} CPUs are"),
             },
-            if waits { "no queue to speak of" } else { "no queue" }
+            if waits { "a short queue" } else { "no queue" }
         ),
         () if pressures.iter().all(Option::is_some) && !waits => {
             "no thread waits for CPU, disk or memory".to_owned()
         }
-        () if pressures.iter().all(Option::is_some) => "little waiting for CPU, disk or memory".to_owned(),
+        () if pressures.iter().all(|ratio| ratio.is_some_and(|ratio| ratio < LITTLE_RATIO)) => {
+            "little waiting for CPU, disk or memory".to_owned()
+        }
         () => "no resource is short".to_owned(),
     }
 }
