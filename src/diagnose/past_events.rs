@@ -2,7 +2,8 @@
 //! nobody had asked for. As far as the kernel's log goes back.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Who};
+use crate::diagnose::rule::{Hit, Impact, Who};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
 use crate::model::sentence::{Sentence, own, process, quote, seconds, sentence};
@@ -28,7 +29,7 @@ fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
 
 fn event(summary: Sentence, metric: &str, value: f64) -> Hit {
     Hit {
-        impact_ratio: 0.04,
+        impact: Impact::Rank(Rank::Event),
         evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg")],
         ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
     }
