@@ -265,3 +265,35 @@ fn every_missing_input_matters_to_a_rule() {
         }
     }
 }
+
+#[test]
+fn an_absent_input_is_one_line_for_all_rules_that_rest_on_it() {
+    type Take = fn(&mut Rates);
+    let cases: [(&str, Take); 6] = [
+        ("CPU time by mode", |rates| rates.cpu = Err(Absence::missing("/proc/stat"))),
+        ("paging and swapping", |rates| rates.paging = Err(Absence::missing("/proc/vmstat"))),
+        ("disks", |rates| rates.disks = Err(Absence::missing("/proc/diskstats"))),
+        ("limits of control groups", |rates| rates.cgroups = Err(Absence::missing("/sys/fs/cgroup"))),
+        ("counters of the network", |rates| rates.net_per_second = Err(Absence::missing("/proc/net/snmp"))),
+        ("room in file systems", |rates| {
+            rates.limits.mounts = Err(Absence::missing("/proc/self/mountinfo"));
+        }),
+    ];
+    for (what, take) in cases {
+        let lines =
+            |rates: &Rates| diagnosis(rates).not_checked.iter().filter(|item| item.what == what).count();
+        let mut rates = rates_of("none");
+        assert_eq!(lines(&rates), 0, "{what}");
+        take(&mut rates);
+        assert_eq!(lines(&rates), 1, "{what}: {:?}", diagnosis(&rates).not_checked);
+    }
+}
+
+#[test]
+fn an_unknown_stall_time_is_not_a_stall_time_of_zero() {
+    let mut rates = rates_of("cpu-user");
+    without_pressure(&mut rates);
+    without_accounts(&mut rates);
+    let unknown = finding(&diagnosis(&rates), "cpu-user").impact_ratio;
+    assert!(unknown > 0.0, "how long threads waited is not known, so that its rank must do");
+}

@@ -5,7 +5,8 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::causes::Judged;
-use crate::diagnose::rule::{Hit, Who};
+use crate::diagnose::rule::{Hit, Impact, Who};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IOWAIT, LOAD_BUSY};
 use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::{Evidence, Remedy, Severity};
@@ -41,8 +42,12 @@ pub fn notes(facts: &Facts<'_>, found: &[Judged]) -> Vec<Hit> {
     candidates.into_iter().filter(|(wanted, _)| *wanted).filter_map(|(_, note)| note(facts)).collect()
 }
 
-fn note(impact_ratio: f64, summary: Sentence, evidence: Vec<Evidence>) -> Hit {
-    Hit { impact_ratio, evidence, ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::Tune) }
+fn note(rank: Rank, summary: Sentence, evidence: Vec<Evidence>) -> Hit {
+    Hit {
+        impact: Impact::Rank(rank),
+        evidence,
+        ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::Tune)
+    }
 }
 
 /// The load average remembers work that has ended.
@@ -51,7 +56,7 @@ fn left_over_load(facts: &Facts<'_>) -> Option<Hit> {
     let now = facts.rates.makeup.running_mean + facts.rates.makeup.uninterruptible_mean;
     (load.one >= facts.setting(&LOAD_BUSY) * facts.cpus && now < 0.5 * load.one).then(|| {
         note(
-            0.0,
+            Rank::Nothing,
             sentence![
                 "The load average of ",
                 own(format!("{:.2}", load.one)),
@@ -76,7 +81,6 @@ fn iowait(facts: &Facts<'_>) -> Option<Hit> {
     let iowait = plain("cpu_iowait_ratio", Some(cpu.iowait_ratio), Unit::Ratio, "/proc/stat iowait");
     let blocked = facts.rates.makeup.uninterruptible_mean;
     let busiest = facts.leaves().max_by(|a, b| a.utilization_ratio.total_cmp(&b.utilization_ratio));
-    let busy = busiest.map_or(0.0, |disk| disk.utilization_ratio);
     let ring = facts.user_threads().find(|thread| {
         thread.waits.iter().any(|wait| {
             wait.state == State::Sleeping
@@ -84,7 +88,7 @@ fn iowait(facts: &Facts<'_>) -> Option<Hit> {
         })
     });
     let share = ratio(cpu.iowait_ratio);
-    let summary = if blocked < 0.1 && busy < 0.1 {
+    let summary = if blocked < 0.1 && busiest.is_none_or(|disk| disk.utilization_ratio < 0.1) {
         let who = ring.map_or_else(
             || "a program".into(),
             |thread| sentence![process(thread.comm.to_lossy()), " (pid ", thread.pid, ")"],
@@ -114,7 +118,7 @@ fn iowait(facts: &Facts<'_>) -> Option<Hit> {
     };
     let blocked =
         plain("uninterruptible_mean", Some(blocked), Unit::Count, "/proc/PID/task/TID/stat state D");
-    Some(note(0.02, summary, vec![iowait, blocked]))
+    Some(note(Rank::Note, summary, vec![iowait, blocked]))
 }
 
 /// A device that serves many requests at once is busy from the first one on.
@@ -124,7 +128,7 @@ fn parallel_device(facts: &Facts<'_>) -> Option<Hit> {
     let disk = facts.leaves().find(busy).filter(|disk| !Facts::spinning(disk))?;
     let took = disk.await_seconds()?;
     Some(note(
-        0.02,
+        Rank::Note,
         sentence![
             device(disk.name.as_str()),
             " is busy ",
@@ -150,7 +154,7 @@ fn page_cache(facts: &Facts<'_>) -> Option<Hit> {
     let (total, free) = (memory.total_bytes as f64, memory.free_bytes as f64);
     (total > 0.0 && free < 0.1 * total && available as f64 >= 0.2 * total).then(|| {
         note(
-            0.01,
+            Rank::Trivia,
             sentence![
                 "Only ",
                 bytes(free),
@@ -180,7 +184,7 @@ fn old_swap(facts: &Facts<'_>) -> Option<Hit> {
     let traffic = paging.swap_in_per_second? + paging.swap_out_per_second?;
     (used >= BYTES_MIN && traffic < 1.0).then(|| {
         note(
-            0.02,
+            Rank::Note,
             sentence![
                 bytes(used as f64),
                 " of swap is in use, without swap traffic: these pages were swapped out earlier and are not needed now.",
@@ -208,7 +212,7 @@ fn group_of_cache(facts: &Facts<'_>) -> Option<Hit> {
         full.then_some((group, usage, cache, limit))
     })?;
     Some(note(
-        0.02,
+        Rank::Note,
         sentence![
             "Control group ",
             unit(group.name()),
@@ -235,7 +239,7 @@ fn vfork_parents(facts: &Facts<'_>) -> Option<Hit> {
     let mean = facts.blocked_threads(|reason| reason == WaitReason::Vfork);
     (mean >= 0.2).then(|| {
         note(
-            0.01,
+            Rank::Trivia,
             sentence![
                 count(mean),
                 " of the threads in state D start a child with vfork(2): they raise the load average, but do not wait \
@@ -251,7 +255,7 @@ fn young_zombies(facts: &Facts<'_>) -> Option<Hit> {
     let young: usize = facts.rates.zombies.iter().map(|(_, old, all)| all.saturating_sub(*old)).sum();
     (young >= 3).then(|| {
         note(
-            0.01,
+            Rank::Trivia,
             sentence![
                 young,
                 " processes became zombies during the window; their parents are about to wait for them.",

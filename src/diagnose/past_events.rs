@@ -3,7 +3,8 @@
 
 use crate::diagnose::evidence::facts::{EVENT_AGE, Facts, event_age, plain};
 use crate::diagnose::judge::causes::Judged;
-use crate::diagnose::rule::{Hit, Who};
+use crate::diagnose::rule::{Hit, Impact, Who};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
 use crate::model::report::News;
@@ -44,7 +45,7 @@ fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
 
 fn event(summary: Sentence, seconds_ago: f64, metric: &str, value: f64) -> Hit {
     Hit {
-        impact_ratio: 0.04,
+        impact: Impact::Rank(Rank::Event),
         evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg"), event_age(seconds_ago)],
         ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
     }

@@ -149,7 +149,8 @@ pub struct Finding {
     pub severity: Severity,
     /// How sure, 0 to 1.
     pub confidence_ratio: f64,
-    /// Share of the time that somebody lost to it, 0 to 1: the common currency of the ranking.
+    /// What findings are ordered by, 0 to 1: the share of the window in which threads made no progress because of it,
+    /// where that was measured; else a fixed number for how much such a finding matters.
     pub impact_ratio: f64,
     /// One sentence with numbers.
     pub summary: Sentence,

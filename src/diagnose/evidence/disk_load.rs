@@ -34,7 +34,7 @@ impl Facts<'_> {
 
     /// Whether threads wait for I/O, as far as the kernel sees it.
     pub fn io_waited_for(&self) -> bool {
-        self.io_stalls().0 >= self.limit(&IO_PRESSURE).warning || self.disk_waiters_mean() >= WAITERS
+        self.io_stalls().some_reaches(self.limit(&IO_PRESSURE).warning) || self.disk_waiters_mean() >= WAITERS
     }
 
     /// Whether the writes of the box come from the page cache: then nobody may be waiting for them.

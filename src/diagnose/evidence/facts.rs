@@ -7,7 +7,7 @@ use crate::model::finding::Evidence;
 use crate::model::rates::{
     CpuRates, DiskRates, PagingRates, PressureRates, ProcessRates, Rates, ThreadRates,
 };
-use crate::model::reading::Reading;
+use crate::model::reading::{Absence, Reading};
 use crate::model::sentence::{Sentence, Span, ratio};
 use crate::model::snapshot::BlockKind;
 use crate::model::task::{Pid, State};
@@ -130,6 +130,13 @@ impl<'a> Facts<'a> {
         self.rates.cpu.as_ref().ok()
     }
 
+    /// Why no process is known, where that is so.
+    pub fn processes_absent(&self) -> Option<&Absence> {
+        let of_processes =
+            |absence: &&Absence| absence.path == "/proc" || absence.path.starts_with("/proc/PID");
+        self.rates.absences.iter().find(of_processes).filter(|_| self.rates.processes.is_empty())
+    }
+
     /// Paging rates.
     pub fn paging(&self) -> Option<&PagingRates> {
         self.rates.paging.as_ref().ok()
@@ -140,13 +147,13 @@ impl<'a> Facts<'a> {
         self.rates.disks.as_ref().map_or(&[], Vec::as_slice)
     }
 
-    /// Share of the window in which some thread waited for a CPU: as the kernel counts it, or from the
-    /// run delay of the followed threads where it does not.
-    pub fn cpu_wait_ratio(&self) -> f64 {
-        self.cpu_wait_known().unwrap_or(0.0)
+    /// Whether threads are known to have waited for a CPU for at least this share of the window.
+    pub fn cpu_waits(&self, share: f64) -> bool {
+        self.cpu_wait_known().is_some_and(|wait| wait >= share)
     }
 
-    /// The same, where the kernel counts either.
+    /// Share of the window in which some thread waited for a CPU: as the kernel counts it, or from the
+    /// run delay of the followed threads where it does not. None where it counts neither.
     pub fn cpu_wait_known(&self) -> Option<f64> {
         if let Ok(pressure) = &self.rates.cpu_pressure {
             return Some(pressure.some_ratio);
@@ -187,12 +194,11 @@ impl<'a> Facts<'a> {
 
     /// Whether threads queue for the CPUs: for a warning, and for critical.
     pub fn cpu_queues(&self) -> (bool, bool) {
-        let wait = self.cpu_wait_ratio();
         let running = self.rates.makeup.running_mean;
         let critical = self.limit(&CPU_PRESSURE).critical.unwrap_or(1.0);
         (
-            wait >= self.limit(&CPU_PRESSURE).warning || running >= self.cpus + 1.0,
-            wait >= critical || running >= 2.0 * self.cpus,
+            self.cpu_waits(self.limit(&CPU_PRESSURE).warning) || running >= self.cpus + 1.0,
+            self.cpu_waits(critical) || running >= 2.0 * self.cpus,
         )
     }
 
@@ -237,14 +243,14 @@ impl<'a> Facts<'a> {
         1.96 * (ratio * (1.0 - ratio).max(0.0) / samples).sqrt()
     }
 
-    /// Stall share of memory: some and full.
-    pub fn memory_stalls(&self) -> (f64, f64) {
-        stalls(&self.rates.memory_pressure)
+    /// Stall time for memory.
+    pub fn memory_stalls(&self) -> Stalls {
+        Stalls::of(&self.rates.memory_pressure)
     }
 
-    /// Stall share of I/O: some and full.
-    pub fn io_stalls(&self) -> (f64, f64) {
-        stalls(&self.rates.io_pressure)
+    /// Stall time for I/O.
+    pub fn io_stalls(&self) -> Stalls {
+        Stalls::of(&self.rates.io_pressure)
     }
 
     /// Mean number of user threads in D for a reason that I/O can explain.
@@ -331,8 +337,39 @@ pub fn reason(function: Option<&str>) -> WaitReason {
     function.map_or(WaitReason::Hidden, WaitReason::of)
 }
 
-fn stalls(pressure: &Reading<PressureRates>) -> (f64, f64) {
-    pressure.as_ref().map_or((0.0, 0.0), |stalls| (stalls.some_ratio, stalls.full_ratio.unwrap_or(0.0)))
+/// Shares of the window in which threads were stalled for a resource; none where the kernel does not count them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stalls {
+    /// At least one thread was.
+    pub some: Option<f64>,
+    /// All that had work were.
+    pub full: Option<f64>,
+}
+
+impl Stalls {
+    fn of(pressure: &Reading<PressureRates>) -> Self {
+        let known = pressure.as_ref().ok();
+        Self { some: known.map(|stalls| stalls.some_ratio), full: known.and_then(|stalls| stalls.full_ratio) }
+    }
+
+    /// Whether at least one thread is known to have been stalled for at least this share.
+    pub fn some_reaches(self, share: f64) -> bool {
+        self.some.is_some_and(|some| some >= share)
+    }
+
+    /// Whether all threads are.
+    pub fn full_reaches(self, share: f64) -> bool {
+        self.full.is_some_and(|full| full >= share)
+    }
+
+    /// What it costs: some, or twice full, since then nothing else ran either.
+    pub fn cost(self) -> Option<f64> {
+        self.some
+            .into_iter()
+            .chain(self.full.map(|full| 2.0 * full))
+            .reduce(f64::max)
+            .map(|cost| cost.min(1.0))
+    }
 }
 
 /// A share of the time; what is not known is not zero.

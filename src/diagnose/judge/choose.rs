@@ -8,15 +8,15 @@ use crate::diagnose::judge::culprit::culprit;
 use crate::diagnose::judge::missing_inputs::missing;
 use crate::diagnose::judge::since::since;
 use crate::diagnose::rules::RULES;
+use crate::diagnose::thresholds::algorithm::{
+    CONFIDENCE_MIN, HEALTHY_CONFIDENCE, HEALTHY_WITHOUT_PSI, UNKNOWN_CONFIDENCE,
+};
 use crate::diagnose::triage::load::{Answer, step};
 use crate::model::bottleneck::{BottleneckId, Resource};
 use crate::model::finding::{Finding, NotChecked, Severity};
 use crate::model::reading::Absence;
 use crate::model::report::{Since, Verdict};
 use crate::model::sentence::{count, own, quote, ratio, sentence};
-
-/// A finding that is less sure than this cannot be the verdict.
-const CONFIDENCE_MIN: f64 = 0.4;
 
 /// What the findings amount to.
 enum Decision<'a> {
@@ -60,7 +60,7 @@ fn winner(judged: &[Judged]) -> Option<&Judged> {
 /// What findings are ordered by: larger is more important.
 fn order(judged: &Judged) -> (bool, f64, i64) {
     let critical = judged.hit.severity == Severity::Critical && judged.hit.confidence_ratio >= CONFIDENCE_MIN;
-    let weight = judged.hit.impact_ratio * judged.hit.confidence_ratio;
+    let weight = judged.hit.impact.ratio() * judged.hit.confidence_ratio;
     let rank = RULES.iter().position(|rule| rule.id == judged.rule.id).unwrap_or(RULES.len());
     // Equal to the percent is equal: then the order of the rules decides.
     (critical, (weight * 100.0).round(), -i64::try_from(rank).unwrap_or(i64::MAX))
@@ -94,7 +94,7 @@ fn chain(judged: &[Judged], id: BottleneckId) -> Vec<BottleneckId> {
     while let Some(next) = judged
         .iter()
         .filter(|judged| judged.explained_by == Some(current) && judged.hit.severity >= Severity::Warning)
-        .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
+        .max_by(|a, b| a.hit.impact.ratio().total_cmp(&b.hit.impact.ratio()))
     {
         current = next.rule.id;
         chain.push(current);
@@ -105,7 +105,6 @@ fn chain(judged: &[Judged], id: BottleneckId) -> Vec<BottleneckId> {
 fn healthy(facts: &Facts<'_>, judged: &[Judged], unchecked: &[NotChecked]) -> Verdict {
     let (_, load) = step(facts);
     let earlier = load == Answer::Earlier;
-    let busy = facts.cpu().map_or(0.0, |cpu| cpu.busy_ratio());
     let summary = if earlier {
         let load = facts.rates.load.as_ref().ok().map(|load| own(format!("{}", load.one)));
         sentence![
@@ -117,9 +116,9 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged], unchecked: &[NotChecked]) -> Ve
         ]
     } else {
         sentence![
-            "Nothing is short: the CPUs are ",
-            ratio(busy),
-            " busy; at least one thread was waiting for a CPU ",
+            "Nothing is short: ",
+            facts.cpu().map(|cpu| sentence!["the CPUs are ", ratio(cpu.busy_ratio()), " busy; "]),
+            "at least one thread was waiting for a CPU ",
             facts.cpu_wait_words(),
             ", for I/O ",
             facts.io_wait_words(),
@@ -130,8 +129,11 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged], unchecked: &[NotChecked]) -> Ve
     };
     let known = [&facts.rates.cpu_pressure, &facts.rates.io_pressure, &facts.rates.memory_pressure];
     let pressures_known = known.iter().all(|reading| reading.is_ok());
-    let inputs: f64 = if pressures_known { 0.9 } else { 0.9 * 0.75 };
+    let inputs: f64 =
+        if pressures_known { HEALTHY_CONFIDENCE } else { HEALTHY_CONFIDENCE * HEALTHY_WITHOUT_PSI };
     let mut missing_inputs: Vec<String> = unchecked.iter().map(|item| item.what.clone()).collect();
+    missing_inputs.sort();
+    missing_inputs.dedup();
     if !pressures_known {
         missing_inputs.insert(0, "no PSI".to_owned());
     }
@@ -163,8 +165,8 @@ fn unknown(still: bool, absence: &Absence) -> Verdict {
         bottleneck: BottleneckId::Unknown,
         resource: Resource::None,
         severity: Severity::Warning,
-        confidence_ratio: 0.2,
-        confidence: word(0.2).to_owned(),
+        confidence_ratio: UNKNOWN_CONFIDENCE,
+        confidence: word(UNKNOWN_CONFIDENCE).to_owned(),
         since: None,
         summary: if still {
             "Cannot tell: no counter moved during the window, as in files that were copied from a machine."
@@ -194,7 +196,7 @@ pub fn findings(facts: &Facts<'_>, mut judged: Vec<Judged>, verdict: &Verdict) -
             resource: judged.rule.resource,
             severity: judged.hit.severity,
             confidence_ratio: judged.hit.confidence_ratio,
-            impact_ratio: judged.hit.impact_ratio.clamp(0.0, 1.0),
+            impact_ratio: judged.hit.impact.ratio(),
             advice: advice(facts, &judged),
             summary: judged.hit.summary,
             explained_by: judged.explained_by,

@@ -3,8 +3,9 @@
 //! Evidence: the clock source in use, together with kernel time that somebody pays.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, change, confirm};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, change, confirm, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{CLOCK_SYSTEM, OF_SYSTEM_COST};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
@@ -58,14 +59,20 @@ const FAST: [&str; 6] =
     ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter", "xen", "timebase"];
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(clock) = &facts.rates.host.clocksource else { return Outcome::Clear };
-    let system = facts.cpu().map_or(0.0, |cpu| cpu.system_ratio);
-    if FAST.contains(&clock.as_str()) || system < 0.1 {
+    let system = reading!(facts.rates.cpu).system_ratio;
+    let Some(clock) = &facts.rates.host.clocksource else {
+        return Outcome::unknown(
+            "which clock source the kernel uses",
+            "/sys/devices/system/clocksource/clocksource0/current_clocksource: not there",
+            None,
+        );
+    };
+    if FAST.contains(&clock.as_str()) || system < CLOCK_SYSTEM {
         return Outcome::Clear;
     }
     Outcome::hit(Hit {
         confidence_ratio: 0.6,
-        impact_ratio: system / 2.0,
+        impact: Impact::TimeLost(OF_SYSTEM_COST * system),
         evidence: vec![plain("cpu_system_ratio", Some(system), Unit::Ratio, "/proc/stat system")],
         ..Hit::new(
             Severity::Warning,

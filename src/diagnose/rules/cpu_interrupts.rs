@@ -7,7 +7,7 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -74,7 +74,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     let total = cpu.interrupts_ratio();
     let worst = facts.rates.cpus.iter().map(|(id, cpu)| (cpu.interrupts_ratio(), *id));
     let (worst_ratio, worst_id) =
@@ -120,7 +120,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             )
             .agreement(1 + usize::from(kind.is_some()))
             .ratio(),
-        impact_ratio: total.max(worst_ratio / facts.cpus),
+        impact: Impact::TimeLost(total.max(worst_ratio / facts.cpus)),
         summary: sentence![
             "Interrupts take ",
             ratio(total),

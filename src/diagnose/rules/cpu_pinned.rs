@@ -5,8 +5,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::PINNED_COST;
 use crate::diagnose::thresholds::{PINNED_BUSY, PINNED_DELAY, PINNED_IDLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -83,10 +84,11 @@ impl Bound<'_> {
 }
 
 fn delay(thread: &ThreadRates) -> f64 {
-    thread.run_delay_ratio.unwrap_or(0.0) * thread.followed_ratio
+    thread.run_delay_ratio.map_or(0.0, |delay| delay * thread.followed_ratio)
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.cpu);
     // Within a container the CPUs that it may use are the machine.
     if facts.rates.host.container.is_some() || facts.rates.cpus.len() < 2 {
         return Outcome::Clear;
@@ -118,7 +120,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .margin(busy, facts.limit(&PINNED_BUSY).warning, 0.01)
             .agreement(1 + usize::from(bound.threads.len() > 1))
             .ratio(),
-        impact_ratio: waiting.min(1.0) * 0.8,
+        impact: Impact::TimeLost(waiting.min(1.0) * PINNED_COST),
         evidence: vec![
             facts.evidence(&PINNED_DELAY, Some(waiting), "/proc/PID/task/TID/schedstat of bound threads"),
             facts.evidence(&PINNED_BUSY, Some(busy), "/proc/stat of the CPUs they may use"),

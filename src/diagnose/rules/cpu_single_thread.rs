@@ -6,8 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{Rank, SINGLE_THREAD_WAIT};
 use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -80,7 +81,7 @@ struct Serial {
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     let online = f64::from(facts.rates.cpus_online_count);
     let idle_cpus = (cpu.idle_ratio + cpu.iowait_ratio) * online;
     if facts.cpus < 2.0 || idle_cpus < 0.5 * (online - 1.0) {
@@ -108,9 +109,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: Severity::Warning,
         confidence_ratio: Confidence::new()
             .margin(top.cpu, facts.limit(&ONE_THREAD).warning, 0.01)
-            .contradicted_if(facts.cpu_wait_ratio() > 0.3)
+            .contradicted_if(facts.cpu_waits(SINGLE_THREAD_WAIT))
             .ratio(),
-        impact_ratio: 0.3,
+        impact: Impact::Rank(Rank::Moderate),
         summary: sentence![
             what,
             process(name),

@@ -7,7 +7,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{
+    AdviceTemplate, Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -65,7 +67,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     if !cpu.steal_known {
         return Outcome::Unknown(NotChecked {
             what: "stolen CPU time".into(),
@@ -99,7 +101,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .margin(steal, facts.limit(&STEAL).warning, facts.sampling_error(steal))
             .contradicted_if(virtualization.is_none())
             .ratio(),
-        impact_ratio: if decides { steal.max(facts.cpu_wait_ratio().min(steal * 2.0)) } else { steal / 2.0 },
+        impact: Impact::TimeLost(match facts.cpu_wait_known() {
+            Some(wait) if decides => steal.max(wait.min(steal * 2.0)),
+            None if decides => steal,
+            _ => steal / 2.0,
+        }),
         summary: sentence![
             "The hypervisor takes ",
             ratio(steal),

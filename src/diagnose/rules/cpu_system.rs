@@ -6,8 +6,11 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, reading, trace,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{KTHREADS_NAMED, KTHREADS_OF_SYSTEM, Rank, SYSTEM_WAIT};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -75,14 +78,14 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     let busy = cpu.busy_ratio();
     let share = cpu.system_ratio / (cpu.all_user_ratio() + cpu.system_ratio).max(f64::EPSILON);
     let (queues, queues_critically) = facts.cpu_queues();
     if cpu.system_ratio < facts.limit(&CPU_SYSTEM).warning
         || share < facts.limit(&SYSTEM_SHARE).warning
         || !(queues || busy >= facts.setting(&CPU_BRANCH_BUSY))
-        || (facts.cpu_wait_ratio() < 0.05 && !queues)
+        || (!facts.cpu_waits(SYSTEM_WAIT) && !queues)
     {
         return Outcome::Clear;
     }
@@ -100,7 +103,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     ];
     evidence.extend(facts.cpu_queue_evidence());
     let mut against = Vec::new();
-    if kernel_threads >= 0.3 * system_cpus {
+    if kernel_threads >= KTHREADS_NAMED * system_cpus {
         against.push(sentence![
             "Kernel threads use ",
             ratio(kernel_threads),
@@ -120,9 +123,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 facts.sampling_error(cpu.system_ratio),
             )
             .agreement(1 + usize::from(queues))
-            .contradicted_if(kernel_threads >= 0.5 * system_cpus)
+            .contradicted_if(kernel_threads >= KTHREADS_OF_SYSTEM * system_cpus)
             .ratio(),
-        impact_ratio: facts.cpu_wait_ratio() * (cpu.system_ratio / busy.max(f64::EPSILON)).min(1.0),
+        impact: Impact::measured_or(
+            facts.cpu_wait_known().map(|wait| wait * (cpu.system_ratio / busy.max(f64::EPSILON)).min(1.0)),
+            Rank::Low,
+        ),
         summary: sentence![
             "Kernel code takes ",
             ratio(cpu.system_ratio),

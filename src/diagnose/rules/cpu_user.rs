@@ -6,8 +6,11 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, reading, trace,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -83,7 +86,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     let busy = cpu.busy_ratio();
     let user_share = cpu.all_user_ratio() / busy.max(f64::EPSILON);
     let (queues, queues_critically) = facts.cpu_queues();
@@ -100,7 +103,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
         (false, false) => Severity::Warning,
     };
     let ranked = rank(facts, Some(facts.busy_cpus()), |group| group.user, |process| process.user_ratio);
-    let wait = facts.cpu_wait_ratio();
     let mut evidence = vec![
         facts.evidence(&CPU_BUSY, Some(busy), "/proc/stat"),
         facts.evidence(&USER_SHARE, Some(user_share), "/proc/stat user, nice"),
@@ -120,7 +122,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .margin(busy, facts.limit(&CPU_BUSY).warning, error)
             .agreement(1 + usize::from(facts.rates.makeup.running_mean > facts.cpus))
             .ratio(),
-        impact_ratio: wait * user_share,
+        impact: Impact::measured_or(facts.cpu_wait_known().map(|wait| wait * user_share), Rank::Low),
         summary: sentence![
             "User code keeps the ",
             facts.rates.cpus_online_count,

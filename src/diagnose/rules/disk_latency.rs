@@ -6,8 +6,11 @@
 use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, advise, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, advise, confirm, look, reading, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{
+    DISK_WAITERS_COST, DISK_WAITERS_CRITICAL, LATENCY_FULL, OWNER_UNSEEN,
+};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
 };
@@ -86,6 +89,7 @@ const TIMES_NORMAL: f64 = 5.0;
 const TIMES_NORMAL_MIN_SECONDS: f64 = 0.002;
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.disks);
     if !facts.io_waited_for() {
         return Outcome::Clear;
     }
@@ -99,10 +103,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let limit = facts.limit(Facts::await_limit(disk));
-    let (some, full) = facts.io_stalls();
-    let waited = some >= facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0)
-        || full >= 0.2
-        || facts.disk_waiters_mean() >= 1.0;
+    let stalls = facts.io_stalls();
+    let waited = stalls.some_reaches(facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0))
+        || stalls.full_reaches(LATENCY_FULL)
+        || facts.disk_waiters_mean() >= DISK_WAITERS_CRITICAL;
     let critical = limit.critical.is_some_and(|limit| slowest >= limit) && waited;
     let users = users(facts, disk);
     let normal = disk
@@ -112,11 +116,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .cap_if(!users.seen, 0.8)
+            .cap_if(!users.seen, OWNER_UNSEEN)
             .margin(slowest, limit.warning, limit.warning / 4.0)
-            .agreement(1 + usize::from(some >= facts.limit(&IO_PRESSURE).warning))
+            .agreement(1 + usize::from(stalls.some_reaches(facts.limit(&IO_PRESSURE).warning)))
             .ratio(),
-        impact_ratio: some.max(facts.disk_waiters_mean().min(1.0) * 0.8),
+        impact: Impact::TimeLost(
+            stalls.some.into_iter().fold(facts.disk_waiters_mean().min(1.0) * DISK_WAITERS_COST, f64::max),
+        ),
         summary: sentence![
             "Disk ",
             device(disk.name.as_str()),

@@ -6,8 +6,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::label;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{CALM_BUSY, Rank};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -70,11 +71,11 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
-    let calm = cpu.busy_ratio() < 0.5
-        && facts.cpu_wait_ratio() < facts.limit(&CPU_PRESSURE).warning
-        && facts.io_stalls().0 < facts.limit(&IO_PRESSURE).warning
-        && facts.memory_stalls().0 < facts.limit(&MEMORY_PRESSURE).warning;
+    let cpu = reading!(facts.rates.cpu);
+    let calm = cpu.busy_ratio() < CALM_BUSY
+        && !facts.cpu_waits(facts.limit(&CPU_PRESSURE).warning)
+        && !facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning)
+        && !facts.memory_stalls().some_reaches(facts.limit(&MEMORY_PRESSURE).warning);
     let waits =
         facts.rates.limits.peers.iter().filter(|wait| wait.waiting_count > 0 && !wait.peers.is_empty());
     let Some(wait) = waits.max_by_key(|wait| wait.waiting_count).filter(|_| calm) else {
@@ -87,7 +88,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let name = label(&facts.groups[top.group].comm.to_lossy(), top.pid, 1);
     Outcome::hit(Hit {
         confidence_ratio: 0.5,
-        impact_ratio: 0.05,
+        impact: Impact::Rank(Rank::Minor),
         evidence: vec![
             plain(
                 "threads_waiting_in_sockets_count",

@@ -4,8 +4,9 @@
 //! Older messages are worth knowing and no more. The log needs the right to read it.
 
 use crate::diagnose::evidence::facts::{Facts, event_age, plain};
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
@@ -73,12 +74,19 @@ fn check(facts: &Facts<'_>) -> Outcome {
             });
         }
     };
+    if facts.rates.uptime_seconds.is_none() && counted.is_none() && !log.is_empty() {
+        return Outcome::unknown(
+            "when the messages of the kernel log were written",
+            "/proc/uptime: not there",
+            None,
+        );
+    }
     let worst = of_log(facts, log).into_iter().chain(counted).max_by_key(|hit| hit.severity);
     worst.map_or(Outcome::Clear, Outcome::hit)
 }
 
 fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
-    let now = facts.rates.uptime_seconds.unwrap_or(0.0);
+    let now = facts.rates.uptime_seconds?;
     // Loop devices and ram are files of somebody, not hardware.
     let real = |message: &&KernelMessage| {
         message.level <= 4
@@ -93,7 +101,7 @@ fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
     let seconds_ago = (now - last.at_seconds).max(0.0);
     let ago = seconds(seconds_ago);
     Some(Hit {
-        impact_ratio: if in_window > 0 { 1.0 } else { 0.05 },
+        impact: Impact::Rank(if in_window > 0 { Rank::Blocking } else { Rank::Minor }),
         evidence: [plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")]
             .into_iter()
             .chain((in_window == 0).then(|| event_age(seconds_ago)))
@@ -116,7 +124,7 @@ fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
         (uncorrected, _) => (Severity::Critical, uncorrected, "not corrected"),
     };
     Some(Hit {
-        impact_ratio: if severity == Severity::Critical { 1.0 } else { 0.1 },
+        impact: Impact::Rank(if severity == Severity::Critical { Rank::Blocking } else { Rank::Low }),
         evidence: vec![plain(
             "memory_module_errors_count",
             Some(count as f64),
@@ -137,7 +145,7 @@ fn of_arrays(facts: &Facts<'_>) -> Option<Hit> {
     let array = facts.rates.hardware.arrays.iter().find(|array| array.working_count < array.members_count)?;
     let rebuilding = array.rebuilding.map(|what| sentence!["; ", what, " is running"]);
     Some(Hit {
-        impact_ratio: 0.1,
+        impact: Impact::Rank(Rank::Low),
         device: Some(array.name.clone()),
         evidence: vec![
             plain("raid_members_count", Some(f64::from(array.members_count)), Unit::Count, "/proc/mdstat"),

@@ -8,8 +8,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain, reason};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -99,6 +100,9 @@ pub const RULE: Rule = Rule {
 const DISK_EXPLAINS: f64 = 0.3;
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.processes_absent() {
+        return Outcome::Absent(absence.clone());
+    }
     let stuck: Vec<&ThreadRates> = facts.user_threads().filter(|thread| is_stuck(facts, thread)).collect();
     let device = facts.disks().iter().find(|disk| disk.stuck_seconds >= facts.limit(&STUCK_SECONDS).warning);
     let disks_quiet = facts.disks().iter().all(|disk| disk.utilization_ratio < DISK_EXPLAINS);
@@ -125,7 +129,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .cap_if(!hung, 0.85)
             .agreement(1 + usize::from(wait.is_some()) + usize::from(device.is_some()))
             .ratio(),
-        impact_ratio: mean.clamp(if device.is_some() { 0.5 } else { 0.0 }, 1.0),
+        impact: match device {
+            Some(_) => Impact::at_least(Some(mean.min(1.0)), Rank::Serious),
+            None => Impact::TimeLost(mean.min(1.0)),
+        },
         summary: summary(facts, &threads, &ranked, wait.as_deref(), device, hung),
         evidence: vec![
             facts.evidence(&UNINTERRUPTIBLE, Some(mean), "/proc/PID/task/TID/stat state D"),

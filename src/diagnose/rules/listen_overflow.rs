@@ -4,9 +4,10 @@
 //! process does not accept is in what it does meanwhile: it burns CPU time, sleeps, or waits for a lock.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;
@@ -69,7 +70,14 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(overflows) = facts.net_most(&["TcpExt.ListenOverflows"]) else { return Outcome::Clear };
+    reading!(facts.rates.net_per_second);
+    let Some(overflows) = facts.net_most(&["TcpExt.ListenOverflows"]) else {
+        return Outcome::unknown(
+            "connections that found an accept queue full",
+            "/proc/net/netstat has no ListenOverflows",
+            None,
+        );
+    };
     if overflows < facts.limit(&LISTEN_OVERFLOWS).warning {
         return Outcome::Clear;
     }
@@ -95,7 +103,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         _ => None,
     };
     Outcome::hit(Hit {
-        impact_ratio: 0.5,
+        impact: Impact::Rank(Rank::Serious),
         evidence: vec![
             facts.evidence(&LISTEN_OVERFLOWS, Some(overflows), "/proc/net/netstat TcpExt ListenOverflows"),
             plain(

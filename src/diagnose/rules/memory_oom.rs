@@ -6,9 +6,12 @@
 
 use crate::diagnose::evidence::facts::{Facts, event_age};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::OOM_KILLS;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::KernelMessage;
@@ -71,17 +74,28 @@ pub const RULE: Rule = Rule {
 const RECENT_SECONDS: f64 = 3600.0;
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let of_groups = facts.cgroups().iter().find(|group| group.oom_kills_count.unwrap_or(0) > 0);
+    let of_groups = facts.cgroups().iter().find(|group| group.oom_kills_count.is_some_and(|kills| kills > 0));
     let counted = facts.paging().and_then(|paging| paging.oom_kills_count);
-    let messages = facts.rates.limits.kernel_log.as_ref().map_or(&[][..], Vec::as_slice);
-    let now = facts.rates.uptime_seconds.unwrap_or(0.0);
+    let log = facts.rates.limits.kernel_log.as_ref();
+    if counted.is_none() && of_groups.is_none() && log.is_err() {
+        reading!(facts.rates.paging);
+        return Outcome::unknown(
+            "OOM kills",
+            "/proc/vmstat has no oom_kill, and the kernel log cannot be read",
+            Some("Linux 4.13 or newer, or run as root"),
+        );
+    }
+    let messages = log.map_or(&[][..], Vec::as_slice);
+    // Without the time since boot no message can be placed.
+    let now = facts.rates.uptime_seconds.unwrap_or(f64::INFINITY);
     let killed: Vec<(&KernelMessage, Killed)> =
         messages.iter().filter_map(|message| Some((message, Killed::parse(&message.text)?))).collect();
     let in_window = |message: &KernelMessage| now - message.at_seconds <= facts.rates.seconds + 1.0;
     let recent = killed.iter().rfind(|(message, _)| in_window(message));
     // Kernels before 4.13 do not count: there the log must.
     let logged = killed.iter().filter(|(message, _)| in_window(message)).count() as u64;
-    let kills = counted.unwrap_or(logged).max(of_groups.and_then(|g| g.oom_kills_count).unwrap_or(0));
+    let kills = counted.unwrap_or(logged);
+    let kills = of_groups.and_then(|group| group.oom_kills_count).map_or(kills, |own| own.max(kills));
     let limit = facts.limit(&OOM_KILLS);
     if kills == 0 || (kills as f64) < limit.warning {
         return earlier(&killed, now);
@@ -115,7 +129,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new()
             .agreement(1 + usize::from(recent.is_some()) + usize::from(of_groups.is_some()))
             .ratio(),
-        impact_ratio: 1.0,
+        impact: Impact::Rank(Rank::Blocking),
         evidence: vec![facts.evidence(&OOM_KILLS, Some(kills as f64), "/proc/vmstat oom_kill")],
         why: Some(sentence!["killed ", &scope]),
         ..Hit::new(
@@ -137,7 +151,7 @@ fn earlier(killed: &[(&KernelMessage, Killed)], now: f64) -> Outcome {
     let seconds_ago = (now - message.at_seconds).max(0.0);
     let ago = seconds(seconds_ago);
     Outcome::hit(Hit {
-        impact_ratio: 0.05,
+        impact: Impact::Rank(Rank::Minor),
         evidence: vec![event_age(seconds_ago)],
         ..Hit::new(
             Severity::Info,

@@ -8,8 +8,9 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::evidence::memory_blame::{Blame, Demand};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{
     ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, IO_PRESSURE, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE, REFAULTS_MIN,
@@ -99,21 +100,21 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(paging) = facts.paging() else { return Outcome::Clear };
+    let paging = reading!(facts.rates.paging);
     let stalls_known = facts.rates.memory_pressure.is_ok();
-    let (some, full) = facts.memory_stalls();
-    let refault_share = facts.refault_share().unwrap_or(0.0);
-    let refaults = paging.refault_file_per_second.unwrap_or(0.0);
-    let cache_short = refault_share >= facts.limit(&REFAULT_SHARE).warning
-        && refaults >= facts.setting(&REFAULTS_MIN)
-        && (some >= facts.limit(&MEMORY_PRESSURE).warning / 5.0
-            || facts.io_stalls().0 >= facts.limit(&IO_PRESSURE).warning
+    let stalls = facts.memory_stalls();
+    let refaulting = facts.refault_share().zip(paging.refault_file_per_second).filter(|(share, rate)| {
+        *share >= facts.limit(&REFAULT_SHARE).warning && *rate >= facts.setting(&REFAULTS_MIN)
+    });
+    let cache_short = refaulting.is_some()
+        && (stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).warning / 5.0)
+            || facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning)
             || facts.io_waiters_mean() >= 0.3);
     let direct = paging
         .allocation_stalls_per_second
         .is_some_and(|rate| rate >= facts.limit(&ALLOCATION_STALLS).warning);
-    let stalled = some >= facts.limit(&MEMORY_PRESSURE).warning;
-    if !(stalled || cache_short || (direct && (some >= 0.01 || !stalls_known))) {
+    let stalled = stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).warning);
+    if !(stalled || cache_short || (direct && (stalls.some_reaches(0.01) || !stalls_known))) {
         return if stalls_known || paging.allocation_stalls_per_second.is_some() {
             Outcome::Clear
         } else {
@@ -124,22 +125,23 @@ fn check(facts: &Facts<'_>) -> Outcome {
             })
         };
     }
-    let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    let thrashing = at(full, facts.limit(&MEMORY_FULL).critical)
-        || (at(some, facts.limit(&MEMORY_PRESSURE).critical) && (direct || cache_short));
+    let thrashing = facts.limit(&MEMORY_FULL).critical.is_some_and(|limit| stalls.full_reaches(limit))
+        || (facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| stalls.some_reaches(limit))
+            && (direct || cache_short));
     let blame = blame(facts, cache_short);
-    let what = if cache_short {
+    let what = if let Some((share, refaults)) = refaulting.filter(|_| cache_short) {
         sentence![
             "The page cache is too small: ",
-            ratio(refault_share),
+            ratio(share),
             " of what is read from disk was in memory a moment ago (",
             count(refaults),
             " pages per second)",
         ]
     } else {
-        let stalls = paging.allocation_stalls_per_second.unwrap_or(0.0);
-        let helped = (stalls > 0.0)
-            .then(|| sentence![" (", count(stalls), " times per second a thread had to do it itself)"]);
+        let helped = paging
+            .allocation_stalls_per_second
+            .filter(|stalls| *stalls > 0.0)
+            .map(|stalls| sentence![" (", count(stalls), " times per second a thread had to do it itself)"]);
         sentence!["Memory is short: the kernel frees some while threads wait", helped]
     };
     Outcome::hit(Hit {
@@ -147,7 +149,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new()
             .agreement(usize::from(stalled) + usize::from(cache_short) + usize::from(direct))
             .ratio(),
-        impact_ratio: some.max(2.0 * full).max(if cache_short { facts.io_stalls().0 } else { 0.0 }).min(1.0),
+        impact: Impact::measured_or(
+            stalls
+                .cost()
+                .map(|cost| facts.io_stalls().some.filter(|_| cache_short).into_iter().fold(cost, f64::max)),
+            Rank::Moderate,
+        ),
         summary: sentence![
             what,
             "; threads were waiting for memory ",
@@ -156,7 +163,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             blame.text,
             ".",
         ],
-        evidence: numbers(facts, paging, refault_share),
+        evidence: numbers(facts, paging),
         against: Vec::new(),
         who: blame.who,
         why: blame.why,
@@ -167,20 +174,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-fn numbers(
-    facts: &Facts<'_>,
-    paging: &PagingRates,
-    refault_share: f64,
-) -> Vec<crate::model::finding::Evidence> {
-    let known = facts.rates.memory_pressure.is_ok();
-    let (some, full) = facts.memory_stalls();
+fn numbers(facts: &Facts<'_>, paging: &PagingRates) -> Vec<crate::model::finding::Evidence> {
+    let stalls = facts.memory_stalls();
     vec![
-        facts.evidence(&MEMORY_PRESSURE, known.then_some(some), "/proc/pressure/memory some total"),
-        facts.evidence(&MEMORY_FULL, known.then_some(full), "/proc/pressure/memory full total"),
+        facts.evidence(&MEMORY_PRESSURE, stalls.some, "/proc/pressure/memory some total"),
+        facts.evidence(&MEMORY_FULL, stalls.full, "/proc/pressure/memory full total"),
         facts.evidence(&ALLOCATION_STALLS, paging.allocation_stalls_per_second, "/proc/vmstat allocstall_*"),
         facts.evidence(
             &REFAULT_SHARE,
-            Some(refault_share),
+            facts.refault_share(),
             "/proc/vmstat workingset_refault_file, /proc/diskstats",
         ),
         facts.evidence(&MAJOR_FAULTS, paging.major_faults_per_second, "/proc/vmstat pgmajfault"),

@@ -4,9 +4,10 @@
 //! `dropped` of a network card counts packets that nobody wanted as well, so it is not used.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PACKET_DROPS;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::sentence::{count, sentence};
@@ -65,9 +66,16 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let datagrams = facts.net_most(&["Udp.RcvbufErrors", "Udp6.RcvbufErrors"]).unwrap_or(0.0);
-    let backlog = facts.net("softnet.dropped").unwrap_or(0.0);
-    let drops = datagrams.max(backlog);
+    let datagrams = facts.net_most(&["Udp.RcvbufErrors", "Udp6.RcvbufErrors"]);
+    let backlog = facts.net("softnet.dropped");
+    let Some(drops) = datagrams.into_iter().chain(backlog).reduce(f64::max) else {
+        reading!(facts.rates.net_per_second);
+        return Outcome::unknown(
+            "packets dropped inside the box",
+            "/proc/net/snmp has no RcvbufErrors, and /proc/net/softnet_stat cannot be read",
+            None,
+        );
+    };
     if drops < facts.limit(&PACKET_DROPS).warning {
         return Outcome::Clear;
     }
@@ -86,21 +94,21 @@ fn check(facts: &Facts<'_>) -> Outcome {
         }
         _ => None,
     };
-    let summary = if datagrams >= backlog {
+    let summary = if datagrams == Some(drops) {
         sentence![
-            count(datagrams),
+            count(drops),
             " datagrams per second are dropped because their socket has no room",
             named,
             ".",
         ]
     } else {
-        sentence![count(backlog), " packets per second are dropped because the queue of a CPU has no room."]
+        sentence![count(drops), " packets per second are dropped because the queue of a CPU has no room."]
     };
     Outcome::hit(Hit {
-        impact_ratio: 0.4,
+        impact: Impact::Rank(Rank::Considerable),
         evidence: vec![
-            facts.evidence(&PACKET_DROPS, Some(datagrams), "/proc/net/snmp Udp RcvbufErrors"),
-            facts.evidence(&PACKET_DROPS, Some(backlog), "/proc/net/softnet_stat, second column"),
+            facts.evidence(&PACKET_DROPS, datagrams, "/proc/net/snmp Udp RcvbufErrors"),
+            facts.evidence(&PACKET_DROPS, backlog, "/proc/net/softnet_stat, second column"),
         ],
         why: dropping.map(|socket| sentence!["reads port ", socket.port, " too slowly"]),
         ..Hit::new(

@@ -5,8 +5,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -77,6 +78,9 @@ impl Link<'_> {
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.rates.absences.iter().find(|absence| absence.path == "/proc/net/dev") {
+        return Outcome::Absent(absence.clone());
+    }
     let links = facts.rates.interfaces.iter().filter_map(|interface| {
         let speed = interface.speed_bits_per_second? as f64;
         let (sent, received) =
@@ -95,7 +99,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new()
             .margin(link.used(), facts.limit(&LINK_USED).warning, 0.02)
             .ratio(),
-        impact_ratio: if critical { 0.5 } else { 0.3 },
+        impact: Impact::Rank(if critical { Rank::Serious } else { Rank::Moderate }),
         evidence: vec![
             facts.evidence(&LINK_USED, Some(link.used()), "/proc/net/dev, /sys/class/net/LINK/speed"),
             plain("link_bytes_per_second", Some(link.bits / 8.0), Unit::BytesPerSecond, "/proc/net/dev"),

@@ -6,8 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -75,10 +76,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if facts.rates.host.memory_nodes_count.is_none_or(|nodes| nodes < 2) {
         return Outcome::Clear;
     }
-    let Some((hit, miss)) =
-        facts.paging().and_then(|paging| Some((paging.numa_hit_per_second?, paging.numa_miss_per_second?)))
-    else {
-        return Outcome::Clear;
+    let paging = reading!(facts.rates.paging);
+    let Some((hit, miss)) = paging.numa_hit_per_second.zip(paging.numa_miss_per_second) else {
+        return Outcome::unknown(
+            "memory from other nodes",
+            "/proc/vmstat has no numa_hit and numa_miss",
+            None,
+        );
     };
     let share = miss / (hit + miss).max(f64::EPSILON);
     if share < facts.limit(&NUMA_MISSES).warning || hit + miss < PAGES_MIN {
@@ -99,7 +103,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .margin(share, facts.limit(&NUMA_MISSES).warning, 0.02)
             .agreement(1)
             .ratio(),
-        impact_ratio: 0.2,
+        impact: Impact::Rank(Rank::Low),
         evidence: vec![
             facts.evidence(&NUMA_MISSES, Some(share), "/proc/vmstat numa_hit, numa_miss"),
             plain("numa_misses_per_second", Some(miss), Unit::PerSecond, "/proc/vmstat numa_miss"),

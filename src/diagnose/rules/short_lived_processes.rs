@@ -7,8 +7,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::STORM_MATTERS;
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -73,6 +74,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.cpu);
     let Some(forks) = facts.rates.forks_per_second.filter(|forks| *forks >= facts.limit(&FORKS).warning)
     else {
         return Outcome::Clear;
@@ -103,7 +105,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
         vanished + if forks >= facts.limit(&FORKS).critical.unwrap_or(f64::MAX) { starting } else { 0.0 };
     let share = (storm / busy).min(1.0);
     let life = vanished / forks;
-    let matters = storm >= 0.2 * facts.cpus || facts.cpu_wait_ratio() >= 0.1;
+    let (waiting, of_cpus) = STORM_MATTERS;
+    let matters = storm >= of_cpus * facts.cpus || facts.cpu_waits(waiting);
     if share < facts.limit(&VANISHED_SHARE).warning || life > facts.setting(&SHORT_LIFE_SECONDS) || !matters {
         return Outcome::Clear;
     }
@@ -120,7 +123,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .margin(share, facts.limit(&VANISHED_SHARE).warning, 0.05)
             .agreement(1 + usize::from(top.is_some()))
             .ratio(),
-        impact_ratio: share * facts.cpu_wait_ratio().max(storm / facts.cpus).min(1.0),
+        impact: Impact::TimeLost(
+            share * facts.cpu_wait_known().into_iter().fold(storm / facts.cpus, f64::max).min(1.0),
+        ),
         summary: sentence![
             count(forks),
             " processes start per second and end at once; they use ",

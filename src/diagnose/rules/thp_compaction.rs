@@ -6,8 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::OF_SYSTEM_COST;
 use crate::diagnose::thresholds::{
     COMPACTION_STALLS, COMPACTION_THREADS, CPU_SYSTEM, MAIN_CAUSE, MEMORY_PRESSURE,
 };
@@ -77,7 +78,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let (Some(paging), Some(cpu)) = (facts.paging(), facts.cpu()) else { return Outcome::Clear };
+    let (paging, cpu) = (reading!(facts.rates.paging), reading!(facts.rates.cpu));
+    // A kernel without compaction does not count it.
     let Some(stalls) = paging.compaction_stalls_per_second else { return Outcome::Clear };
     let threads = facts.kernel_threads_cpus(&["kcompactd", "khugepaged"]);
     let compacting = stalls >= facts.limit(&COMPACTION_STALLS).warning
@@ -85,7 +87,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if !compacting || cpu.system_ratio < facts.limit(&CPU_SYSTEM).warning {
         return Outcome::Clear;
     }
-    let failed = paging.compaction_failures_per_second.unwrap_or(0.0);
     // Who stalls spends kernel time on it.
     let ranked = rank(facts, None, |group| group.system, |process| process.system_ratio);
     let who = ranked.first().filter(|top| top.share >= facts.setting(&MAIN_CAUSE)).cloned();
@@ -93,22 +94,24 @@ fn check(facts: &Facts<'_>) -> Outcome {
         sentence!["; ", facts.name(top), " spends ", ratio(top.amount), " of one CPU in the kernel"]
     });
     let stalls_critically =
-        facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| facts.memory_stalls().0 >= limit);
+        facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| facts.memory_stalls().some_reaches(limit));
     let critical = stalls_critically && stalls >= facts.limit(&COMPACTION_STALLS).warning;
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(
                 usize::from(stalls >= facts.limit(&COMPACTION_STALLS).warning)
                     + usize::from(threads >= facts.limit(&COMPACTION_THREADS).warning)
-                    + usize::from(facts.memory_stalls().0 > 0.02),
+                    + usize::from(facts.memory_stalls().some_reaches(0.02)),
             )
             .ratio(),
-        impact_ratio: facts.memory_stalls().0.max(cpu.system_ratio / 2.0),
+        impact: Impact::TimeLost(
+            facts.memory_stalls().some.into_iter().fold(OF_SYSTEM_COST * cpu.system_ratio, f64::max),
+        ),
         evidence: vec![
             facts.evidence(&COMPACTION_STALLS, Some(stalls), "/proc/vmstat compact_stall"),
             plain(
                 "compaction_failures_per_second",
-                Some(failed),
+                paging.compaction_failures_per_second,
                 Unit::PerSecond,
                 "/proc/vmstat compact_fail",
             ),

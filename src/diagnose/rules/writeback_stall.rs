@@ -7,7 +7,7 @@ use crate::diagnose::evidence::disk_load::users;
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -61,6 +61,9 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.processes_absent() {
+        return Outcome::Absent(absence.clone());
+    }
     let waiters = facts.blocked_threads(|reason| reason == WaitReason::Writeback);
     if waiters < facts.limit(&WRITEBACK_WAITERS).warning {
         return Outcome::Clear;
@@ -79,7 +82,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let critical = facts.limit(&WRITEBACK_WAITERS).critical.is_some_and(|limit| waiters >= limit);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().ratio(),
-        impact_ratio: waiters.min(1.0),
+        impact: Impact::TimeLost(waiters.min(1.0)),
         evidence: vec![
             facts.evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
             plain(

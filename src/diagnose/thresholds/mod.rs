@@ -4,6 +4,7 @@
 //! What stands here are the defaults. A configuration file may change each of them, so nothing reads them from
 //! here: a rule asks `facts.limit(&CPU_BUSY)` and `facts.setting(&REQUESTS_MIN)`, which know what is in force.
 
+pub mod algorithm;
 pub mod file;
 pub mod in_force;
 

@@ -14,20 +14,17 @@ use crate::model::sentence::{count, ratio, sentence};
 /// Decides.
 pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
     let cpu = facts.cpu();
-    let busy = cpu.map_or(0.0, |cpu| cpu.busy_ratio());
-    let iowait = cpu.map_or(0.0, |cpu| cpu.iowait_ratio);
     let waiters = facts.io_waiters_mean();
-    let (io_some, _) = facts.io_stalls();
-    let (memory_some, _) = facts.memory_stalls();
-    let blocked = facts.rates.procs_blocked_mean.unwrap_or(0.0);
+    let blocked =
+        facts.rates.procs_blocked_mean.is_some_and(|mean| mean >= facts.limit(&UNINTERRUPTIBLE).warning);
     let device = facts.disks().iter().any(|disk| disk.queue_mean >= facts.limit(&DISK_QUEUE).warning);
-    let cpu_short = busy >= facts.setting(&CPU_BRANCH_BUSY)
-        || facts.cpu_wait_ratio() >= facts.limit(&CPU_PRESSURE).warning;
-    let io_short = io_some >= facts.limit(&IO_PRESSURE).warning
-        || iowait >= facts.limit(&IOWAIT).warning
+    let cpu_short = cpu.is_some_and(|cpu| cpu.busy_ratio() >= facts.setting(&CPU_BRANCH_BUSY))
+        || facts.cpu_waits(facts.limit(&CPU_PRESSURE).warning);
+    let io_short = facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning)
+        || cpu.is_some_and(|cpu| cpu.iowait_ratio >= facts.limit(&IOWAIT).warning)
         || waiters >= facts.limit(&UNINTERRUPTIBLE).warning
-        || (blocked >= facts.limit(&UNINTERRUPTIBLE).warning && waiters > 0.0)
-        || memory_some >= facts.limit(&MEMORY_PRESSURE).warning
+        || (blocked && waiters > 0.0)
+        || facts.memory_stalls().some_reaches(facts.limit(&MEMORY_PRESSURE).warning)
         || device;
     let seen = (!facts.rates.processes.is_empty()).then_some(waiters);
     let known = cpu.is_some() || facts.cpu_wait_known().is_some();

@@ -1,6 +1,7 @@
 //! Step 3 of the I/O branch: is it swapping, a page cache that is too small, a disk, or nothing that moves?
 
 use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::thresholds::algorithm::DISK_IN_USE;
 use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, REFAULT_SHARE, SWAP_IN, SWAP_OUT, UNINTERRUPTIBLE};
 use crate::model::finding::{Step, StepId};
 use crate::model::sentence::{bytes, count, device, ratio, sentence};
@@ -15,7 +16,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
         || swap_out.is_some_and(|rate| rate >= facts.limit(&SWAP_OUT).warning);
     let refaults = facts.refault_share();
     let busiest = facts.disks().iter().max_by(|a, b| a.utilization_ratio.total_cmp(&b.utilization_ratio));
-    let used = busiest.filter(|disk| disk.utilization_ratio >= 0.3);
+    let used = busiest.filter(|disk| disk.utilization_ratio >= DISK_IN_USE);
     let answer = match () {
         () if swapping => "swap",
         () if refaults.is_some_and(|share| share >= facts.limit(&REFAULT_SHARE).warning)
