@@ -560,6 +560,7 @@ impl RandomBox {
             sort: self.dice.pick(&sorts),
             top: self.dice.pick(&[1, 10, 100_000]),
             pid: Some(3),
+            profiled: self.dice.one_in(2),
             thresholds: self.dice.pick(&thresholds()),
         }
     }
@@ -812,7 +813,8 @@ fn packed(tar: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-const OPTIONS: Options<'static> = Options { sort: None, top: 10, pid: None, thresholds: BUILT_IN };
+const OPTIONS: Options<'static> =
+    Options { sort: None, top: 10, pid: None, profiled: false, thresholds: BUILT_IN };
 
 /// A sound report, or an error of one line that can be printed.
 fn error_or_report(bytes: &[u8]) -> Result<bool, String> {

@@ -334,6 +334,7 @@ fn diagnosed(options: &ReportArgs, seen: Seen<'_>, config: &Config, page: bool) 
         sort: options.sort.map(rank_by),
         top: options.top,
         pid,
+        profiled: !matches!(profile, Taking::Nothing),
         thresholds: &config.thresholds,
     };
     let mut diagnosis = diagnose::diagnose(&rates, &asked);

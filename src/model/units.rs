@@ -74,6 +74,14 @@ pub fn quantity(value: f64, unit: &str) -> String {
     }
 }
 
+/// `cpu_busy_ratio` as people say it: `cpu busy`. The unit is beside the value already.
+pub fn label(metric: &str) -> String {
+    const UNITS: [&str; 7] =
+        ["_bytes_per_second", "_per_second", "_ratio", "_bytes", "_seconds", "_count", "_ticks"];
+    let name = UNITS.iter().find_map(|unit| metric.strip_suffix(unit)).unwrap_or(metric);
+    name.replace('_', " ")
+}
+
 /// A count without decimals where it has none.
 pub fn number(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { human_count(value) }

@@ -277,6 +277,7 @@ impl Watch<'_> {
             sort: self.cli.report.sort.map(app::terminal::rank_by),
             top: self.cli.report.top,
             pid: None,
+            profiled: false,
             thresholds: &self.config.thresholds,
         };
         let mut diagnosis = diagnose::diagnose(&rates, &asked);

@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     /// CPUs that count: those online, or those of its set inside a container. Not its quota: the load average and the
     /// CPU time of `/proc` are those of the whole machine, and what a quota holds back is told by itself.
     pub cpus: f64,
+    /// Whether this run takes a profile: then there is no need to advise one.
+    pub profiled: bool,
     /// The limits in force.
     thresholds: &'a Thresholds,
 }
@@ -37,7 +39,7 @@ impl<'a> Facts<'a> {
         let inside = rates.host.container.is_some();
         let allowed = rates.host.cpus_allowed_count.filter(|_| inside).unwrap_or(u32::MAX);
         let cpus = f64::from(rates.cpus_online_count.min(allowed));
-        Self { rates, groups: groups(rates), cpus: cpus.max(1.0), thresholds }
+        Self { rates, groups: groups(rates), cpus: cpus.max(1.0), profiled: false, thresholds }
     }
 
     /// `limit` as it is in force: the default, or what a configuration file says.

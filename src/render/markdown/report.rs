@@ -9,7 +9,7 @@ use crate::model::tuning::{Annex, SettingNote};
 use crate::model::units::quantity;
 use crate::model::units::{human_seconds, percent};
 use crate::render::escape;
-use crate::render::html::{actionable, change, fit_words, risk, sum_words, worked};
+use crate::render::html::{actionable, change, check, fit_words, sum_words};
 use crate::render::text::evidence::label;
 
 /// Characters of a sentence, so that a ticket stays one.
@@ -48,11 +48,13 @@ pub fn render(report: &Report, annex: &Annex) -> String {
                 "- {} ({}; risk: {})",
                 words(&advice.action, SENTENCE_MAX),
                 advice.remedy.words(),
-                words(risk(advice), 120)
+                words(advice.risk.as_deref().unwrap_or_default(), 120)
             ));
             page.command(advice.command.as_deref(), advice.undo.as_deref());
         }
-        page.add(&format!("It worked when {}.", words(&worked(finding), SENTENCE_MAX)));
+        if let Some(check) = check(finding) {
+            page.add(&format!("It worked when {}.", words(check, SENTENCE_MAX)));
+        }
     }
     sizes(&mut page, report, annex);
     numbers(&mut page, report);

@@ -6,6 +6,8 @@ use crate::model::units::quantity;
 use crate::render::escape;
 use anstyle::Style;
 
+pub(in crate::render) use crate::model::units::label;
+
 /// Columns below which the name of a source says too little to be shown at all.
 const LEAST_SOURCE: usize = 14;
 
@@ -113,14 +115,6 @@ fn style(page: &Page, evidence: &Evidence) -> Style {
     } else {
         Style::new()
     }
-}
-
-/// `cpu_busy_ratio` as people say it: `cpu busy`. The unit is beside the value already.
-pub(in crate::render) fn label(metric: &str) -> String {
-    const UNITS: [&str; 7] =
-        ["_bytes_per_second", "_per_second", "_ratio", "_bytes", "_seconds", "_count", "_ticks"];
-    let name = UNITS.iter().find_map(|unit| metric.strip_suffix(unit)).unwrap_or(metric);
-    name.replace('_', " ")
 }
 
 #[cfg(test)]
