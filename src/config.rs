@@ -1,8 +1,7 @@
 //! The configuration files: where they are, how they are read, and one to start from.
 //!
-//! What stands in them is understood by [`crate::diagnose::thresholds::file`]. A file that is not there is fine; one
-//! that makes no sense ends the run before it begins, since a monitor that goes by other limits than its owner wrote
-//! down is worse than none.
+//! [`crate::diagnose::thresholds::file`] parses them. A missing file is fine; an invalid one is an error before the run
+//! starts, because a monitor with limits other than those its owner wrote down is worse than none.
 #![allow(clippy::disallowed_methods, reason = "the edge of the program reads the user's files")]
 
 use crate::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
@@ -83,7 +82,7 @@ pub fn load(files: &[PathBuf]) -> Result<Config> {
 enum Answer {
     Missing,
     TimedOut,
-    /// Nobody can say whether it is there: a daemon that gave up root may still have root's HOME.
+    /// Whether it exists is not known: a daemon that gave up root may still have root's HOME.
     OutOfReach,
     Bytes(Vec<u8>),
 }
@@ -107,7 +106,7 @@ fn read_in_time(file: &Path, deadline: Duration, read: fn(&Path) -> Result<Answe
 fn read(file: &Path) -> Result<Answer> {
     let name = file.display();
     let hint = "--no-config ignores it";
-    // Opening a named pipe would otherwise wait for somebody to write into it.
+    // Opening a named pipe would otherwise wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let descriptor = match open(file, flags, Mode::empty()) {
         Ok(descriptor) => descriptor,
@@ -154,7 +153,7 @@ pub fn template() -> String {
         text += &format!("\n# {}. Source: {}\n", range(limit.unit, limit.max()), limit.source);
         if !limit.shown_only.is_empty() {
             text += &format!(
-                "# No rule goes by the {} limit: it marks the number in the report.\n",
+                "# No rule uses the {} limit: it only marks the number in the report.\n",
                 limit.shown_only
             );
         }
@@ -163,7 +162,7 @@ pub fn template() -> String {
             text += &format!("#{key}.critical = {critical}\n");
         }
     }
-    text += "\n# Other numbers that the diagnosis goes by.\n";
+    text += "\n# Other numbers that the rules use.\n";
     for setting in SETTINGS {
         let range = range(setting.unit, setting.max());
         text += &format!("\n# {}.\n# {range}. Source: {}\n", sentence(setting.meaning), setting.source);
@@ -250,7 +249,7 @@ mod tests {
     #[test]
     fn a_file_that_does_not_answer_is_not_waited_for() {
         let never: fn(&Path) -> Result<Answer> = |_| {
-            std::thread::sleep(Duration::from_secs(1));
+            std::thread::sleep(Duration::from_secs(600));
             Ok(Answer::Missing)
         };
         let answer = read_in_time(Path::new("x"), Duration::from_millis(1), never).unwrap();

@@ -15,6 +15,7 @@
 pub mod capture;
 pub mod files;
 pub mod redact;
+pub mod socket_tables;
 pub mod watch;
 
 pub mod app;

@@ -159,7 +159,8 @@ fn samples() -> Samples {
                 "subject": ["/home/zqalice/zqspace zqdiary.db", 0.9]},
             {"name": "recvfrom", "count": 200, "errors_count": 0, "error": null,
                 "subject": ["10.77.66.55:5432", 0.9]}],
-            "note": "the tracer of zqhost was late"}
+            "note": "the tracer of zqhost was late"},
+        "not_checked": [{"what": "the code of /home/zqalice/zqnotes", "reason": "zqhost does not allow it", "unlock": null}]
     }))
     .unwrap()
 }

@@ -3,7 +3,8 @@
 //! Within version 1 fields may be added; none is renamed, removed or changes its meaning.
 
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
-use crate::model::finding::{Finding, NotChecked, Remedy, Severity, Step};
+use crate::model::finding::{Advice, Finding, NotChecked, Remedy, Severity, Step};
+use crate::model::metrics::Metrics;
 use crate::model::profile::Profile;
 use crate::model::target::Target;
 use schemars::JsonSchema;
@@ -38,6 +39,9 @@ pub struct Report {
     pub target: Option<Target>,
     /// What the load average is made of.
     pub load: Load,
+    /// The main numbers of the window, flat.
+    #[serde(default)]
+    pub metrics: Metrics,
     /// A profile of the worst offender, where one was taken.
     pub profile: Option<Profile>,
     /// What could not be looked at.
@@ -203,6 +207,9 @@ pub struct Verdict {
     pub culprit: Option<Culprit>,
     /// The kind of remedy; null when there is nothing to mend.
     pub remedy: Option<Remedy>,
+    /// What to do, best first: the advice of the verdict's finding.
+    #[serde(default)]
+    pub advice: Vec<Advice>,
 }
 
 /// What kind of thing a culprit is.

@@ -69,7 +69,7 @@ pub struct SettingNote {
     pub source: String,
 }
 
-/// Fewer like processes than this are no pool.
+/// Fewer similar processes than this do not count as a pool.
 pub const WORKERS_MIN: usize = 3;
 
 /// Processes that look like the workers of a pre-fork service: three or more children of one parent that bears their

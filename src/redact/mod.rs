@@ -13,6 +13,7 @@ mod samples;
 mod tests;
 mod words;
 
+use crate::model::host::Host;
 use std::collections::{BTreeMap, BTreeSet};
 use words::{ORDINARY, is_word};
 
@@ -90,6 +91,16 @@ impl Redactor {
     pub fn new(style: Style) -> Self {
         let (numbers, last, taken, known, users, domains) = Default::default();
         Self { style, numbers, last, taken, known, users, domains }
+    }
+
+    /// One that knows the names of `host` and of its users.
+    pub fn of_host(style: Style, host: &Host) -> Self {
+        let mut redactor = Self::new(style);
+        if let Some(name) = &host.hostname {
+            redactor.know_host(name);
+        }
+        redactor.know_users(&host.users);
+        redactor
     }
 
     /// Looks for the name of a machine from now on; by its short name it is the same machine.

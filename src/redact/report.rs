@@ -97,6 +97,7 @@ impl Redactor {
             processes,
             target,
             load: Load { load1: _, load5: _, load15: _, running_mean: _, uninterruptible_mean: _, groups },
+            metrics: _,
             profile,
             not_checked,
         } = report;
@@ -158,8 +159,10 @@ impl Redactor {
             cause_chain: _,
             culprit,
             remedy: _,
+            advice,
         } = verdict;
         self.in_place(summary);
+        self.advice(advice);
         let Some(culprit) = culprit else { return };
         let Culprit { kind, pid: _, comm, cmdline, user, unit, members_count: _, share_ratio: _, why } =
             culprit;
@@ -217,6 +220,10 @@ impl Redactor {
                 None => *comm = self.unit(comm),
             }
         }
+        self.advice(advice);
+    }
+
+    fn advice(&mut self, advice: &mut [Advice]) {
         for Advice { action, kind: _, command, risk, undo, undo_note, expectation, check, remedy: _ } in
             advice
         {

@@ -12,6 +12,7 @@ pub mod jsonl;
 pub mod markdown;
 pub mod monitors;
 pub mod text;
+pub mod watch_line;
 
 #[cfg(test)]
 mod test_grammars;

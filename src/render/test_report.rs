@@ -4,6 +4,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{
     ActionKind, Advice, Evidence, Finding, NotChecked, Remedy, Role, Severity, Step, StepId, Suspect,
 };
+use crate::model::metrics::Metrics;
 use crate::model::report::{
     Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
     Verdict, Window, WindowSource,
@@ -46,6 +47,7 @@ pub(crate) fn busy() -> Report {
             cause_chain: vec![BottleneckId::MemorySwap, BottleneckId::DiskSaturated],
             culprit: Some(culprit()),
             remedy: Some(Remedy::FixProgram),
+            advice: swap_finding().advice,
         },
         steps: steps(),
         findings: vec![swap_finding(), disk_finding()],
@@ -53,6 +55,7 @@ pub(crate) fn busy() -> Report {
         processes: processes(),
         target: Some(target()),
         load: load(),
+        metrics: metrics(),
         profile: Some(test_profile::profile()),
         not_checked: ["wait channels of other users", "I/O of other users"]
             .map(|what| NotChecked {
@@ -61,6 +64,25 @@ pub(crate) fn busy() -> Report {
                 unlock: Some("run as root".to_owned()),
             })
             .to_vec(),
+    }
+}
+
+/// The numbers of the busy box; there is no PSI of the CPUs.
+fn metrics() -> Metrics {
+    Metrics {
+        load1: Some(9.5),
+        load_per_cpu: Some(2.65),
+        cpu_busy_ratio: Some(0.24),
+        cpu_iowait_ratio: Some(0.5),
+        cpu_steal_ratio: Some(0.0),
+        psi_io_some_ratio: Some(0.88),
+        psi_memory_some_ratio: Some(0.61),
+        memory_available_ratio: Some(0.03),
+        disk_utilization_max_ratio: Some(0.99),
+        window_seconds: Some(5.003),
+        run_cpu_seconds: Some(0.043),
+        run_max_rss_bytes: Some(9 << 20),
+        ..Metrics::default()
     }
 }
 
@@ -78,7 +100,9 @@ pub(crate) fn healthy() -> Report {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
     };
+    report.metrics = Metrics { cpu_busy_ratio: Some(0.032), psi_io_some_ratio: Some(0.004), ..metrics() };
     report.findings.clear();
     report.target = None;
     report.profile = None;
@@ -96,6 +120,7 @@ pub(crate) fn unknown() -> Report {
     report.verdict.summary = "Neither /proc/stat nor /proc/pressure could be read.".to_owned();
     report.load.load1 = None;
     report.load.groups.clear();
+    report.metrics = Metrics { window_seconds: Some(5.003), ..Metrics::default() };
     report.processes.clear();
     report
 }
@@ -132,6 +157,7 @@ pub(crate) fn hostile() -> Report {
             advice.undo_note = Some(name());
         }
     }
+    report.verdict.advice.iter_mut().for_each(|advice| advice.command = Some(name()));
     for row in &mut report.processes {
         row.comm = name();
         row.cmdline = Some(name());

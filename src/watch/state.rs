@@ -1,6 +1,7 @@
 //! The state file of `diag watch`: where it is, how it is written and read.
 
-use super::run::warn;
+use super::warn;
+use crate::collect::clocks;
 use crate::files::write_readable;
 use crate::model::report::{Report, SCHEMA_VERSION};
 use crate::model::watch::{State, WATCH_VERSION};
@@ -12,6 +13,16 @@ use serde::Deserialize;
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+/// Now, by the clock that nobody can set.
+pub(crate) fn now() -> Now {
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    Now {
+        boottime_seconds: clocks::boottime().as_secs_f64(),
+        boot_id: boot_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()),
+        at: clocks::wall().to_string(),
+    }
+}
 
 /// Where root keeps it; a file system in memory that a boot empties.
 const OF_ROOT: &str = "/run/diag/state.json";

@@ -2,6 +2,7 @@
 
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Severity};
+use crate::model::metrics::Metrics;
 use crate::model::report::{HostReport, Load, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource};
 use crate::model::watch::State;
 
@@ -51,6 +52,7 @@ pub fn answer(state: State, now: &Now) -> Report {
     report.target = None;
     report.profile = None;
     report.load = no_load();
+    report.metrics = Metrics::default();
     unknown(&mut report, why, "see whether diag watch runs");
     report
 }
@@ -99,6 +101,7 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
             cause_chain: Vec::new(),
             culprit: None,
             remedy: None,
+            advice: Vec::new(),
         },
         steps: Vec::new(),
         findings: Vec::new(),
@@ -106,6 +109,7 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
         processes: Vec::new(),
         target: None,
         load: no_load(),
+        metrics: Metrics::default(),
         profile: None,
         not_checked: Vec::new(),
     };
@@ -125,6 +129,7 @@ fn unknown(report: &mut Report, why: String, unlock: &str) {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
     };
     let reason = why.trim_end_matches('.').to_owned();
     report.not_checked =
@@ -224,6 +229,7 @@ mod tests {
             let report = answer(changed, &now(at));
             assert_eq!(report.verdict.bottleneck, "unknown");
             assert!(report.findings.is_empty() && report.verdict.culprit.is_none());
+            assert_eq!(report.metrics, Metrics::default());
             assert!(report.verdict.summary.contains("memory-swap"), "{}", report.verdict.summary);
         }
     }

@@ -5,7 +5,8 @@
 //! wait for a CPU when it ends.
 
 use crate::collect::root::Root;
-use crate::collect::tasks::scan::{Scratch, number, read_stat, set_path};
+use crate::collect::tasks::scan::{Scratch, read_stat, set_path};
+use crate::collect::text::number;
 use crate::model::host::parse_list;
 use crate::model::reading::Reading;
 use crate::model::task::{Pid, SchedStat, State, TaskStat, ThreadClock, WaitChannel};

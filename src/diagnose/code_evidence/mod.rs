@@ -17,7 +17,7 @@ use crate::model::report::Diagnosis;
 use crate::model::task::Pid;
 use crate::model::units::{human_count, percent};
 use hot_spot::{Hot, Weighed, name_of, phrase};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// Frames that the report keeps.
 const FRAMES_MAX: usize = 50;
@@ -391,7 +391,8 @@ fn add_samples(
 }
 
 fn frames(samples: &Samples, stacks: &[(&SampledProcess, &SampledStack)]) -> Vec<Frame> {
-    let mut sums: HashMap<u32, (f64, f64)> = HashMap::new();
+    // Of frames that are equal in all that is shown, the one that was sampled first comes first.
+    let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
     let mut total = 0.0;
     for (_, stack) in stacks {
         let weight = stack.weight as f64;

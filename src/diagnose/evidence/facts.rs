@@ -32,14 +32,18 @@ pub struct Facts<'a> {
     thresholds: &'a Thresholds,
 }
 
+/// CPUs that the load average and the CPU time of `/proc` are compared with: see [`Facts::cpus`].
+pub fn cpus_that_count(rates: &Rates) -> f64 {
+    let inside = rates.host.container.is_some();
+    let allowed = rates.host.cpus_allowed_count.filter(|_| inside).unwrap_or(u32::MAX);
+    f64::from(rates.cpus_online_count.min(allowed)).max(1.0)
+}
+
 impl<'a> Facts<'a> {
     /// Derives the facts.
     pub fn new(rates: &'a Rates, thresholds: &'a Thresholds) -> Self {
         // A run that was pinned by its caller must not think the box small; a container is that small.
-        let inside = rates.host.container.is_some();
-        let allowed = rates.host.cpus_allowed_count.filter(|_| inside).unwrap_or(u32::MAX);
-        let cpus = f64::from(rates.cpus_online_count.min(allowed));
-        Self { rates, groups: groups(rates), cpus: cpus.max(1.0), profiled: false, thresholds }
+        Self { rates, groups: groups(rates), cpus: cpus_that_count(rates), profiled: false, thresholds }
     }
 
     /// `limit` as it is in force: the default, or what a configuration file says.

@@ -78,6 +78,7 @@ fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict 
         cause_chain: chain(judged, winner.rule.id),
         culprit: culprit(facts, &hit.who, hit.why.clone()),
         remedy: Some(hit.remedy),
+        advice: Vec::new(),
     }
 }
 
@@ -144,6 +145,7 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
     }
 }
 
@@ -164,6 +166,7 @@ fn unknown(still: bool, absence: &Absence) -> Verdict {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
     }
 }
 

@@ -27,7 +27,7 @@ pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
     let summary = if found.is_empty() {
         clear(&evidence)
     } else {
-        found.iter().map(|judged| judged.hit.summary.trim_end_matches('.')).collect::<Vec<_>>().join("; ")
+        found.iter().map(|judged| judged.rule.title).collect::<Vec<_>>().join("; ")
     };
     Step {
         step: StepId::LimitsAndErrors,

@@ -81,6 +81,7 @@ pub fn rows(facts: &Facts<'_>, sort: Sort, top: usize, pid: Option<Pid>) -> Vec<
         order
             .then_with(|| b.cpu_ratio().total_cmp(&a.cpu_ratio()))
             .then_with(|| b.rss_bytes.cmp(&a.rss_bytes))
+            .then_with(|| a.pid.cmp(&b.pid))
     });
     // The one that was asked for comes first, wherever it ranks.
     let asked = pid.and_then(|pid| processes.iter().position(|process| process.pid == pid));

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) use super::process::open_folder as folder;
 
 /// How long a file system may think: a local one answers in microseconds.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = if cfg!(test) { Duration::from_secs(5) } else { Duration::from_millis(250) };
 
 /// What an opened place is.
 pub(in crate::profile) struct Place {

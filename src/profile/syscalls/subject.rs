@@ -34,14 +34,14 @@ const PATH_BYTES: usize = 1024;
 const SOCKETS: Duration = Duration::from_millis(400);
 
 /// An argument of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) pid: Pid,
     pub(super) value: Value,
 }
 
 /// What the argument is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Value {
     /// A file descriptor.
     Descriptor(i32),

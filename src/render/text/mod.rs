@@ -30,11 +30,13 @@ pub struct TextOptions {
     pub sort: Sort,
     /// A process to show wherever it ranks.
     pub pid: Option<i32>,
+    /// The whole report instead of the short one.
+    pub verbose: bool,
 }
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { width: 80, color: false, top: 10, sort: Sort::Cpu, pid: None }
+        Self { width: 80, color: false, top: 10, sort: Sort::Cpu, pid: None, verbose: false }
     }
 }
 

@@ -71,7 +71,7 @@ fn write_all(inbox: &Receiver<String>, closed: &AtomicBool) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => break,
             // A full disk may have room again later.
             Err(error) if !said => {
-                crate::watch::run::warn(&format!("cannot write to standard output: {error}"));
+                crate::watch::warn(&format!("cannot write to standard output: {error}"));
                 said = true;
             }
             Err(_) => {}

@@ -7,7 +7,7 @@ use crate::collect::clocks;
 use crate::model::watch::TransitionLine;
 use crate::render::json;
 use crate::watch::alerts::{Alerts, Firing};
-use crate::watch::run::{told, warn};
+use crate::watch::{transition_json, warn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ pub(crate) fn serve_webhook(url: String, mailbox: &Arc<Mailbox<TransitionLine>>)
             // What did not arrive until now was tried at least once.
             Taken::Closed => return,
         }
-        let Some(Ok(body)) = open.as_ref().map(told) else { continue };
+        let Some(Ok(body)) = open.as_ref().map(transition_json) else { continue };
         match client.post(&body) {
             Err(Failure { again: true, .. }) => pause = longer(pause),
             _ => (open, pause) = (None, Duration::ZERO),
