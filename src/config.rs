@@ -4,8 +4,10 @@
 //! starts, because a monitor with limits other than those its owner wrote down is worse than none.
 #![allow(clippy::disallowed_methods, reason = "the edge of the program reads the user's files")]
 
+use crate::deadline::{self, Missed};
 use crate::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
 use crate::model::finding::NotChecked;
+use crate::model::units::Unit;
 use anyhow::{Result, anyhow, bail};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
@@ -13,7 +15,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// The file for the whole machine.
@@ -88,18 +89,12 @@ enum Answer {
 }
 
 fn read_in_time(file: &Path, deadline: Duration, read: fn(&Path) -> Result<Answer>) -> Result<Answer> {
-    let (sender, receiver) = channel();
     let owned = file.to_owned();
-    let work = move || drop(sender.send(read(&owned)));
-    // Left behind where it does not come back.
-    let reader = std::thread::Builder::new().name("diag-config".to_owned()).stack_size(128 << 10).spawn(work);
-    if reader.is_err() {
-        return read(file);
-    }
-    match receiver.recv_timeout(deadline) {
+    match deadline::once("diag-config", deadline, Box::new(move || read(&owned))) {
         Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => Ok(Answer::TimedOut),
-        Err(RecvTimeoutError::Disconnected) => bail!("{}: the reading thread has ended", file.display()),
+        Err(Missed::TimedOut) => Ok(Answer::TimedOut),
+        Err(Missed::Panicked) => bail!("{}: the reading thread has ended", file.display()),
+        Err(Missed::NoThread(job)) => job(),
     }
 }
 
@@ -171,8 +166,8 @@ pub fn template() -> String {
     text
 }
 
-fn range(unit: &str, max: f64) -> String {
-    let unit = unit.replace('_', " ");
+fn range(unit: Unit, max: f64) -> String {
+    let unit = unit.word().replace('_', " ");
     let what = if unit.starts_with("per ") { "a number".to_owned() + " " + &unit } else { unit };
     let unit = sentence(&what);
     if max <= 1.0 { format!("{unit}, from 0 to 1") } else { format!("{unit}, from 0 up") }

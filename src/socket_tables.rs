@@ -5,6 +5,7 @@
 //! IPv6 sockets are mapped (`::ffff:a.b.c.d`); they are returned as IPv4.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use procfs_core::process::FDTarget;
 
 /// An established connection (kernel `include/net/tcp_states.h`).
 pub const ESTABLISHED: u64 = 0x01;
@@ -12,6 +13,14 @@ pub const ESTABLISHED: u64 = 0x01;
 pub const SYN_SENT: u64 = 0x02;
 /// A socket that waits for connections.
 pub const LISTEN: u64 = 0x0a;
+
+/// The inode of a socket from what a file descriptor links to, `socket:[12345]`; `None` for another file.
+pub fn inode_of(target: &str) -> Option<u64> {
+    match target.parse() {
+        Ok(FDTarget::Socket(inode)) => Some(inode),
+        _ => None,
+    }
+}
 
 /// One row of a TCP or UDP table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,10 +182,27 @@ mod tests {
         assert_eq!(UnixRow::parse("Num       RefCount Protocol Flags    Type St Inode Path"), None);
     }
 
+    #[test]
+    fn only_sockets_have_an_inode() {
+        assert_eq!(inode_of("socket:[12345]"), Some(12345));
+        for target in [
+            "",
+            "socket:",
+            "socket:[]",
+            "socket:[x]",
+            "socket:[-1]",
+            "pipe:[5]",
+            "/tmp/socket:[5]",
+            "anon_inode:[eventfd]",
+        ] {
+            assert_eq!(inode_of(target), None, "{target}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_line_is_parsed_without_a_panic(line in ".*", words in "[0-9A-F:é]{0,40}") {
-            let _ = (Row::parse(&line), UnixRow::parse(&line), address(&words));
+            let _ = (Row::parse(&line), UnixRow::parse(&line), address(&words), inode_of(&line));
             let made = format!("0: {words} {words} 01 {words} 0 {words} 0 0 7");
             if let Some(row) = Row::parse(&made) {
                 let _ = (row.local(), row.peer(), row.queues(), row.retransmits(), row.drops());

@@ -75,7 +75,7 @@ fn explain(rule: &Rule) -> Explanation {
             .iter()
             .map(|limit| Threshold {
                 metric: limit.metric.to_owned(),
-                unit: limit.unit.to_owned(),
+                unit: limit.unit,
                 warning: limit.built_in().warning,
                 critical: limit.built_in().critical,
                 source: limit.source.to_owned(),
@@ -100,7 +100,7 @@ fn bare(rule: &Rule) -> Finding {
         severity: Severity::Info,
         confidence_ratio: 0.0,
         impact_ratio: 0.0,
-        summary: String::new(),
+        summary: String::new().into(),
         explained_by: None,
         evidence: Vec::new(),
         against: Vec::new(),

@@ -5,7 +5,8 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{Hit, Who};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
-use crate::model::units::human_seconds;
+use crate::model::sentence::{Sentence, own, process, quote, seconds, sentence};
+use crate::model::units::Unit;
 
 /// Older crashes are no longer news.
 const RECENT_SECONDS: f64 = 3600.0;
@@ -25,10 +26,10 @@ fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
     facts.rates.limits.kernel_log.as_ref().map_or(&[], Vec::as_slice)
 }
 
-fn event(summary: String, metric: &str, value: f64) -> Hit {
+fn event(summary: Sentence, metric: &str, value: f64) -> Hit {
     Hit {
         impact_ratio: 0.04,
-        evidence: vec![plain(metric, Some(value), "count", "/dev/kmsg")],
+        evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg")],
         ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
     }
 }
@@ -41,13 +42,21 @@ fn crashes(facts: &Facts<'_>) -> Option<Hit> {
         .filter_map(|message| Some((message, crash(&message.text)?)))
         .collect();
     let (last, (name, pid)) = crashed.last()?;
-    let ago = human_seconds((now - last.at_seconds).max(0.0));
+    let ago = seconds((now - last.at_seconds).max(0.0));
     let more = match crashed.len() {
-        1 => String::new(),
-        count => format!("; {count} crashes within the last hour"),
+        1 => None,
+        count => Some(sentence!["; ", count, " crashes within the last hour"]),
     };
-    let summary =
-        format!("{name} (pid {pid}) crashed {ago} ago (an invalid access to memory or instruction){more}.");
+    let summary = sentence![
+        process(*name),
+        " (pid ",
+        own((*pid).to_owned()),
+        ") crashed ",
+        ago,
+        " ago (invalid memory access or instruction)",
+        more,
+        ".",
+    ];
     Some(event(summary, "crashes_count", crashed.len() as f64))
 }
 
@@ -67,11 +76,13 @@ fn unclean_restart(facts: &Facts<'_>) -> Option<Hit> {
         messages(facts).iter().filter(|message| message.at_seconds <= START_SECONDS).find(|message| {
             UNCLEAN_MOUNTS.iter().any(|sign| message.text.contains(sign)) && !message.text.contains("(loop")
         })?;
-    let summary = format!(
-        "The box started {} ago and had not been shut down cleanly: power, a crash or a reset ({}).",
-        human_seconds(uptime),
-        message.text
-    );
+    let summary = sentence![
+        "The box started ",
+        seconds(uptime),
+        " ago and had not been shut down cleanly: power loss, a crash or a reset (",
+        quote(message.text.as_str()),
+        ").",
+    ];
     Some(event(summary, "unclean_mounts_count", 1.0))
 }
 

@@ -6,6 +6,7 @@ use crate::diagnose::thresholds::Limit;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Evidence, NotChecked, Remedy, Severity, StepId, Suspect};
 use crate::model::profile::ProfileMode;
+use crate::model::sentence::Sentence;
 use crate::model::task::Pid;
 
 /// A bottleneck: what it is, how it is told, what to do.
@@ -306,26 +307,28 @@ pub struct Hit {
     /// Share of the time lost to it, 0 to 1.
     pub impact_ratio: f64,
     /// One sentence with numbers.
-    pub summary: String,
+    pub summary: Sentence,
     /// What speaks for it.
     pub evidence: Vec<Evidence>,
     /// What speaks against it.
-    pub against: Vec<String>,
+    pub against: Vec<Sentence>,
     /// Who causes it.
     pub who: Who,
     /// What the culprit does or waits in, where it is known.
-    pub why: Option<String>,
+    pub why: Option<Sentence>,
     /// Device in question.
     pub device: Option<String>,
     /// Who takes and who waits.
     pub suspects: Vec<Suspect>,
     /// The kind of remedy that fits.
     pub remedy: Remedy,
+    /// Share of the busy CPU time that goes to it, where the rule measures that.
+    pub share_of_busy: Option<f64>,
 }
 
 impl Hit {
     /// A hit of somebody's doing; what is left out can be added.
-    pub fn new(severity: Severity, summary: String, who: Who, remedy: Remedy) -> Self {
+    pub fn new(severity: Severity, summary: Sentence, who: Who, remedy: Remedy) -> Self {
         Self {
             severity,
             confidence_ratio: 0.9,
@@ -338,6 +341,7 @@ impl Hit {
             device: None,
             suspects: Vec::new(),
             remedy,
+            share_of_busy: None,
         }
     }
 }
@@ -368,7 +372,7 @@ pub const fn trace(
 }
 
 /// Advice to look closer with diag itself.
-pub const fn own(action: &'static str, option: OwnOption, remedy: Remedy) -> AdviceTemplate {
+pub const fn with_diag(action: &'static str, option: OwnOption, remedy: Remedy) -> AdviceTemplate {
     AdviceTemplate { action, does: ActionTemplate::Diag(option), risk: None, remedy }
 }
 

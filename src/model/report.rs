@@ -6,6 +6,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Advice, Finding, NotChecked, Remedy, Severity, Step};
 use crate::model::metrics::Metrics;
 use crate::model::profile::Profile;
+use crate::model::sentence::Sentence;
 use crate::model::target::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -200,7 +201,7 @@ pub struct Verdict {
     /// Since when; null where no counter tells.
     pub since: Option<Since>,
     /// One sentence with numbers.
-    pub summary: String,
+    pub summary: Sentence,
     /// Ids from the cause to the last symptom.
     pub cause_chain: Vec<BottleneckId>,
     /// Who causes it; null when nobody does or nobody can be named.
@@ -246,7 +247,7 @@ pub struct Culprit {
     /// Share of the scarce resource.
     pub share_ratio: Option<f64>,
     /// The hot frame, the system call or the wait.
-    pub why: Option<String>,
+    pub why: Option<Sentence>,
 }
 
 /// One process.

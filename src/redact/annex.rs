@@ -22,14 +22,7 @@ impl Redactor {
         explanations.iter().for_each(same_everywhere);
         settings.iter_mut().for_each(|setting| self.setting(setting));
         workers.iter_mut().for_each(|workers| self.workers(workers));
-        facts.iter_mut().for_each(|(_, fact)| *fact = self.fact(fact));
-    }
-
-    /// `/home/alice/my disk (ext4 on /dev/sda1): 5 % full`: the path goes on to what is said of it.
-    fn fact(&mut self, fact: &str) -> String {
-        let end = fact.rfind(" (").or_else(|| fact.rfind(": ")).filter(|_| fact.starts_with('/'));
-        let (path, said) = fact.split_at(end.unwrap_or(0));
-        self.path(path) + &self.text(said)
+        facts.iter_mut().for_each(|(_, fact)| self.sentence(fact));
     }
 
     fn slice(&mut self, slice: &mut Slice) {

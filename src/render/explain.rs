@@ -74,7 +74,7 @@ fn one(text: String) -> Item {
 
 /// `cpu_busy_ratio: warning at 85 %, critical at 95 % (netdata ...)`
 fn threshold(limit: &Threshold) -> String {
-    let said = |value: f64| quantity(value, &limit.unit);
+    let said = |value: f64| quantity(value, limit.unit);
     let limits = match limit.critical {
         Some(critical) if critical == limit.warning => format!("critical at {}", said(critical)),
         Some(critical) => format!("warning at {}, critical at {}", said(limit.warning), said(critical)),
@@ -160,6 +160,7 @@ mod tests {
     use super::*;
     use crate::model::bottleneck::BottleneckId;
     use crate::model::explanation::Look;
+    use crate::model::units::Unit;
 
     fn told() -> Explanation {
         let advice = |remedy, command: Option<&str>| Advice {
@@ -180,7 +181,7 @@ mod tests {
             counters: vec!["/proc/stat user: \x1b[31m".to_owned()],
             limits: vec![Threshold {
                 metric: "cpu_busy_ratio".to_owned(),
-                unit: "ratio".to_owned(),
+                unit: Unit::Ratio,
                 warning: 0.85,
                 critical: Some(0.95),
                 source: "house value".to_owned(),

@@ -121,7 +121,7 @@ fn words(verdict: &Verdict) -> String {
             format!("{}: {why}", name(culprit))
         }
         None if verdict.bottleneck == BottleneckId::None => String::new(),
-        None => verdict.summary.clone(),
+        None => verdict.summary.to_string(),
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
         let busy = render(&line(&test_report::busy()), 120, false);
         assert_eq!(
             busy,
-            "03:04:10  CRITICAL  memory-swap               -   88   61   php-fpm ×12 of php8.2-fpm.service, 87 %: its \
+            "03:04:10  CRITICAL  memory-swap               -   88   61  php-fpm ×12 of php8.2-fpm.service, 87 %: its \
              workers hold 4.…\n"
         );
         let healthy = render(&line(&test_report::healthy()), 120, false);

@@ -6,7 +6,7 @@
 use crate::collect::root::Root;
 use crate::model::network::{Socket, Sockets};
 use crate::model::task::Pid;
-use crate::socket_tables::{LISTEN, Row};
+use crate::socket_tables::{LISTEN, Row, inode_of};
 use std::collections::HashMap;
 
 /// Sockets in trouble that are noted of one table at most.
@@ -92,7 +92,7 @@ pub(in crate::collect) fn inodes_of(root: &Root, pid: Pid) -> impl Iterator<Item
     let files = root.list(&format!("proc/{pid}/fd")).unwrap_or_default();
     files.into_iter().take(FILES_MAX).filter_map(move |file| {
         let target = root.link(&format!("proc/{pid}/fd/{file}")).ok()?;
-        target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+        inode_of(&target)
     })
 }
 

@@ -8,14 +8,13 @@
 mod frame;
 mod live;
 mod lock_owner;
-mod reader_thread;
 mod statvfs;
 
 use crate::collect::text::number;
-use crate::model::reading::{Absence, Reading};
+use crate::deadline::{Beside, Job, Missed};
+use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::{Pid, parse_pid};
 use live::Live;
-use reader_thread::ReaderThread;
 use rustix::fs::OFlags;
 use std::any::Any;
 use std::cell::RefCell;
@@ -33,7 +32,7 @@ pub use statvfs::FileSystem;
 pub struct Root {
     place: Place,
     names: RefCell<Vec<u8>>,
-    reader: ReaderThread,
+    reader: Beside,
     recording: RefCell<Option<Session>>,
 }
 
@@ -69,7 +68,7 @@ impl Root {
         Self {
             place,
             names: RefCell::default(),
-            reader: ReaderThread::default(),
+            reader: Beside::new("diag-reader"),
             recording: RefCell::default(),
         }
     }
@@ -158,9 +157,21 @@ impl Root {
                     let mut bytes = Vec::new();
                     live.read(&owned, &mut bytes, false).map(|()| bytes)
                 };
-                self.reader.run(path, deadline, Box::new(job))
+                self.read_beside(path, deadline, Box::new(job))
             }
         })
+    }
+
+    /// Runs `job`, which reads `path`, and waits for it as long as `deadline` says.
+    fn read_beside(&self, path: &str, deadline: Duration, job: Job<Reading<Vec<u8>>>) -> Reading<Vec<u8>> {
+        let absent = |kind| Err(Absence::new(format!("/{path}"), kind));
+        match self.reader.run(deadline, job) {
+            Ok(outcome) => outcome,
+            Err(Missed::TimedOut) => absent(AbsenceKind::TimedOut),
+            Err(Missed::Panicked) => absent(AbsenceKind::Failed("the reading thread has ended".to_owned())),
+            // A machine without room for another thread needs a diagnosis too.
+            Err(Missed::NoThread(job)) => job(),
+        }
     }
 
     /// Room in the file system mounted at `path`, with a deadline: a dead server never answers.
@@ -171,7 +182,7 @@ impl Root {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let (live, owned) = (Arc::clone(live), path.to_owned());
-                self.reader.run(path, deadline, Box::new(move || live.statvfs(&owned)))
+                self.read_beside(path, deadline, Box::new(move || live.statvfs(&owned)))
             }
         });
         let text = outcome.map_err(|absence| Absence::new(format!("/{path}"), absence.kind))?;
@@ -188,7 +199,7 @@ impl Root {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let live = Arc::clone(live);
-                self.reader.run(&path, deadline, Box::new(move || live.lock_owner(pid, word)))
+                self.read_beside(&path, deadline, Box::new(move || live.lock_owner(pid, word)))
             }
         });
         outcome.map(|text| parse_pid(text.trim_ascii()))

@@ -1,7 +1,6 @@
 //! Tests of the root: a live tree, a copied one, and a recorded frame.
 
 use super::*;
-use crate::model::reading::AbsenceKind;
 use std::fs;
 
 pub(super) fn tree() -> (tempfile::TempDir, Root) {
@@ -118,4 +117,17 @@ fn a_recorded_frame_reads_as_the_tree_did() {
     assert_eq!(walk(&replayed), seen);
     assert!(replayed.holds("proc/7/io") && !replayed.holds("proc/stat") && !root.holds("proc/stat"));
     assert_eq!(kind(replayed.read("proc/stat", &mut Vec::new())), AbsenceKind::Missing);
+}
+
+#[test]
+fn a_read_that_hangs_is_an_absence() {
+    let (_directory, root) = tree();
+    let (gate, waits) = std::sync::mpsc::channel::<()>();
+    let hang = Box::new(move || {
+        let _ = waits.recv();
+        Ok(Vec::new())
+    });
+    let outcome = root.read_beside("proc/7/cmdline", Duration::from_millis(1), hang);
+    assert_eq!(outcome, Err(Absence::new("/proc/7/cmdline", AbsenceKind::TimedOut)));
+    drop(gate);
 }

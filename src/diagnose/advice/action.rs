@@ -202,7 +202,7 @@ impl Action {
             (_, Remedy::Distribute) => "less work reaches this machine",
         };
         let toward = beyond(finding).next().and_then(|item| {
-            let (value, goal) = (quantity(item.value?, &item.unit), item.goal()?);
+            let (value, goal) = (quantity(item.value?, item.unit), item.goal()?);
             Some(format!(": {} goes from {value} to {goal}", label(&item.metric)))
         });
         format!("{effect}{}", toward.unwrap_or_default())

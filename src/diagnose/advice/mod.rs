@@ -149,6 +149,7 @@ mod tests {
     use crate::diagnose::rules::RULES;
     use crate::model::bottleneck::BottleneckId;
     use crate::model::finding::{ActionKind, Evidence, Remedy, Severity};
+    use crate::model::units::Unit;
 
     fn finding(rule: &Rule) -> Finding {
         Finding {
@@ -157,12 +158,12 @@ mod tests {
             severity: Severity::Critical,
             confidence_ratio: 0.9,
             impact_ratio: 0.5,
-            summary: String::new(),
+            summary: String::new().into(),
             explained_by: None,
             evidence: vec![Evidence {
                 metric: "cpu_busy_ratio".to_owned(),
                 value: Some(1.0),
-                unit: "ratio".to_owned(),
+                unit: Unit::Ratio,
                 warning: Some(0.85),
                 critical: Some(0.95),
                 source: String::new(),

@@ -8,10 +8,12 @@ use crate::model::rates::{
     CpuRates, DiskRates, PagingRates, PressureRates, ProcessRates, Rates, ThreadRates,
 };
 use crate::model::reading::Reading;
+use crate::model::sentence::{Sentence, Span, ratio};
 use crate::model::snapshot::BlockKind;
 use crate::model::task::{Pid, State};
-use crate::model::units::percent;
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Weight that a thread's delay must have before it counts as waiting.
@@ -62,7 +64,7 @@ impl<'a> Facts<'a> {
         Evidence {
             metric: limit.metric.to_owned(),
             value,
-            unit: limit.unit.to_owned(),
+            unit: limit.unit,
             warning: Some(in_force.warning),
             critical: in_force.critical,
             source: source.to_owned(),
@@ -121,7 +123,7 @@ impl<'a> Facts<'a> {
     }
 
     /// How to call a culprit in a sentence.
-    pub fn name(&self, ranked: &Ranked) -> String {
+    pub fn name(&self, ranked: &Ranked) -> Sentence {
         self.groups[ranked.group].label(ranked.pid)
     }
 
@@ -160,17 +162,17 @@ impl<'a> Facts<'a> {
     }
 
     /// The same in words.
-    pub fn cpu_wait_words(&self) -> String {
+    pub fn cpu_wait_words(&self) -> Span {
         part(self.cpu_wait_known())
     }
 
     /// Share of the time in which some thread waited for memory, in words.
-    pub fn memory_wait_words(&self) -> String {
+    pub fn memory_wait_words(&self) -> Span {
         part(self.rates.memory_pressure.as_ref().ok().map(|stalls| stalls.some_ratio))
     }
 
     /// The same for I/O.
-    pub fn io_wait_words(&self) -> String {
+    pub fn io_wait_words(&self) -> Span {
         part(self.rates.io_pressure.as_ref().ok().map(|stalls| stalls.some_ratio))
     }
 
@@ -224,7 +226,7 @@ impl<'a> Facts<'a> {
             plain(
                 "running_mean",
                 Some(self.rates.makeup.running_mean),
-                "count",
+                Unit::Count,
                 "/proc/PID/task/TID/stat state R",
             ),
         ]
@@ -336,23 +338,23 @@ fn stalls(pressure: &Reading<PressureRates>) -> (f64, f64) {
 }
 
 /// A share of the time; what is not known is not zero.
-fn part(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "an unknown part".to_owned(), percent)
+fn part(share: Option<f64>) -> Span {
+    share.map_or(Span::Text(Cow::Borrowed("an unknown share")), ratio)
 }
 
 /// How long a control group's own threads were stalled for `resource` lately, where its kernel tells.
 pub fn group_stall(group: &CgroupRates, resource: &str) -> Option<Evidence> {
     let ratio = group.stalled_ratio(resource)?;
     let metric = format!("cgroup_psi_{resource}_some_avg10_ratio");
-    Some(plain(&metric, Some(ratio), "ratio", &format!("{resource}.pressure of the group, avg10")))
+    Some(plain(&metric, Some(ratio), Unit::Ratio, &format!("{resource}.pressure of the group, avg10")))
 }
 
 /// A number without limits.
-pub fn plain(metric: &str, value: Option<f64>, unit: &str, source: &str) -> Evidence {
+pub fn plain(metric: &str, value: Option<f64>, unit: Unit, source: &str) -> Evidence {
     Evidence {
         metric: metric.to_owned(),
         value,
-        unit: unit.to_owned(),
+        unit,
         warning: None,
         critical: None,
         source: source.to_owned(),

@@ -6,7 +6,7 @@
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::evidence::kernel_work::Served;
 use crate::diagnose::rule::{Hit, Rule, Who};
-use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE, VANISHED_SHARE};
+use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE};
 use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::Severity;
 
@@ -222,8 +222,7 @@ fn steal_makes_them_wait(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
 
 /// A storm explains busy CPUs when it makes most of what is busy.
 fn storm_dominates(facts: &Facts<'_>, storm: &Hit, _: &Hit) -> bool {
-    let share = storm.evidence.iter().find(|evidence| evidence.metric == VANISHED_SHARE.metric);
-    facts.cpu().is_some() && share.and_then(|evidence| evidence.value).is_some_and(|share| share >= 0.5)
+    facts.cpu().is_some() && storm.share_of_busy.is_some_and(|share| share >= 0.5)
 }
 
 /// A saturated disk explains threads in D that get on, not those that hang.

@@ -12,7 +12,7 @@ use crate::model::bottleneck::{BottleneckId, Resource};
 use crate::model::finding::{Finding, Severity};
 use crate::model::reading::Absence;
 use crate::model::report::{Since, Verdict};
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, own, quote, ratio, sentence};
 
 /// A finding that is less sure than this cannot be the verdict.
 const CONFIDENCE_MIN: f64 = 0.4;
@@ -106,24 +106,30 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
         // A note without weight says what the summary says already.
         .filter(|judged| judged.explained_by.is_none() && judged.hit.impact_ratio > 0.0)
         .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
-        .map(|judged| format!(" Worth knowing: {}", judged.hit.summary))
-        .unwrap_or_default();
+        .map(|judged| sentence![" Worth knowing: ", &judged.hit.summary]);
     let summary = if earlier {
-        format!(
-            "Nothing is short now: the load average of {} is left over from work that has ended; {} threads want \
-             to run.{note}",
-            facts.rates.load.as_ref().map_or(0.0, |load| load.one),
-            human_count(facts.rates.makeup.running_mean)
-        )
+        let load = facts.rates.load.as_ref().ok().map(|load| own(format!("{}", load.one)));
+        sentence![
+            "Nothing is short now: the load average",
+            load.map(|load| sentence![" of ", load]),
+            " is left over from work that has ended; ",
+            count(facts.rates.makeup.running_mean),
+            " threads are runnable.",
+            note,
+        ]
     } else {
-        format!(
-            "Nothing is short: the CPUs are {} busy, threads wait for a CPU {}, for I/O {} and for memory {} of the \
-             time.{note}",
-            percent(busy),
+        sentence![
+            "Nothing is short: the CPUs are ",
+            ratio(busy),
+            " busy; at least one thread was waiting for a CPU ",
             facts.cpu_wait_words(),
+            ", for I/O ",
             facts.io_wait_words(),
-            facts.memory_wait_words()
-        )
+            " and for memory ",
+            facts.memory_wait_words(),
+            " of the time.",
+            note,
+        ]
     };
     let known = [&facts.rates.cpu_pressure, &facts.rates.io_pressure, &facts.rates.memory_pressure];
     let inputs: f64 = if known.iter().all(|reading| reading.is_ok()) { 0.9 } else { 0.9 * 0.75 };
@@ -158,10 +164,10 @@ fn unknown(still: bool, absence: &Absence) -> Verdict {
         confidence: word(0.2).to_owned(),
         since: None,
         summary: if still {
-            "Cannot tell: no counter moved within the window, as in files that were copied from a machine."
-                .to_owned()
+            "Cannot tell: no counter moved during the window, as in files that were copied from a machine."
+                .into()
         } else {
-            format!("Cannot tell how busy the CPUs are: {absence}.")
+            sentence!["Cannot tell how busy the CPUs are: ", quote(absence.to_string()), "."]
         },
         cause_chain: Vec::new(),
         culprit: None,

@@ -3,9 +3,10 @@
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::Who;
 use crate::model::report::{Culprit, CulpritKind};
+use crate::model::sentence::Sentence;
 
 /// The culprit.
-pub fn culprit(facts: &Facts<'_>, who: &Who, why: Option<String>) -> Option<Culprit> {
+pub fn culprit(facts: &Facts<'_>, who: &Who, why: Option<Sentence>) -> Option<Culprit> {
     match who {
         Who::Nobody => None,
         Who::Process { pid, comm } => {

@@ -10,6 +10,7 @@ use crate::diagnose::judge::confidence::at_least_least;
 use crate::diagnose::rule::{Hit, Input, Rule, Scope, Who};
 use crate::diagnose::thresholds::MAIN_CAUSE;
 use crate::model::finding::NotChecked;
+use crate::model::sentence::{own, sentence};
 use crate::model::units::human_count;
 
 /// One missing input.
@@ -192,11 +193,12 @@ pub fn weigh(facts: &Facts<'_>, rule: &Rule, hit: &mut Hit) {
     if missing.is_empty() {
         return;
     }
-    let own = hit.confidence_ratio;
+    let before = hit.confidence_ratio;
     let product: f64 = missing.iter().map(|(_, left)| left).product();
-    hit.confidence_ratio = at_least_least(own * product);
+    hit.confidence_ratio = at_least_least(before * product);
     let factors: String = missing.iter().map(|(words, left)| format!(" × {left:.2} ({words})")).collect();
-    hit.against.push(format!("confidence {:.2} = {own:.2}{factors}", hit.confidence_ratio));
+    hit.against
+        .push(sentence![own(format!("confidence {:.2} = {before:.2}{factors}", hit.confidence_ratio))]);
 }
 
 /// What is missing, for the list of what was not checked.

@@ -8,6 +8,8 @@ use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
+use crate::model::sentence::{quote, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -80,10 +82,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         confidence_ratio: 0.6,
         impact_ratio: system / 2.0,
-        evidence: vec![plain("cpu_system_ratio", Some(system), "ratio", "/proc/stat system")],
+        evidence: vec![plain("cpu_system_ratio", Some(system), Unit::Ratio, "/proc/stat system")],
         ..Hit::new(
             Severity::Warning,
-            format!("The clock source is {clock}: each look at the time is a trip to a device."),
+            sentence![
+                "The clock source is ",
+                quote(clock.as_str()),
+                ": each read of the time is a slow access to a device.",
+            ],
             Who::Nobody,
             Remedy::Tune,
         )

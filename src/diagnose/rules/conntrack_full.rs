@@ -8,7 +8,7 @@ use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::CONNTRACK;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -78,7 +78,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
         evidence: vec![facts.evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("The connection tracking table is {} full ({count} of {max} entries).", percent(share)),
+            sentence![
+                "The connection tracking table is ",
+                ratio(share),
+                " full (",
+                count,
+                " of ",
+                max,
+                " entries).",
+            ],
             Who::Nobody,
             Remedy::Tune,
         )

@@ -14,7 +14,8 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::InterfaceRates;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, quote, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -96,23 +97,23 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let mut evidence = vec![
         facts.evidence(&INTERRUPTS, Some(total), "/proc/stat irq, softirq"),
         facts.evidence(&INTERRUPTS_ONE_CPU, Some(worst_ratio), "/proc/stat irq, softirq of one CPU"),
-        plain("cpu_softirq_ratio", Some(cpu.softirq_ratio), "ratio", "/proc/stat softirq"),
+        plain("cpu_softirq_ratio", Some(cpu.softirq_ratio), Unit::Ratio, "/proc/stat softirq"),
     ];
     if let Some((name, rate)) = kind {
         evidence.push(plain(
             &format!("softirq_{name}_per_second"),
             Some(*rate),
-            "per_second",
+            Unit::PerSecond,
             "/proc/softirqs",
         ));
     }
     if let Some(interface) = interface {
         let packets = interface.received_packets_per_second;
         let metric = format!("{}_received_packets_per_second", interface.name);
-        evidence.push(plain(&metric, Some(packets), "per_second", "/proc/net/dev"));
+        evidence.push(plain(&metric, Some(packets), Unit::PerSecond, "/proc/net/dev"));
     }
-    let handled = kind.map_or_else(String::new, |(name, rate)| {
-        format!("; {name} runs {} times a second", human_count(*rate))
+    let handled = kind.map(|(name, rate)| {
+        sentence!["; ", quote(name.as_str()), " runs ", count(*rate), " times per second"]
     });
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
@@ -125,18 +126,24 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(1 + usize::from(kind.is_some()))
             .ratio(),
         impact_ratio: total.max(worst_ratio / facts.cpus),
-        summary: format!(
-            "Interrupts take {} of the CPU time, {} of CPU {worst_id}{handled}.",
-            percent(total),
-            percent(worst_ratio)
-        ),
+        summary: sentence![
+            "Interrupts take ",
+            ratio(total),
+            " of the CPU time, ",
+            ratio(worst_ratio),
+            " of CPU ",
+            worst_id,
+            handled,
+            ".",
+        ],
         evidence,
         against: Vec::new(),
         who,
-        why: kind.map(|(name, _)| format!("softirq {name}")),
+        why: kind.map(|(name, _)| sentence!["softirq ", quote(name.as_str())]),
         device,
         suspects: suspects(facts, &ranked, Role::Offender),
         remedy: Remedy::Tune,
+        share_of_busy: None,
     })
 }
 

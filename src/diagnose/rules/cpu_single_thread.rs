@@ -6,15 +6,16 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, Who, advise, confirm, look, own};
+use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, Who, advise, confirm, look, with_diag};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
+use crate::model::sentence::{count, process, ratio, sentence};
 use crate::model::task::Pid;
-use crate::model::units::percent;
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -50,7 +51,11 @@ pub const RULE: Rule = Rule {
         confirm("mpstat -P ALL 1 3", "one CPU busy, or several in part if the thread moves; the others idle"),
     ],
     advice: &[
-        own("See which function the thread spends its time in.", OwnOption::Profile, Remedy::FixProgram),
+        with_diag(
+            "See which function the thread spends its time in.",
+            OwnOption::Profile,
+            Remedy::FixProgram,
+        ),
         look("See which of its threads is busy.", "top -H -p {pid}", Remedy::FixProgram),
         advise(
             "Make that function faster, or run it in parallel: more workers or threads, work moved off the \
@@ -90,13 +95,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some(group) = facts.group_of(top.pid) else { return Outcome::Clear };
     let ranked = Ranked { group, pid: Some(top.pid), amount: top.cpu, share: top.cpu.min(1.0) };
     let name = facts.groups[group].comm.to_lossy();
-    let what =
-        if top.threads > 1 { format!("{} threads of", top.threads) } else { "One thread of".to_owned() };
-    let turns = if top.threads > 1 { " in turns" } else { "" };
+    let several = top.threads > 1;
+    let what = if several { sentence![top.threads, " threads of "] } else { "One thread of ".into() };
     let mut evidence = vec![
         facts.evidence(&ONE_THREAD, Some(top.cpu), "/proc/PID/task/TID/stat"),
-        plain("thread_user_ratio", Some(top.user), "ratio", "/proc/PID/task/TID/stat utime"),
-        plain("cpus_idle", Some(idle_cpus), "count", "/proc/stat"),
+        plain("thread_user_ratio", Some(top.user), Unit::Ratio, "/proc/PID/task/TID/stat utime"),
+        plain("cpus_idle", Some(idle_cpus), Unit::Count, "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     Outcome::hit(Hit {
@@ -106,14 +110,21 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .contradicted_if(facts.cpu_wait_ratio() > 0.3)
             .ratio(),
         impact_ratio: 0.3,
-        summary: format!(
-            "{what} {name} (pid {}) use{} {} of one CPU{turns} while {idle_cpus:.1} of {online:.0} CPUs idle: \
-             {} of it is user code.",
+        summary: sentence![
+            what,
+            process(name),
+            " (pid ",
             top.pid,
-            if top.threads > 1 { "" } else { "s" },
-            percent(top.cpu),
-            percent(top.user / top.cpu.max(f64::EPSILON)),
-        ),
+            if several { ") take turns and use " } else { ") uses " },
+            ratio(top.cpu),
+            " of one CPU while ",
+            count(idle_cpus),
+            " of ",
+            count(online),
+            " CPUs are idle; ",
+            ratio(top.user / top.cpu.max(f64::EPSILON)),
+            " of it is user code.",
+        ],
         evidence,
         against: Vec::new(),
         suspects: suspects(facts, std::slice::from_ref(&ranked), Role::Offender),
@@ -121,6 +132,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         why: None,
         device: None,
         remedy: Remedy::FixProgram,
+        share_of_busy: None,
     })
 }
 

@@ -13,7 +13,8 @@ use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{Sentence, count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -85,7 +86,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
     let mut evidence = vec![
         facts.evidence(&STEAL, Some(steal), "/proc/stat steal"),
-        plain("cpu_used_ratio", Some(used), "ratio", "/proc/stat"),
+        plain("cpu_used_ratio", Some(used), Unit::Ratio, "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     let virtualization = facts.rates.host.virtualization.clone();
@@ -100,12 +101,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .contradicted_if(virtualization.is_none())
             .ratio(),
         impact_ratio: if decides { steal.max(facts.cpu_wait_ratio().min(steal * 2.0)) } else { steal / 2.0 },
-        summary: format!(
-            "The hypervisor takes {} of the CPU time while {} threads want to run; the guest itself gets {}.",
-            percent(steal),
-            human_count(facts.rates.makeup.running_mean),
-            percent(used)
-        ),
+        summary: sentence![
+            "The hypervisor takes ",
+            ratio(steal),
+            " of the CPU time while ",
+            count(facts.rates.makeup.running_mean),
+            " threads are runnable; the guest itself gets ",
+            ratio(used),
+            ".",
+        ],
         evidence,
         against: against(virtualization.is_some(), decides),
         who: Who::Nobody,
@@ -113,18 +117,19 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         suspects: suspects(facts, &ranked, Role::Victim),
         remedy: Remedy::AddResource,
+        share_of_busy: None,
     })
 }
 
-fn against(virtual_machine: bool, decides: bool) -> Vec<String> {
+fn against(virtual_machine: bool, decides: bool) -> Vec<Sentence> {
     let mut against = Vec::new();
     if !virtual_machine {
-        against.push("This does not look like a virtual machine.".to_owned());
+        against.push("This does not look like a virtual machine.".into());
     }
     if !decides {
         against.push(
-            "More threads want to run than the whole machine could serve: it would be slow without it."
-                .to_owned(),
+            "More threads are runnable than the CPUs could serve: the box would be slow without steal too."
+                .into(),
         );
     }
     against

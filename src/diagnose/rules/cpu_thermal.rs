@@ -11,7 +11,8 @@ use crate::diagnose::thresholds::HEAT;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -76,15 +77,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: heat * cpu.busy_ratio(),
         evidence: vec![
             facts.evidence(&HEAT, Some(heat), "/sys/devices/system/cpu/cpuN/thermal_throttle"),
-            plain("cpu_busy_ratio", Some(cpu.busy_ratio()), "ratio", "/proc/stat"),
+            plain("cpu_busy_ratio", Some(cpu.busy_ratio()), Unit::Ratio, "/proc/stat"),
         ],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "The CPUs are slowed down for heat {} of the time while they are {} busy.",
-                percent(heat),
-                percent(cpu.busy_ratio())
-            ),
+            sentence![
+                "A CPU is throttled because of heat ",
+                ratio(heat),
+                " of the time while the CPUs are ",
+                ratio(cpu.busy_ratio()),
+                " busy.",
+            ],
             Who::Nobody,
             Remedy::AddResource,
         )

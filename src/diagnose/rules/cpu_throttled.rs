@@ -5,7 +5,7 @@
 
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::rule::{
-    ActionTemplate, GroupLimit, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, own,
+    ActionTemplate, GroupLimit, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
@@ -13,7 +13,8 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, own, ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -57,7 +58,7 @@ pub const RULE: Rule = Rule {
             "grep -sH . {cpu_group}/cpu.stat {cpu_group}/cpu.max {cpu_group}/cpu.cfs_*_us",
             Remedy::Tune,
         ),
-        own("See how long its threads are runnable without a CPU.", OwnOption::Account, Remedy::Tune),
+        with_diag("See how long its threads are runnable without a CPU.", OwnOption::Account, Remedy::Tune),
         advise(
             "Match the number of threads to the quota (GOMAXPROCS, worker threads, garbage collector \
              threads): too many threads use the quota up early in each period and then all stop.",
@@ -94,30 +95,35 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some(group) = groups.iter().filter(held).max_by(|a, b| cost(a).total_cmp(&cost(b))) else {
         return Outcome::Clear;
     };
-    let (ratio, cpus) = (group.throttled_ratio.unwrap_or(0.0), cost(&group));
+    let (throttled, cpus) = (group.throttled_ratio.unwrap_or(0.0), cost(&group));
     let top = facts.most_among(&group.members, |process| process.cpu_ratio() + process.running_mean);
-    let named =
-        top.as_ref().map(|top| format!("; {} is held back in it", facts.name(top))).unwrap_or_default();
-    let quota = group.quota_cpus.map_or_else(String::new, |quota| format!(" may use {quota:.2} CPUs and"));
-    let critical = facts.limit(&THROTTLED_PERIODS).critical.is_some_and(|limit| ratio >= limit);
-    let summary = format!(
-        "Control group {}{quota} is held back in {} of its periods, {} CPUs' worth of waiting{named}.",
-        group.name(),
-        percent(ratio),
-        human_count(cpus),
-    );
+    let named = top.as_ref().map(|top| sentence!["; it holds back ", facts.name(top)]);
+    let quota = group.quota_cpus.map(|quota| sentence![" may use ", own(format!("{quota:.2}")), " CPUs and"]);
+    let critical = facts.limit(&THROTTLED_PERIODS).critical.is_some_and(|limit| throttled >= limit);
+    let summary = sentence![
+        "Control group ",
+        unit(group.name()),
+        quota,
+        " is throttled in ",
+        ratio(throttled),
+        " of its periods, ",
+        count(cpus),
+        " CPUs' worth of waiting",
+        named,
+        ".",
+    ];
     let severity = if critical { Severity::Critical } else { Severity::Warning };
     Outcome::hit(Hit {
-        impact_ratio: (cpus / facts.cpus).min(1.0).max(0.3 * ratio),
+        impact_ratio: (cpus / facts.cpus).min(1.0).max(0.3 * throttled),
         evidence: [
-            facts.evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
+            facts.evidence(&THROTTLED_PERIODS, Some(throttled), "cpu.stat nr_throttled, nr_periods"),
             facts.evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
-            plain("quota_cpus", group.quota_cpus, "count", "cpu.max, cpu.cfs_quota_us"),
+            plain("quota_cpus", group.quota_cpus, Unit::Count, "cpu.max, cpu.cfs_quota_us"),
         ]
         .into_iter()
         .chain(group_stall(group, "cpu"))
         .collect(),
-        why: Some(format!("held back by the CPU quota of {}", group.name())),
+        why: Some(sentence!["held back by the CPU quota of ", unit(group.name())]),
         ..Hit::new(severity, summary, top.map_or(Who::Nobody, Who::Group), Remedy::Tune)
     })
 }

@@ -7,14 +7,15 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, own,
+    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{Sentence, count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -66,7 +67,7 @@ pub const RULE: Rule = Rule {
             "it gets slower; no effect across cgroups and autogroups",
             Remedy::Tune,
         ),
-        own("See which function uses the CPU time.", OwnOption::Profile, Remedy::FixProgram),
+        with_diag("See which function uses the CPU time.", OwnOption::Profile, Remedy::FixProgram),
         advise(
             "Fix the hot function: a loop, a regular expression, parsing, a query without an index.",
             Remedy::FixProgram,
@@ -105,7 +106,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         facts.evidence(&USER_SHARE, Some(user_share), "/proc/stat user, nice"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
-    evidence.push(plain("cpu_nice_ratio", Some(cpu.nice_ratio), "ratio", "/proc/stat nice"));
+    evidence.push(plain("cpu_nice_ratio", Some(cpu.nice_ratio), Unit::Ratio, "/proc/stat nice"));
     let mut against = Vec::new();
     if harmless {
         against.push(
@@ -120,15 +121,19 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(1 + usize::from(facts.rates.makeup.running_mean > facts.cpus))
             .ratio(),
         impact_ratio: wait * user_share,
-        summary: format!(
-            "User code keeps the {} CPUs {} busy; {} threads want to run and some thread waits for a CPU {} of \
-             the time{}.",
+        summary: sentence![
+            "User code keeps the ",
             facts.rates.cpus_online_count,
-            percent(busy),
-            human_count(facts.rates.makeup.running_mean),
+            " CPUs ",
+            ratio(busy),
+            " busy; ",
+            count(facts.rates.makeup.running_mean),
+            " threads are runnable, and at least one thread was waiting for a CPU ",
             facts.cpu_wait_words(),
+            " of the time",
             named(facts, &ranked),
-        ),
+            ".",
+        ],
         evidence,
         against,
         who,
@@ -136,6 +141,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         suspects: suspects(facts, &ranked, Role::Offender),
         remedy,
+        share_of_busy: None,
     })
 }
 
@@ -154,8 +160,7 @@ fn blame(facts: &Facts<'_>, ranked: &[Ranked]) -> (Who, Remedy) {
     (Who::Group(top.clone()), remedy)
 }
 
-fn named(facts: &Facts<'_>, ranked: &[Ranked]) -> String {
-    ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).map_or_else(String::new, |top| {
-        format!("; {} uses {} of one CPU", facts.groups[top.group].label(top.pid), percent(top.amount))
-    })
+fn named(facts: &Facts<'_>, ranked: &[Ranked]) -> Option<Sentence> {
+    let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR))?;
+    Some(sentence!["; ", facts.name(top), " uses ", ratio(top.amount), " of one CPU"])
 }

@@ -12,7 +12,8 @@ use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::Room;
-use crate::model::units::{human_bytes, percent};
+use crate::model::sentence::{bytes, path, quote, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -93,7 +94,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let top = facts.most_among(&mount.writers, |process| {
         process.write_bytes_per_second.unwrap_or(0.0) + process.cpu_ratio()
     });
-    let named = top.as_ref().map(|top| format!("; {} writes there", facts.name(top))).unwrap_or_default();
+    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " writes there"]);
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.6 } else { 0.05 },
         evidence: vec![
@@ -101,22 +102,29 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "disk_available_bytes",
                 Some(available_bytes as f64),
-                "bytes",
+                Unit::Bytes,
                 &format!("statvfs {}", mount.path),
             ),
         ],
-        why: Some(format!("writes to {}, which is full", mount.path)).filter(|_| top.is_some()),
+        why: top.is_some().then(|| sentence!["writes to ", path(mount.path.as_str()), ", which is full"]),
         device: Some(mount.path.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "File system {} ({}) is {} full: {} of {} are left{named}.",
-                mount.path,
-                mount.kind,
-                percent(used),
-                human_bytes(available_bytes as f64),
-                human_bytes(total_bytes as f64)
-            ),
+            sentence![
+                "File system ",
+                path(mount.path.as_str()),
+                " (",
+                quote(mount.kind.as_str()),
+                ") is ",
+                ratio(used),
+                " full: ",
+                bytes(available_bytes as f64),
+                " of ",
+                bytes(total_bytes as f64),
+                " are left",
+                named,
+                ".",
+            ],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

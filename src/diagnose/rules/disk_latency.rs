@@ -6,7 +6,7 @@
 use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, advise, confirm, look, own};
+use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, advise, confirm, look, with_diag};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
@@ -15,7 +15,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::DiskRates;
-use crate::model::units::human_seconds;
+use crate::model::sentence::{device, seconds, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -65,7 +65,7 @@ pub const RULE: Rule = Rule {
             "smartctl -a /dev/{device}; dmesg -T | tail -50",
             Remedy::Tune,
         ),
-        own("See which calls its threads wait in.", OwnOption::Account, Remedy::FixProgram),
+        with_diag("See which calls its threads wait in.", OwnOption::Account, Remedy::FixProgram),
         look(
             "See the I/O scheduler; `none` or `mq-deadline` suit fast devices.",
             "cat /sys/block/{device}/queue/scheduler",
@@ -93,7 +93,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let slow = facts.disks().iter().filter_map(|disk| Some((disk, slow_seconds(facts, disk)?)));
     // The slowest by its own limit; a device that stands on others only when none of those is slow.
-    let Some((disk, seconds)) = slow.max_by(|a, b| {
+    let Some((disk, slowest)) = slow.max_by(|a, b| {
         let weight =
             |(disk, seconds): &(&DiskRates, f64)| seconds / facts.limit(Facts::await_limit(disk)).warning;
         a.0.slaves.is_empty().cmp(&b.0.slaves.is_empty()).then(weight(a).total_cmp(&weight(b)))
@@ -105,29 +105,35 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let waited = some >= facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0)
         || full >= 0.2
         || facts.disk_waiters_mean() >= 1.0;
-    let critical = limit.critical.is_some_and(|limit| seconds >= limit) && waited;
+    let critical = limit.critical.is_some_and(|limit| slowest >= limit) && waited;
     let users = users(facts, disk);
     let normal = disk
         .read_await_since_boot_seconds
         .filter(|normal| *normal > 0.0)
-        .map(|normal| format!(" (its normal is {})", human_seconds(normal)))
-        .unwrap_or_default();
+        .map(|normal| sentence![" (", seconds(normal), " since boot)"]);
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, 0.8)
-            .margin(seconds, limit.warning, limit.warning / 4.0)
+            .margin(slowest, limit.warning, limit.warning / 4.0)
             .agreement(1 + usize::from(some >= facts.limit(&IO_PRESSURE).warning))
             .ratio(),
         impact_ratio: some.max(facts.disk_waiters_mean().min(1.0) * 0.8),
-        summary: format!(
-            "Disk {} takes {} for a request{normal}: {}; some thread waits for I/O {} of the time{}.",
-            disk.name,
-            human_seconds(seconds),
+        summary: sentence![
+            "Disk ",
+            device(disk.name.as_str()),
+            " takes ",
+            seconds(slowest),
+            " per request",
+            normal,
+            ": ",
             describe(disk),
+            "; at least one thread was waiting for I/O ",
             facts.io_wait_words(),
-            users.text
-        ),
+            " of the time",
+            users.text,
+            ".",
+        ],
         evidence: numbers(facts, disk),
         against: Vec::new(),
         who: users.who,
@@ -135,6 +141,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: Some(disk.name.clone()),
         suspects: users.suspects,
         remedy: Remedy::Tune,
+        share_of_busy: None,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Outcome, OwnOption, Rule, advise, change, confirm, look, own,
+    ActionTemplate, Hit, Outcome, OwnOption, Rule, advise, change, confirm, look, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
@@ -18,7 +18,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::DiskRates;
-use crate::model::units::percent;
+use crate::model::sentence::{device, ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -65,7 +65,7 @@ pub const RULE: Rule = Rule {
         confirm("cat /proc/pressure/io", "avg10 of some above 10, unless the I/O is asynchronous"),
     ],
     advice: &[
-        own("See which calls its threads wait in.", OwnOption::Account, Remedy::FixProgram),
+        with_diag("See which calls its threads wait in.", OwnOption::Account, Remedy::FixProgram),
         look("See how much it reads and writes.", "pidstat -d -p {pid} 1 5", Remedy::FixProgram),
         change(
             "Let other processes use the disk first.",
@@ -116,10 +116,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let users = users(facts, disk);
     let mut against = Vec::new();
     if some < facts.limit(&IO_PRESSURE).warning && facts.rates.io_pressure.is_ok() {
-        against.push(format!(
-            "No thread sleeps for I/O ({} of the time): the requests are asynchronous.",
-            percent(some)
-        ));
+        against.push(sentence![
+            "Threads hardly sleep for I/O (",
+            ratio(some),
+            " of the time): the requests are asynchronous.",
+        ]);
     }
     Outcome::hit(Hit {
         severity: if deep && full_time && waits_somewhere { Severity::Critical } else { Severity::Warning },
@@ -129,13 +130,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(1 + usize::from(facts.io_waited_for()) + usize::from(deep))
             .ratio(),
         impact_ratio: some.max(if waits_somewhere { 0.5 } else { 0.2 }),
-        summary: format!(
-            "Disk {} is busy {} of the time: {}{}.",
-            disk.name,
-            percent(disk.utilization_ratio),
+        summary: sentence![
+            "Disk ",
+            device(disk.name.as_str()),
+            " is busy ",
+            ratio(disk.utilization_ratio),
+            " of the time: ",
             describe(disk),
-            users.text
-        ),
+            users.text,
+            ".",
+        ],
         evidence: numbers(facts, disk),
         against,
         who: users.who,
@@ -143,6 +147,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: Some(disk.name.clone()),
         suspects: users.suspects,
         remedy: users.remedy,
+        share_of_busy: None,
     })
 }
 

@@ -6,13 +6,15 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::label;
-use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, Who, advise, confirm, look, own, trace};
+use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, Who, advise, confirm, look, trace, with_diag};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::PeerWait;
 use crate::model::profile::ProfileMode;
+use crate::model::sentence::{Sentence, address, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -49,7 +51,11 @@ pub const RULE: Rule = Rule {
         confirm("grep -H . /proc/PID/task/*/wchan", "wait_woken or sk_wait_data for the threads that serve"),
     ],
     advice: &[
-        own("See how long its threads wait, and in which calls.", OwnOption::Account, Remedy::FixProgram),
+        with_diag(
+            "See how long its threads wait, and in which calls.",
+            OwnOption::Account,
+            Remedy::FixProgram,
+        ),
         look(
             "See round-trip times, queues and unanswered requests of each connection.",
             "ss -tinp",
@@ -91,24 +97,28 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "threads_waiting_in_sockets_count",
                 Some(f64::from(wait.waiting_count)),
-                "count",
+                Unit::Count,
                 "/proc/PID/task/TID/wchan",
             ),
-            plain("threads_count", Some(f64::from(wait.threads_count)), "count", "/proc/PID/task"),
+            plain("threads_count", Some(f64::from(wait.threads_count)), Unit::Count, "/proc/PID/task"),
         ],
         against: vec![
-            "One look at the end of the window: a wait that is normal for this service looks the same."
+            "Sampled once, at the end of the window: a wait that is normal for this service looks the same."
                 .into(),
         ],
-        why: Some(format!("waits for {}", far_end(wait))),
+        why: Some(sentence!["waits for ", far_end(wait)]),
         ..Hit::new(
             Severity::Info,
-            format!(
-                "{} of {} threads of {name} wait for {}: if it is slow, look there.",
+            sentence![
                 wait.waiting_count,
+                " of ",
                 wait.threads_count,
+                " threads of ",
+                name,
+                " wait for ",
                 far_end(wait),
-            ),
+                ": if it is slow, look there.",
+            ],
             Who::Group(top),
             Remedy::FixProgram,
         )
@@ -116,12 +126,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 /// `10.0.0.5 port 3306`, or that and how many others.
-fn far_end(wait: &PeerWait) -> String {
-    let mut ends = wait.peers.iter().map(|(address, port, _)| format!("{address} port {port}"));
-    let first = ends.next().unwrap_or_default();
+fn far_end(wait: &PeerWait) -> Sentence {
+    let mut ends = wait.peers.iter().map(|(ip, port, _)| sentence![address(ip), " port ", *port]);
+    let first = ends.next();
     match ends.count() {
-        0 => first,
-        1 => format!("{first} or one other peer"),
-        more => format!("{first} or {more} other peers"),
+        0 => sentence![first],
+        1 => sentence![first, " or one other peer"],
+        more => sentence![first, " or ", more, " other peers"],
     }
 }

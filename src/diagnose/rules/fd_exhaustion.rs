@@ -10,7 +10,7 @@ use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::OpenFiles;
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -83,7 +83,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             evidence: vec![facts.evidence(&SYSTEM_FILES, Some(system), "/proc/sys/fs/file-nr")],
             ..Hit::new(
                 if critical { Severity::Critical } else { Severity::Warning },
-                format!("The system has {} of all files open that it may have.", percent(system)),
+                sentence!["The system has ", ratio(system), " of the files open that it may have."],
                 top.map_or(Who::Nobody, Who::Group),
                 Remedy::Tune,
             )
@@ -92,15 +92,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some((files, share)) = worst else { return Outcome::Clear };
     let top = facts.most_among(&[files.pid], |_| 1.0);
     let critical = at(share, facts.limit(&PROCESS_FILES).critical);
-    let name = top.as_ref().map_or_else(|| format!("process {}", files.pid), |top| facts.name(top));
+    let name = top.as_ref().map_or_else(|| sentence!["process ", files.pid], |top| facts.name(top));
     let limit = files.limit.unwrap_or(0);
     Outcome::hit(Hit {
         impact_ratio: if critical { 0.6 } else { 0.1 },
         evidence: vec![facts.evidence(&PROCESS_FILES, Some(share), "/proc/PID/fd, /proc/PID/limits")],
-        why: Some(format!("holds {} of {limit} files", files.count)),
+        why: Some(sentence!["has ", files.count, " of ", limit, " files open"]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("{name} has {} of the {limit} files open that it may have.", files.count),
+            sentence![name, " has ", files.count, " of the ", limit, " files open that it may have."],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

@@ -10,7 +10,8 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
 use crate::model::reading::AbsenceKind;
-use crate::model::units::human_seconds;
+use crate::model::sentence::{device, quote, seconds, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -91,13 +92,13 @@ fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
     let recent = log.iter().filter(real).filter(|message| now - message.at_seconds <= RECENT_SECONDS);
     let last = recent.clone().next_back()?;
     let in_window = recent.filter(|message| now - message.at_seconds <= facts.rates.seconds + 1.0).count();
-    let ago = human_seconds((now - last.at_seconds).max(0.0));
+    let ago = seconds((now - last.at_seconds).max(0.0));
     Some(Hit {
         impact_ratio: if in_window > 0 { 1.0 } else { 0.05 },
-        evidence: vec![plain("hardware_errors_count", Some(in_window as f64), "count", "/dev/kmsg")],
+        evidence: vec![plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")],
         ..Hit::new(
             if in_window > 0 { Severity::Critical } else { Severity::Info },
-            format!("The kernel reports, {ago} ago: {}", last.text),
+            sentence!["The kernel reported, ", ago, " ago: ", quote(last.text.as_str())],
             Who::Nobody,
             Remedy::AddResource,
         )
@@ -117,12 +118,12 @@ fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
         evidence: vec![plain(
             "memory_module_errors_count",
             Some(count as f64),
-            "count",
+            Unit::Count,
             "/sys/devices/system/edac/mc/mcN/ce_count, ue_count",
         )],
         ..Hit::new(
             severity,
-            format!("{count} errors of memory modules were {what} in this window: a module fails."),
+            sentence![count, " errors of memory modules, ", what, ", in this window: a module is failing."],
             Who::Nobody,
             Remedy::AddResource,
         )
@@ -132,25 +133,32 @@ fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
 /// An array that has lost a member: the next one that fails takes the data with it.
 fn of_arrays(facts: &Facts<'_>) -> Option<Hit> {
     let array = facts.rates.hardware.arrays.iter().find(|array| array.working_count < array.members_count)?;
-    let rebuilding = array.rebuilding.map(|what| format!("; {what} is going on")).unwrap_or_default();
+    let rebuilding = array.rebuilding.map(|what| sentence!["; ", what, " is running"]);
     Some(Hit {
         impact_ratio: 0.1,
         device: Some(array.name.clone()),
         evidence: vec![
-            plain("raid_members_count", Some(f64::from(array.members_count)), "count", "/proc/mdstat"),
+            plain("raid_members_count", Some(f64::from(array.members_count)), Unit::Count, "/proc/mdstat"),
             plain(
                 "raid_members_working_count",
                 Some(f64::from(array.working_count)),
-                "count",
+                Unit::Count,
                 "/proc/mdstat",
             ),
         ],
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "RAID array {} runs with {} of {} members{rebuilding}.",
-                array.name, array.working_count, array.members_count
-            ),
+            sentence![
+                "RAID array ",
+                device(array.name.as_str()),
+                " runs with ",
+                array.working_count,
+                " of ",
+                array.members_count,
+                " members",
+                rebuilding,
+                ".",
+            ],
             Who::Device(array.name.clone()),
             Remedy::AddResource,
         )

@@ -8,7 +8,7 @@ use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::INODES_USED;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::sentence::{path, ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -64,7 +64,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: Some(mount.path.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("File system {} has used {} of its inodes.", mount.path, percent(used)),
+            sentence![
+                "File system ",
+                path(mount.path.as_str()),
+                " has used ",
+                ratio(used),
+                " of its inodes.",
+            ],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

@@ -6,17 +6,18 @@
 //! and threads that fight for a lock of the kernel make progress: neither is this.
 
 use crate::diagnose::evidence::facts::{Facts, plain, reason};
-use crate::diagnose::evidence::groups::{Ranked, label, suspects};
+use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, Who, advise, confirm, look, own, trace};
+use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, Who, advise, confirm, look, trace, with_diag};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::{DiskRates, ThreadRates};
+use crate::model::sentence::{Sentence, count, device, function, seconds, sentence};
 use crate::model::task::State;
-use crate::model::units::{human_count, human_seconds};
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
 use std::collections::HashMap;
 
@@ -68,7 +69,7 @@ pub const RULE: Rule = Rule {
         ),
     ],
     advice: &[
-        own("See in which function its threads wait, and how long.", OwnOption::Account, Remedy::Tune),
+        with_diag("See in which function its threads wait, and how long.", OwnOption::Account, Remedy::Tune),
         look(
             "See where it hangs and which files it has open.",
             "cat /proc/{pid}/stack; ls -l /proc/{pid}/fd",
@@ -139,8 +140,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 device.map(|disk| disk.stuck_seconds),
                 "/proc/diskstats in flight, completed",
             ),
-            plain("procs_blocked_mean", facts.rates.procs_blocked_mean, "count", "/proc/stat procs_blocked"),
-            plain("psi_io_some_ratio", pressure, "ratio", "/proc/pressure/io some total"),
+            plain(
+                "procs_blocked_mean",
+                facts.rates.procs_blocked_mean,
+                Unit::Count,
+                "/proc/stat procs_blocked",
+            ),
+            plain("psi_io_some_ratio", pressure, Unit::Ratio, "/proc/pressure/io some total"),
         ],
         against: Vec::new(),
         suspects: suspects(facts, &ranked, Role::Victim),
@@ -150,9 +156,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .map(Who::Group)
             .or_else(|| device.map(|disk| Who::Device(disk.name.clone())))
             .unwrap_or(Who::Nobody),
-        why: wait.map(|wait| format!("waits in {wait}")),
+        why: wait.map(|wait| sentence!["waits in ", function(wait)]),
         device: device.map(|disk| disk.name.clone()),
         remedy: Remedy::Tune,
+        share_of_busy: None,
     })
 }
 
@@ -224,43 +231,44 @@ fn summary(
     threads: &[&ThreadRates],
     ranked: &[Ranked],
     wait: Option<&str>,
-    device: Option<&DiskRates>,
+    stuck: Option<&DiskRates>,
     hung: bool,
-) -> String {
-    let place = match (wait, WaitReason::of(wait.unwrap_or(""))) {
-        (None, _) => String::new(),
-        (Some(wait), WaitReason::RemoteFilesystem) => {
-            format!(" in {wait} (a network or user-space file system)")
-        }
-        (Some(wait), WaitReason::FrozenFilesystem) => format!(" in {wait} (a frozen file system)"),
-        (Some(wait), _) => format!(" in {wait}"),
-    };
-    let device = device
-        .map(|disk| {
-            format!(
-                "; disk {} has {} requests on their way and answered none for {}",
-                disk.name,
-                disk.in_flight_count,
-                human_seconds(disk.stuck_seconds)
-            )
-        })
-        .unwrap_or_default();
-    let name = ranked.first().map(|top| {
-        let group = &facts.groups[top.group];
-        label(&group.comm.to_lossy(), top.pid, group.count())
+) -> Sentence {
+    let place = wait.map(|wait| {
+        let kind = match WaitReason::of(wait) {
+            WaitReason::RemoteFilesystem => " (a network or user-space file system)",
+            WaitReason::FrozenFilesystem => " (a frozen file system)",
+            _ => "",
+        };
+        sentence![" in ", function(wait), kind]
     });
-    match name {
-        Some(name) if hung => format!(
-            "{} threads hang{place} without ever getting on, while the disks have nothing to do with it: {name}{device}.",
-            threads.len()
-        ),
+    let stuck = stuck.map(|disk| {
+        sentence![
+            "; disk ",
+            device(disk.name.as_str()),
+            " has ",
+            disk.in_flight_count,
+            " requests in flight and completed none for ",
+            seconds(disk.stuck_seconds),
+        ]
+    });
+    match ranked.first().map(|top| facts.name(top)) {
+        Some(name) if hung => {
+            let cause = if stuck.is_some() { ": " } else { ", and no disk is the cause: " };
+            sentence![threads.len(), " threads hang", place, " and make no progress", cause, name, stuck, "."]
+        }
         Some(name) => {
             let mean: f64 = threads.iter().map(|thread| thread.uninterruptible_mean).sum();
-            format!(
-                "{} threads on average wait{place} while no disk is busy: {name}{device}.",
-                human_count(mean)
-            )
+            sentence![
+                count(mean),
+                " threads on average wait",
+                place,
+                " while no disk is busy: ",
+                name,
+                stuck,
+                "."
+            ]
         }
-        None => format!("A disk hangs{device}."),
+        None => sentence!["A disk hangs", stuck, "."],
     }
 }

@@ -6,7 +6,7 @@
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, GroupLimit, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, own,
+    ActionTemplate, GroupLimit, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
@@ -14,7 +14,8 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, percent};
+use crate::model::sentence::{bytes, ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -52,7 +53,7 @@ pub const RULE: Rule = Rule {
             "grep -sH . {io_group}/io.max {io_group}/blkio.throttle.*_device",
             Remedy::Tune,
         ),
-        own("See how long its threads wait.", OwnOption::Account, Remedy::Tune),
+        with_diag("See how long its threads wait.", OwnOption::Account, Remedy::Tune),
         advise("Read and write less: cache, batch, compress.", Remedy::FixProgram),
         change(
             "Remove the limit of its unit.",
@@ -92,17 +93,22 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let top = facts.most_among(&group.members, |process| {
         process.io_bytes_per_second().unwrap_or(0.0) + process.uninterruptible_mean
     });
-    let named = top.as_ref().map(|top| format!("; {} waits for it", facts.name(top))).unwrap_or_default();
+    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " waits for it"]);
     let rate = group.read_bytes_per_second.unwrap_or(0.0) + group.write_bytes_per_second.unwrap_or(0.0);
     let critical = waiting >= 0.5 || some >= 0.2;
-    let summary = format!(
-        "Control group {} moves {} a second, {} of its I/O limit, and its threads wait for I/O {} of the \
-         time{named}.",
-        group.name(),
-        human_bytes(rate),
-        percent(used),
-        facts.io_wait_words()
-    );
+    let summary = sentence![
+        "Control group ",
+        unit(group.name()),
+        " moves ",
+        bytes(rate),
+        " per second, ",
+        ratio(used),
+        " of its I/O limit, and at least one thread was waiting for I/O ",
+        facts.io_wait_words(),
+        " of the time",
+        named,
+        ".",
+    ];
     let quiet = facts.leaves().all(|disk| disk.utilization_ratio < 0.6);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().agreement(1 + usize::from(quiet)).ratio(),
@@ -117,14 +123,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "cgroup_bytes_per_second",
                 Some(rate),
-                "bytes_per_second",
+                Unit::BytesPerSecond,
                 "io.stat, blkio.throttle.io_service_bytes",
             ),
         ]
         .into_iter()
         .chain(group_stall(group, "io"))
         .collect(),
-        why: Some(format!("held back by the I/O limit of {}", group.name())),
+        why: Some(sentence!["held back by the I/O limit of ", unit(group.name())]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,

@@ -15,7 +15,8 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ProcessRates;
-use crate::model::units::percent;
+use crate::model::sentence::{process, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -94,10 +95,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
         _ => Severity::Info,
     };
     let mover = mover(facts, &work);
-    let named = mover.as_ref().map(|top| format!(", for {}", facts.name(top))).unwrap_or_default();
+    let named = mover.as_ref().map(|top| sentence![", for ", facts.name(top)]);
     let who_works = match work.threads_count {
-        0 | 1 => format!("Kernel thread {}", work.name),
-        count => format!("{count} kernel threads of {}", work.name),
+        0 | 1 => sentence!["Kernel thread ", process(work.name.as_str()), ", which "],
+        count => sentence![count, " kernel threads of ", process(work.name.as_str()), ", each of which "],
     };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
@@ -107,12 +108,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: (work.cpus / facts.cpus).min(1.0) * facts.cpu_wait_ratio().max(0.2),
         evidence: vec![
             facts.evidence(&KERNEL_THREAD_CPU, Some(work.cpus), "/proc/PID/stat of kernel threads"),
-            plain("psi_cpu_some_ratio", facts.cpu_wait_known(), "ratio", "/proc/pressure/cpu some total"),
+            plain("psi_cpu_some_ratio", facts.cpu_wait_known(), Unit::Ratio, "/proc/pressure/cpu some total"),
         ],
-        why: mover.as_ref().map(|_| format!("makes the kernel work: {} {}", work.name, work.words)),
+        why: mover
+            .as_ref()
+            .map(|_| sentence!["makes the kernel work: ", process(work.name.as_str()), " ", work.words]),
         ..Hit::new(
             severity,
-            format!("{who_works} uses {} of one CPU: it {}{named}.", percent(work.cpus), work.words),
+            sentence![who_works, work.words, named, ", uses ", ratio(work.cpus), " of one CPU."],
             mover.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

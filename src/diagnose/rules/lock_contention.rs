@@ -9,15 +9,16 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, Who, advise, confirm, own, trace};
+use crate::diagnose::rule::{Hit, Outcome, OwnOption, Rule, Who, advise, confirm, trace, with_diag};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::{ProcessRates, ThreadRates};
+use crate::model::sentence::{self, count, ratio, sentence};
 use crate::model::task::{Pid, State};
-use crate::model::units::{human_count, percent};
+use crate::model::units::Unit;
 use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, WaitReason};
 use std::collections::BTreeMap;
 
@@ -63,7 +64,7 @@ pub const RULE: Rule = Rule {
         confirm("mpstat 1 3", "%idle well above 0 while the process is slow"),
     ],
     advice: &[
-        own("See where its threads wait.", OwnOption::Waits, Remedy::FixProgram),
+        with_diag("See where its threads wait.", OwnOption::Waits, Remedy::FixProgram),
         trace(
             "See which thread holds the lock: the stacks of all threads.",
             "gdb -p {pid} -batch -ex 'thread apply all bt'",
@@ -110,25 +111,31 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: 0.35 + if serious { 0.1 } else { 0.0 },
         evidence: vec![
             facts.evidence(&LOCK_WAITERS, Some(queue.waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
-            plain("process_cpus", Some(process.cpu_ratio()), "count", "/proc/PID/stat"),
+            plain("process_cpus", Some(process.cpu_ratio()), Unit::Count, "/proc/PID/stat"),
             plain(
                 "context_switches_per_second",
                 facts.rates.context_switches_per_second,
-                "per_second",
+                Unit::PerSecond,
                 "/proc/stat ctxt",
             ),
         ],
-        why: Some(format!("{} of its threads wait for {place}", human_count(queue.waiters))),
+        why: Some(sentence![count(queue.waiters), " of its threads wait for ", place]),
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "{} of {} working threads of {name} (pid {}) wait for {place} on average; the process gets no \
-                 further than {} of one CPU.",
-                human_count(queue.waiters),
+            sentence![
+                count(queue.waiters),
+                " of ",
                 queue.threads,
+                " working threads of ",
+                sentence::process(name),
+                " (pid ",
                 queue.pid,
-                percent(process.cpu_ratio())
-            ),
+                ") wait for ",
+                place,
+                " on average; the process uses only ",
+                ratio(process.cpu_ratio()),
+                " of one CPU.",
+            ],
             Who::Group(top),
             Remedy::FixProgram,
         )
@@ -204,23 +211,22 @@ fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
         impact_ratio: 0.35,
         evidence: vec![
             facts.evidence(&LOCK_WAITERS, Some(waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
-            plain("group_cpus", Some(facts.groups[group].cpu()), "count", "/proc/PID/stat"),
-            plain("cpu_idle_ratio", Some(idle), "ratio", "/proc/stat idle, iowait"),
+            plain("group_cpus", Some(facts.groups[group].cpu()), Unit::Count, "/proc/PID/stat"),
+            plain("cpu_idle_ratio", Some(idle), Unit::Ratio, "/proc/stat idle, iowait"),
         ],
-        why: Some(format!(
-            "{} of its processes wait for a lock that they share (futex)",
-            human_count(waiters)
-        )),
+        why: Some(sentence![count(waiters), " of its processes wait for a lock that they share (futex)"]),
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "{} of {} working processes of {} wait for a lock that they share (futex) on average; together \
-                 they get no further than {} of one CPU.",
-                human_count(waiters),
+            sentence![
+                count(waiters),
+                " of ",
                 pids.len(),
+                " working processes of ",
                 facts.name(&top),
-                percent(facts.groups[group].cpu())
-            ),
+                " wait for a lock that they share (futex) on average; together they use only ",
+                ratio(facts.groups[group].cpu()),
+                " of one CPU.",
+            ],
             Who::Group(top),
             Remedy::FixProgram,
         )

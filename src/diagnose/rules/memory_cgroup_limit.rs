@@ -6,7 +6,7 @@
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, GroupLimit, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, own,
+    ActionTemplate, GroupLimit, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
@@ -16,7 +16,8 @@ use crate::diagnose::thresholds::{
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::sentence::{bytes, count, ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -76,7 +77,7 @@ pub const RULE: Rule = Rule {
              {memory_group}/memory.stat",
             Remedy::FixProgram,
         ),
-        own("See how long its threads wait for memory.", OwnOption::Account, Remedy::FixProgram),
+        with_diag("See how long its threads wait for memory.", OwnOption::Account, Remedy::FixProgram),
         advise("Fit heap, caches and number of workers to the limit.", Remedy::FixProgram),
         change(
             "Raise the limit to what the group uses, with some room.",
@@ -120,22 +121,26 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     }
     let top = facts.most_among(&group.members, |process| process.memory_bytes() as f64);
-    let named = top.as_ref().map(|top| format!("; {} holds most of it", facts.name(top))).unwrap_or_default();
-    let limit = human_bytes(memory.limit_bytes.unwrap_or(0) as f64);
+    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " holds most of it"]);
+    let limit = memory.limit_bytes.map(|limit| sentence![" of ", bytes(limit as f64)]);
     let critical = full >= facts.limit(&MEMORY_FULL).critical.unwrap_or(1.0)
         || some >= facts.limit(&MEMORY_PRESSURE).critical.unwrap_or(1.0);
-    let read_again = if cache_short {
-        format!("; {} of what is read from disk was in memory a moment ago", percent(refaults))
-    } else {
-        String::new()
-    };
-    let summary = format!(
-        "Control group {} is at its memory limit of {limit} ({} times a second it had to make room) and threads \
-         wait for memory {} of the time{read_again}{named}.",
-        group.name(),
-        human_count(hits(group)),
-        facts.memory_wait_words()
-    );
+    let read_again = cache_short
+        .then(|| sentence!["; ", ratio(refaults), " of what is read from disk was in memory a moment ago"]);
+    let summary = sentence![
+        "Control group ",
+        unit(group.name()),
+        " is at its memory limit",
+        limit.as_ref(),
+        " (it had to free memory ",
+        count(hits(group)),
+        " times per second), and threads were waiting for memory ",
+        facts.memory_wait_words(),
+        " of the time",
+        read_again,
+        named,
+        ".",
+    ];
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(1 + usize::from(own_reclaim(facts)) + usize::from(!cache_only))
@@ -164,15 +169,20 @@ fn check(facts: &Facts<'_>) -> Outcome {
             plain(
                 "memory_limit_bytes",
                 memory.limit_bytes.map(|bytes| bytes as f64),
-                "bytes",
+                Unit::Bytes,
                 "memory.max, memory.limit_in_bytes",
             ),
-            plain("memory_available_ratio", facts.available_ratio(), "ratio", "/proc/meminfo MemAvailable"),
+            plain(
+                "memory_available_ratio",
+                facts.available_ratio(),
+                Unit::Ratio,
+                "/proc/meminfo MemAvailable",
+            ),
         ]
         .into_iter()
         .chain(group_stall(group, "memory"))
         .collect(),
-        why: Some(format!("at the memory limit of {limit} of {}", group.name())),
+        why: Some(sentence!["at the memory limit", limit, " of ", unit(group.name())]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,

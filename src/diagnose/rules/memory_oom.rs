@@ -14,8 +14,8 @@ use crate::diagnose::thresholds::OOM_KILLS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::KernelMessage;
+use crate::model::sentence::{bytes, process, seconds, sentence, unit};
 use crate::model::task::Pid;
-use crate::model::units::{human_bytes, human_seconds};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -92,15 +92,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let critical = limit.critical.is_some_and(|limit| kills as f64 >= limit);
     let limit = of_groups.and_then(|group| group.memory?.limit_bytes);
-    let group_name = of_groups.map(|group| group.name().to_owned());
-    let scope = match (recent.map(|(_, killed)| killed.in_cgroup), &group_name) {
-        (Some(true), Some(name)) | (None, Some(name)) => {
-            let limit = limit.map(|bytes| format!(" of {}", human_bytes(bytes as f64))).unwrap_or_default();
-            format!("at the memory limit{limit} of control group {name}")
+    let scope = match (recent.map(|(_, killed)| killed.in_cgroup), of_groups) {
+        (Some(true) | None, Some(group)) => {
+            let limit = limit.map(|limit| sentence![" of ", bytes(limit as f64)]);
+            sentence!["at the memory limit", limit, " of control group ", unit(group.name())]
         }
-        (Some(true), None) => "at the memory limit of its control group".to_owned(),
-        (Some(false), _) => "because the whole box has no memory left".to_owned(),
-        (None, None) => "for want of memory".to_owned(),
+        (Some(true), None) => "at the memory limit of its control group".into(),
+        (Some(false), _) => "because the whole box has no memory left".into(),
+        (None, None) => "because memory ran out".into(),
     };
     let who = match recent {
         Some((_, killed)) => Who::Process { pid: killed.pid, comm: killed.comm.clone() },
@@ -110,20 +109,22 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .map_or(Who::Nobody, Who::Group),
     };
     let name = match &who {
-        Who::Process { pid, comm } => format!(": the last was {comm} (pid {pid})"),
-        _ => String::new(),
+        Who::Process { pid, comm } => {
+            Some(sentence![": the last was ", process(comm.as_str()), " (pid ", *pid, ")"])
+        }
+        _ => None,
     };
-    let count = if kills == 1 { "One process was".to_owned() } else { format!("{kills} processes were") };
+    let victims = if kills == 1 { "One process was".into() } else { sentence![kills, " processes were"] };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(1 + usize::from(recent.is_some()) + usize::from(of_groups.is_some()))
             .ratio(),
         impact_ratio: 1.0,
         evidence: vec![facts.evidence(&OOM_KILLS, Some(kills as f64), "/proc/vmstat oom_kill")],
-        why: Some(format!("killed {scope}")),
+        why: Some(sentence!["killed ", &scope]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("{count} killed within the window {scope}{name}."),
+            sentence![victims, " OOM-killed during this window ", scope, name, "."],
             who,
             if of_groups.is_some() { Remedy::Tune } else { Remedy::AddResource },
         )
@@ -137,15 +138,19 @@ fn earlier(killed: &[(&KernelMessage, Killed)], now: f64) -> Outcome {
     else {
         return Outcome::Clear;
     };
-    let ago = human_seconds((now - message.at_seconds).max(0.0));
+    let ago = seconds((now - message.at_seconds).max(0.0));
     Outcome::hit(Hit {
         impact_ratio: 0.05,
         ..Hit::new(
             Severity::Info,
-            format!(
-                "{} (pid {}) was killed for want of memory {ago} ago; nobody was in this window.",
-                last.comm, last.pid
-            ),
+            sentence![
+                process(last.comm.as_str()),
+                " (pid ",
+                last.pid,
+                ") was OOM-killed ",
+                ago,
+                " ago; no OOM kill during this window.",
+            ],
             Who::Nobody,
             Remedy::FixProgram,
         )

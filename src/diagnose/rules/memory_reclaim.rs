@@ -9,7 +9,7 @@ use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::evidence::memory_blame::{Blame, Demand};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, own,
+    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{
@@ -19,7 +19,8 @@ use crate::diagnose::thresholds::{
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::rates::{PagingRates, ProcessRates};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::sentence::{Sentence, bytes, count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -95,7 +96,7 @@ pub const RULE: Rule = Rule {
             "grep -E 'VmRSS|VmSwap|RssAnon|RssFile' /proc/{pid}/status",
             Remedy::FixProgram,
         ),
-        own("See how long its threads wait for memory.", OwnOption::Account, Remedy::FixProgram),
+        with_diag("See how long its threads wait for memory.", OwnOption::Account, Remedy::FixProgram),
         advise("Fix leaks, and shrink heaps that leave too little for the page cache.", Remedy::FixProgram),
         change(
             "Let the kernel start to free memory earlier, before threads have to wait.",
@@ -140,20 +141,18 @@ fn check(facts: &Facts<'_>) -> Outcome {
         || (at(some, facts.limit(&MEMORY_PRESSURE).critical) && (direct || cache_short));
     let blame = blame(facts, cache_short);
     let what = if cache_short {
-        format!(
-            "The page cache is too small: {} of what is read from disk was in memory a moment ago ({} pages a \
-             second)",
-            percent(refault_share),
-            human_count(refaults)
-        )
+        sentence![
+            "The page cache is too small: ",
+            ratio(refault_share),
+            " of what is read from disk was in memory a moment ago (",
+            count(refaults),
+            " pages per second)",
+        ]
     } else {
         let stalls = paging.allocation_stalls_per_second.unwrap_or(0.0);
-        let helped = if stalls > 0.0 {
-            format!(" ({} times a second a thread had to do it itself)", human_count(stalls))
-        } else {
-            String::new()
-        };
-        format!("Memory is short: the kernel frees some while threads wait{helped}")
+        let helped = (stalls > 0.0)
+            .then(|| sentence![" (", count(stalls), " times per second a thread had to do it itself)"]);
+        sentence!["Memory is short: the kernel frees some while threads wait", helped]
     };
     Outcome::hit(Hit {
         severity: if thrashing { Severity::Critical } else { Severity::Warning },
@@ -161,11 +160,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(usize::from(stalled) + usize::from(cache_short) + usize::from(direct))
             .ratio(),
         impact_ratio: some.max(2.0 * full).max(if cache_short { facts.io_stalls().0 } else { 0.0 }).min(1.0),
-        summary: format!(
-            "{what}; threads wait for memory {} of the time{}.",
+        summary: sentence![
+            what,
+            "; threads were waiting for memory ",
             facts.memory_wait_words(),
-            blame.text
-        ),
+            " of the time",
+            blame.text,
+            ".",
+        ],
         evidence: numbers(facts, paging, refault_share),
         against: Vec::new(),
         who: blame.who,
@@ -173,6 +175,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         suspects: blame.suspects,
         remedy: blame.remedy,
+        share_of_busy: None,
     })
 }
 
@@ -197,7 +200,7 @@ fn numbers(
         plain(
             "memory_unowned_bytes",
             Some(facts.unowned_memory()),
-            "bytes",
+            Unit::Bytes,
             "/proc/meminfo HugePages, SUnreclaim, Shmem",
         ),
     ]
@@ -205,8 +208,8 @@ fn numbers(
 
 struct Answer {
     who: Who,
-    why: Option<String>,
-    text: String,
+    why: Option<Sentence>,
+    text: Option<Sentence>,
     suspects: Vec<crate::model::finding::Suspect>,
     remedy: Remedy,
 }
@@ -224,8 +227,8 @@ fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
         let name = facts.groups[top.group].label(top.pid);
         return Answer {
             who: Who::Group(top.clone()),
-            why: Some("reads the same files again and again".to_owned()),
-            text: format!("; {name} reads {} a second", human_bytes(top.amount)),
+            why: Some("reads the same files again and again".into()),
+            text: Some(sentence!["; ", name, " reads ", bytes(top.amount), " per second"]),
             suspects: suspects(facts, &readers, Role::Offender),
             remedy: Remedy::AddResource,
         };

@@ -13,7 +13,8 @@ use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OU
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, human_count};
+use crate::model::sentence::{bytes, count, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -143,14 +144,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
             )
             .ratio(),
         impact_ratio: (some.max(2.0 * full)).max(if stalls_known { 0.0 } else { swap_share }).min(1.0),
-        summary: format!(
-            "The box swaps: {} pages a second come back from swap and {} go out; threads wait for memory {} of \
-             the time{}.",
-            human_count(swap_in),
-            human_count(swap_out),
+        summary: sentence![
+            "The box swaps: ",
+            count(swap_in),
+            " pages per second come back from swap and ",
+            count(swap_out),
+            " go out; threads were waiting for memory ",
             facts.memory_wait_words(),
+            " of the time",
             blame.text(facts),
-        ),
+            ".",
+        ],
         evidence: vec![
             facts.evidence(&SWAP_IN, Some(swap_in), "/proc/vmstat pswpin"),
             facts.evidence(&SWAP_OUT, Some(swap_out), "/proc/vmstat pswpout"),
@@ -161,16 +165,26 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 "/proc/pressure/memory some total",
             ),
             facts.evidence(&MEMORY_FULL, stalls_known.then_some(full), "/proc/pressure/memory full total"),
-            plain("swap_share_of_disk_ratio", facts.swap_share(), "ratio", "/proc/vmstat, /proc/diskstats"),
-            plain("memory_available_bytes", available.map(|bytes| bytes as f64), "bytes", "/proc/meminfo"),
+            plain(
+                "swap_share_of_disk_ratio",
+                facts.swap_share(),
+                Unit::Ratio,
+                "/proc/vmstat, /proc/diskstats",
+            ),
+            plain(
+                "memory_available_bytes",
+                available.map(|bytes| bytes as f64),
+                Unit::Bytes,
+                "/proc/meminfo",
+            ),
         ],
         against: available
             .filter(|_| facts.available_ratio().is_some_and(|ratio| ratio > 0.2))
-            .map(|bytes| {
-                format!(
-                    "{} of memory are available: some limit smaller than the box may be the cause.",
-                    human_bytes(bytes as f64)
-                )
+            .map(|available| {
+                sentence![
+                    bytes(available as f64),
+                    " of memory are available: a limit below the size of the box may be the cause.",
+                ]
             })
             .into_iter()
             .collect(),
@@ -179,6 +193,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         suspects: named,
         remedy: blame.remedy(),
+        share_of_busy: None,
     })
 }
 

@@ -5,13 +5,13 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, own,
+    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PACKET_DROPS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::human_count;
+use crate::model::sentence::{count, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -45,7 +45,7 @@ pub const RULE: Rule = Rule {
     ],
     advice: &[
         look("See which socket drops packets.", "ss -uapmn", Remedy::FixProgram),
-        own("See what its threads do instead of reading.", OwnOption::Account, Remedy::FixProgram),
+        with_diag("See what its threads do instead of reading.", OwnOption::Account, Remedy::FixProgram),
         advise(
             "Do less work between two reads, or read with several threads (SO_REUSEPORT).",
             Remedy::FixProgram,
@@ -82,14 +82,19 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let owner = dropping.and_then(|socket| socket.pid).and_then(|pid| facts.most_among(&[pid], |_| 1.0));
     let named = match (&owner, dropping) {
         (Some(owner), Some(socket)) => {
-            format!("; {} reads port {} too slowly", facts.name(owner), socket.port)
+            Some(sentence!["; ", facts.name(owner), " reads port ", socket.port, " too slowly"])
         }
-        _ => String::new(),
+        _ => None,
     };
     let summary = if datagrams >= backlog {
-        format!("{} datagrams a second find no room in their socket{named}.", human_count(datagrams))
+        sentence![
+            count(datagrams),
+            " datagrams per second are dropped because their socket has no room",
+            named,
+            ".",
+        ]
     } else {
-        format!("{} packets a second find no room in a CPU's queue.", human_count(backlog))
+        sentence![count(backlog), " packets per second are dropped because the queue of a CPU has no room."]
     };
     Outcome::hit(Hit {
         impact_ratio: 0.4,
@@ -97,7 +102,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             facts.evidence(&PACKET_DROPS, Some(datagrams), "/proc/net/snmp Udp RcvbufErrors"),
             facts.evidence(&PACKET_DROPS, Some(backlog), "/proc/net/softnet_stat, second column"),
         ],
-        why: dropping.map(|socket| format!("reads port {} too slowly", socket.port)),
+        why: dropping.map(|socket| sentence!["reads port ", socket.port, " too slowly"]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,

@@ -10,7 +10,8 @@ use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 use std::collections::BTreeMap;
 
 /// The rule.
@@ -114,16 +115,18 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: (share * 5.0).min(0.5),
         evidence: vec![
             facts.evidence(&RETRANSMITS, Some(share), "/proc/net/snmp Tcp RetransSegs, OutSegs"),
-            plain("tcp_segments_per_second", Some(sent), "per_second", "/proc/net/snmp Tcp OutSegs"),
-            plain("tcp_timeouts_per_second", worst.timeouts, "per_second", "/proc/net/netstat TcpExt"),
+            plain("tcp_segments_per_second", Some(sent), Unit::PerSecond, "/proc/net/snmp Tcp OutSegs"),
+            plain("tcp_timeouts_per_second", worst.timeouts, Unit::PerSecond, "/proc/net/netstat TcpExt"),
         ],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "TCP sends {} of its segments again, {} a second: packets get lost.",
-                percent(share),
-                human_count(again)
-            ),
+            sentence![
+                "TCP sends ",
+                ratio(share),
+                " of its segments again, ",
+                count(again),
+                " per second: packets get lost.",
+            ],
             owner.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

@@ -12,7 +12,8 @@ use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -89,7 +90,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         |process| growth(process.rss_growth_bytes),
     );
     let who = grown.into_iter().next().filter(|top| top.share >= facts.setting(&MAIN_CAUSE));
-    let named = who.as_ref().map(|top| format!("; {} grows most", facts.name(top))).unwrap_or_default();
+    let named = who.as_ref().map(|top| sentence!["; ", facts.name(top), " grows most"]);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .margin(share, facts.limit(&NUMA_MISSES).warning, 0.02)
@@ -98,21 +99,24 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: 0.2,
         evidence: vec![
             facts.evidence(&NUMA_MISSES, Some(share), "/proc/vmstat numa_hit, numa_miss"),
-            plain("numa_misses_per_second", Some(miss), "per_second", "/proc/vmstat numa_miss"),
+            plain("numa_misses_per_second", Some(miss), Unit::PerSecond, "/proc/vmstat numa_miss"),
             plain(
                 "memory_nodes_count",
                 facts.rates.host.memory_nodes_count.map(f64::from),
-                "count",
+                Unit::Count,
                 "/sys/devices/system/node/online",
             ),
         ],
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "{} of the pages, {} a second, come from another memory node than the one that was wanted{named}.",
-                percent(share),
-                human_count(miss)
-            ),
+            sentence![
+                ratio(share),
+                " of the pages, ",
+                count(miss),
+                " per second, come from another memory node than the preferred one",
+                named,
+                ".",
+            ],
             who.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

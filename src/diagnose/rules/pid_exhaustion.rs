@@ -12,7 +12,8 @@ use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -87,22 +88,28 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .filter(|top| top.amount > 0.0)
             .or_else(|| facts.most_among(&group.members, |process| f64::from(process.threads_count)));
         let limit = group.pids.and_then(|pids| pids.limit_count);
-        let of_limit = limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
-        let named = top.as_ref().map(|top| format!("; it is {}", facts.name(top))).unwrap_or_default();
+        let of_limit = limit.map(|limit| sentence![" of ", limit]);
+        let named = top.as_ref().map(|top| sentence!["; it is ", facts.name(top)]);
         return Outcome::hit(Hit {
             impact_ratio: 0.9,
             evidence: vec![
                 facts.evidence(&FORKS_REFUSED, Some(count as f64), "pids.events max"),
-                plain("tasks_limit_count", limit.map(|limit| limit as f64), "count", "pids.max"),
+                plain("tasks_limit_count", limit.map(|limit| limit as f64), Unit::Count, "pids.max"),
             ],
-            why: Some(format!("at the limit{of_limit} tasks of {}", group.name())),
+            why: Some(sentence!["at the limit", of_limit.as_ref(), " tasks of ", unit(group.name())]),
             ..Hit::new(
                 if critical { Severity::Critical } else { Severity::Warning },
-                format!(
-                    "Control group {} is at its limit{of_limit} tasks: {count} forks were refused within the \
-                     window{named}.",
-                    group.name()
-                ),
+                sentence![
+                    "Control group ",
+                    unit(group.name()),
+                    " is at its limit",
+                    of_limit,
+                    " tasks: ",
+                    count,
+                    " forks were refused during this window",
+                    named,
+                    ".",
+                ],
                 top.map_or(Who::Nobody, Who::Group),
                 Remedy::FixProgram,
             )
@@ -120,7 +127,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         evidence: vec![facts.evidence(&SYSTEM_THREADS, Some(share), "/proc/loadavg, pid_max, threads-max")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("The system has {} of all threads that it may have.", percent(share)),
+            sentence!["The system has ", ratio(share), " of the threads that it may have."],
             ranked.into_iter().next().map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

@@ -9,7 +9,7 @@ use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PORTS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -80,11 +80,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         evidence: vec![facts.evidence(&PORTS, Some(share), "/proc/net/tcp, ip_local_port_range")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} connections go to one destination: {} of the local ports.",
+            sentence![
                 sockets.busiest_destination_count,
-                percent(share)
-            ),
+                " connections go to one destination: ",
+                ratio(share),
+                " of the local ports.",
+            ],
             Who::Nobody,
             Remedy::FixProgram,
         )

@@ -5,14 +5,14 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, own,
+    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::REALTIME_CPU;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::percent;
+use crate::model::sentence::{process, ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -52,7 +52,7 @@ pub const RULE: Rule = Rule {
             "it no longer runs before all others, and may miss its deadlines",
             Remedy::Tune,
         ),
-        own("See which function it runs.", OwnOption::Profile, Remedy::FixProgram),
+        with_diag("See which function it runs.", OwnOption::Profile, Remedy::FixProgram),
         advise("A real-time thread must sleep: fix its loop.", Remedy::FixProgram),
     ],
     check,
@@ -70,7 +70,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     };
     let critical = facts.limit(&REALTIME_CPU).critical.is_some_and(|limit| thread.cpu_ratio() >= limit);
     let top = facts.most_among(&[thread.pid], |_| thread.cpu_ratio());
-    let name = top.as_ref().map_or_else(|| thread.comm.to_lossy(), |top| facts.name(top));
+    let name = top.as_ref().map_or_else(|| sentence![process(thread.comm.to_lossy())], |top| facts.name(top));
     Outcome::hit(Hit {
         impact_ratio: 0.7,
         evidence: vec![facts.evidence(
@@ -78,10 +78,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
             Some(thread.cpu_ratio()),
             "/proc/PID/task/TID/stat policy, utime, stime",
         )],
-        why: Some("runs at real-time priority and never sleeps".to_owned()),
+        why: Some("runs at real-time priority and never sleeps".into()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("A real-time thread of {name} takes {} of one CPU.", percent(thread.cpu_ratio())),
+            sentence!["A real-time thread of ", name, " takes ", ratio(thread.cpu_ratio()), " of one CPU."],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

@@ -13,7 +13,8 @@ use crate::diagnose::thresholds::{
 };
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -97,10 +98,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
     // Who stalls spends kernel time on it.
     let ranked = rank(facts, None, |group| group.system, |process| process.system_ratio);
     let who = ranked.first().filter(|top| top.share >= facts.setting(&MAIN_CAUSE)).cloned();
-    let named = who
-        .as_ref()
-        .map(|top| format!("; {} spends {} of one CPU in the kernel", facts.name(top), percent(top.amount)))
-        .unwrap_or_default();
+    let named = who.as_ref().map(|top| {
+        sentence!["; ", facts.name(top), " spends ", ratio(top.amount), " of one CPU in the kernel"]
+    });
     let stalls_critically =
         facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| facts.memory_stalls().0 >= limit);
     let critical = stalls_critically && stalls >= facts.limit(&COMPACTION_STALLS).warning;
@@ -115,18 +115,25 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: facts.memory_stalls().0.max(cpu.system_ratio / 2.0),
         evidence: vec![
             facts.evidence(&COMPACTION_STALLS, Some(stalls), "/proc/vmstat compact_stall"),
-            plain("compaction_failures_per_second", Some(failed), "per_second", "/proc/vmstat compact_fail"),
+            plain(
+                "compaction_failures_per_second",
+                Some(failed),
+                Unit::PerSecond,
+                "/proc/vmstat compact_fail",
+            ),
             facts.evidence(&COMPACTION_THREADS, Some(threads), "/proc/PID/stat of kcompactd, khugepaged"),
             facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
         ],
-        why: Some("asks for large pages that the kernel has to put together first".to_owned()),
+        why: Some("asks for large pages that the kernel must assemble first".into()),
         suspects: suspects(facts, &ranked, Role::Victim),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} times a second a thread stands still while memory is moved together for a large page{named}.",
-                human_count(stalls)
-            ),
+            sentence![
+                count(stalls),
+                " times per second a thread waits while the kernel compacts memory for a large page",
+                named,
+                ".",
+            ],
             who.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

@@ -8,14 +8,15 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, own,
+    ActionTemplate, Hit, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, human_count};
+use crate::model::sentence::{bytes, count, sentence};
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
 
 /// The rule.
@@ -47,7 +48,11 @@ pub const RULE: Rule = Rule {
         ),
     ],
     advice: &[
-        own("See how long its threads wait, and in which calls.", OwnOption::Account, Remedy::FixProgram),
+        with_diag(
+            "See how long its threads wait, and in which calls.",
+            OwnOption::Account,
+            Remedy::FixProgram,
+        ),
         look(
             "See how much memory is dirty, and how much may be.",
             "grep -E '^(Dirty|Writeback):' /proc/meminfo; sysctl vm.dirty_ratio vm.dirty_bytes",
@@ -97,16 +102,22 @@ fn check(facts: &Facts<'_>) -> Outcome {
         impact_ratio: waiters.min(1.0),
         evidence: vec![
             facts.evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
-            plain("dirty_bytes", dirty.map(|bytes| bytes as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
+            plain(
+                "dirty_bytes",
+                dirty.map(|bytes| bytes as f64),
+                Unit::Bytes,
+                "/proc/meminfo Dirty, Writeback",
+            ),
         ],
-        why: Some("writes faster than the disk takes it".to_owned()),
+        why: Some("writes faster than the disk can store".into()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} writers on average are held until dirty memory is written back{}.",
-                human_count(waiters),
-                dirty.map_or_else(String::new, |bytes| format!(" ({} are dirty)", human_bytes(bytes as f64)))
-            ),
+            sentence![
+                count(waiters),
+                " writers on average wait until dirty memory is written back",
+                dirty.map(|dirty| sentence![" (", bytes(dirty as f64), " are dirty)"]),
+                ".",
+            ],
             who,
             Remedy::Tune,
         )

@@ -9,6 +9,7 @@ use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::ZOMBIES;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::sentence::sentence;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -66,14 +67,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let who = facts.most_among(&[parent], |_| 1.0);
-    let name = who.as_ref().map_or_else(|| format!("process {parent}"), |top| facts.name(top));
+    let name = who.as_ref().map_or_else(|| sentence!["process ", parent], |top| facts.name(top));
     Outcome::hit(Hit {
         impact_ratio: 0.05,
         evidence: vec![facts.evidence(&ZOMBIES, Some(count as f64), "/proc/PID/stat state Z, by parent")],
-        why: Some(format!("does not wait for {count} children")),
+        why: Some(sentence!["does not wait for ", count, " children"]),
         ..Hit::new(
             Severity::Warning,
-            format!("{name} has {count} children that have ended and that it does not wait for."),
+            sentence![name, " has ", count, " ended children (zombies) and does not wait for them."],
             who.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

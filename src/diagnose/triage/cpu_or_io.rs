@@ -9,7 +9,7 @@ use crate::diagnose::triage::Short;
 use crate::diagnose::triage::load::Answer as Load;
 use crate::model::finding::{Step, StepId};
 use crate::model::report::Verdict;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
 
 /// Decides.
 pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
@@ -46,26 +46,29 @@ pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
         (false, true) => "I/O, not CPU",
         (false, false) => "neither CPU nor I/O",
     };
-    let summary = format!(
-        "{}, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
-         memory {}, and {} threads are blocked on I/O",
+    let summary = sentence![
         cpu.map_or_else(
-            || "how busy the CPUs are is not known".to_owned(),
-            |cpu| format!("CPUs {} busy", percent(cpu.busy_ratio()))
+            || "how busy the CPUs are is not known".into(),
+            |cpu| sentence!["CPUs ", ratio(cpu.busy_ratio()), " busy"],
         ),
+        "; at least one thread was waiting for a CPU ",
         facts.cpu_wait_words(),
+        " of the time, for I/O ",
         facts.io_wait_words(),
+        ", for memory ",
         facts.memory_wait_words(),
-        seen.map_or_else(|| "an unknown number of".to_owned(), human_count)
-    );
+        "; ",
+        seen.map_or_else(|| "an unknown number of".into(), |seen| sentence![count(seen)]),
+        " threads were blocked on I/O",
+    ];
     let psi = |reading: &crate::model::reading::Reading<crate::model::rates::PressureRates>| {
         reading.as_ref().ok().map(|pressure| pressure.some_ratio)
     };
     let step = Step {
         step: StepId::CpuOrIo,
         question: "Do threads wait for the CPUs or for I/O?".to_owned(),
-        answer: answer.to_owned(),
-        brief: brief.to_owned(),
+        answer: answer.into(),
+        brief: brief.into(),
         summary,
         evidence: vec![
             facts.evidence(&CPU_BUSY, cpu.map(|cpu| cpu.busy_ratio()), "/proc/stat"),
@@ -105,5 +108,5 @@ pub fn lead_on(step: &mut Step, short: Short, next: Option<StepId>, verdict: &Ve
         Some(StepId::LimitsAndErrors) => "limits, locks and errors",
         _ => return,
     };
-    step.summary = format!("{}. {clear}; what slows the box was found among {found}.", step.summary);
+    step.summary.push(sentence![". ", clear, "; the bottleneck was found among ", found, "."]);
 }

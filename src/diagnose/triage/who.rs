@@ -6,8 +6,9 @@ use crate::model::bottleneck::{BottleneckId, Sort};
 use crate::model::finding::{Step, StepId};
 use crate::model::rates::ProcessRates;
 use crate::model::report::{ProcessRow, Verdict};
+use crate::model::sentence::{ratio, sentence, unit};
 use crate::model::task::Pid;
-use crate::model::units::percent;
+use crate::model::units::Unit;
 
 /// The step.
 pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
@@ -17,27 +18,19 @@ pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
             let name = label(&culprit.comm, culprit.pid, members);
             let share = culprit
                 .share_ratio
-                .map(|share| format!(", {} of what is short: {}", percent(share), part(facts, share)))
-                .unwrap_or_default();
-            let unit = culprit.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
-            (name.clone(), format!("{name}{unit}{share}"))
+                .map(|share| sentence![", ", ratio(share), " of what is short: ", part(facts, share)]);
+            let of_unit = culprit.unit.as_ref().map(|name| sentence![", ", unit(name.as_str())]);
+            (name.clone(), sentence![name, of_unit, share])
         }
         None if verdict.bottleneck == BottleneckId::None => {
             let top = rank(facts, None, |group| group.cpu(), ProcessRates::cpu_ratio);
             let summary = top.first().map_or_else(
-                || "nobody used CPU time".to_owned(),
-                |top| {
-                    let group = &facts.groups[top.group];
-                    format!(
-                        "nobody is to blame; most CPU time: {}, {} of one CPU",
-                        group.label(top.pid),
-                        percent(top.amount)
-                    )
-                },
+                || "no process used CPU time".into(),
+                |top| sentence!["most CPU time: ", facts.name(top), ", ", ratio(top.amount), " of one CPU"],
             );
-            ("nobody".to_owned(), summary)
+            ("no culprit".into(), summary)
         }
-        None => ("cannot be named".to_owned(), "no process accounts for it".to_owned()),
+        None => ("cannot be named".into(), "no process accounts for it".into()),
     };
     Step {
         step: StepId::Who,
@@ -49,7 +42,7 @@ pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
             .culprit
             .as_ref()
             .map(|culprit| {
-                plain("culprit_share_ratio", culprit.share_ratio, "ratio", "/proc/PID/stat, io, status")
+                plain("culprit_share_ratio", culprit.share_ratio, Unit::Ratio, "/proc/PID/stat, io, status")
             })
             .into_iter()
             .collect(),

@@ -5,7 +5,7 @@ use super::words::{cut, name, sentence};
 use crate::model::finding::StepId;
 use crate::model::report::Report;
 use crate::model::units::quantity;
-use crate::model::units::{human_count, percent};
+use crate::model::units::{Unit, human_count, percent};
 use maud::{Markup, html};
 
 /// One line of a node: what it is, its value in words, and how long its bar is.
@@ -37,7 +37,7 @@ fn number(report: &Report, metric: &str) -> Option<f64> {
         .filter(|value| value.is_finite())
 }
 
-fn said(value: Option<f64>, unit: &str) -> String {
+fn said(value: Option<f64>, unit: Unit) -> String {
     value.map_or_else(|| "not known".to_owned(), |value| quantity(value, unit))
 }
 
@@ -48,7 +48,7 @@ fn ratio(report: &Report, label: &'static str, metric: &str) -> Meter {
             || (step.answer == "steal" && label == "stolen")
             || (step.answer == "disk" && label == "disk busy")
     };
-    Meter { label, value: said(value, "ratio"), ratio: value, answer: report.steps.iter().any(is) }
+    Meter { label, value: said(value, Unit::Ratio), ratio: value, answer: report.steps.iter().any(is) }
 }
 
 fn meters(report: &Report) -> [Vec<Meter>; 2] {
@@ -58,7 +58,7 @@ fn meters(report: &Report) -> [Vec<Meter>; 2] {
     let asked = |value, unit| if asks { said(value, unit) } else { "not asked".to_owned() };
     let rate = |label, metric| {
         let value = number(report, metric);
-        Meter { label, value: asked(value, "per_second"), ratio: None, answer: swaps && value > Some(0.0) }
+        Meter { label, value: asked(value, Unit::PerSecond), ratio: None, answer: swaps && value > Some(0.0) }
     };
     [
         vec![
@@ -71,12 +71,12 @@ fn meters(report: &Report) -> [Vec<Meter>; 2] {
             rate("from swap", "swap_in_pages_per_second"),
             rate("to swap", "swap_out_pages_per_second"),
             Meter {
-                value: asked(number(report, "disk_utilization_ratio"), "ratio"),
+                value: asked(number(report, "disk_utilization_ratio"), Unit::Ratio),
                 ..ratio(report, "disk busy", "disk_utilization_ratio")
             },
             Meter {
                 label: "a request",
-                value: asked(number(report, "disk_await_seconds"), "seconds"),
+                value: asked(number(report, "disk_await_seconds"), Unit::Seconds),
                 ratio: None,
                 answer: false,
             },
@@ -86,8 +86,8 @@ fn meters(report: &Report) -> [Vec<Meter>; 2] {
 
 /// Whether a branch was taken: the CPU's, that of I/O.
 fn taken(report: &Report) -> [bool; 2] {
-    let answer =
-        report.steps.iter().find(|step| step.step == StepId::CpuOrIo).map_or("", |step| &step.answer);
+    let step = report.steps.iter().find(|step| step.step == StepId::CpuOrIo);
+    let answer = step.map_or_else(String::new, |step| step.answer.to_string());
     let has = |word: &str| answer.split(' ').any(|part| part.eq_ignore_ascii_case(word));
     [has("cpu"), has("io") || has("I/O")]
 }
@@ -110,10 +110,13 @@ fn picture(report: &Report) -> Markup {
         format!("{} run, {} blocked", human_count(load.running_mean), human_count(load.uninterruptible_mean));
     let heads = [
         (
-            format!("CPU: busy {}", said(number(report, "cpu_busy_ratio"), "ratio")),
-            format!("waited for {}", said(cpu, "ratio")),
+            format!("CPU: busy {}", said(number(report, "cpu_busy_ratio"), Unit::Ratio)),
+            format!("waited for {}", said(cpu, Unit::Ratio)),
         ),
-        (format!("I/O: waited {}", said(io, "ratio")), format!("for memory {}", said(memory, "ratio"))),
+        (
+            format!("I/O: waited {}", said(io, Unit::Ratio)),
+            format!("for memory {}", said(memory, Unit::Ratio)),
+        ),
     ];
     let who = report.verdict.culprit.as_ref().map_or_else(
         || "nobody to blame".to_owned(),

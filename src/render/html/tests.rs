@@ -6,6 +6,7 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::rates::CpuRates;
 use crate::model::series::{DiskSlice, MemoryLevel, Series, Slice, Stalls};
 use crate::model::tuning::{SettingNote, Workers};
+use crate::model::units::Unit;
 use crate::render::test_report::{self, HOSTILE};
 use roxmltree::{Document, Node};
 use std::collections::BTreeSet;
@@ -79,7 +80,7 @@ fn annex(name: &str) -> Annex {
             fit_count: 11,
             fit_largest_count: 7,
         }],
-        facts: vec![("Disk".to_owned(), name.to_owned())],
+        facts: vec![("Disk".to_owned(), name.to_owned().into())],
     }
 }
 
@@ -121,7 +122,7 @@ fn note(summary: &str) -> Finding {
     note.id = BottleneckId::None;
     note.severity = Severity::Info;
     note.explained_by = None;
-    note.summary = summary.to_owned();
+    note.summary = summary.to_owned().into();
     note
 }
 
@@ -133,7 +134,7 @@ fn comparison(name: &str) -> Comparison {
         caveats: vec![name.to_owned()],
         numbers: vec![Number {
             metric: name.to_owned(),
-            unit: "ratio".to_owned(),
+            unit: Unit::Ratio,
             source: String::new(),
             before: Some(0.9),
             after: Some(0.1),
@@ -158,7 +159,7 @@ fn every_part_is_there() {
         "the program needs less: swap in pages goes from 14678/s to below 10/s",
         "costs money, and needs a restart",
         "by which 7 fit",
-        "psi memory some is below 10 %",
+        "PSI memory some is below 10 %",
         "vmstat 1 5",
         "zend_hash_find 55 %",
         "CPU time by mode",
@@ -258,7 +259,7 @@ fn pictures_have_words_and_ids_are_there_once() {
 fn a_page_stays_small_whatever_is_in_it() {
     let mut report = test_report::hostile();
     let long = "x<\u{202e}".repeat(100_000);
-    report.verdict.summary = long.clone();
+    report.verdict.summary = long.clone().into();
     let finding = report.findings[0].clone();
     report.findings = vec![finding; 500];
     report.processes = vec![report.processes[0].clone(); 10_000];

@@ -15,7 +15,7 @@ const SYMBOL_MAX: usize = 120;
 
 /// All that the profile says.
 pub(super) fn section(report: &Report) -> Markup {
-    let why = report.verdict.culprit.as_ref().and_then(|culprit| culprit.why.as_deref());
+    let why = report.verdict.culprit.as_ref().and_then(|culprit| culprit.why.as_ref());
     html! {
         @if let Some(why) = why { p { (sentence(why)) } }
         @match &report.profile {

@@ -10,7 +10,7 @@ use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Advice, Finding, NotChecked};
 use crate::model::report::{Culprit, CulpritKind, ProcessRow, Report};
 use crate::model::units;
-use crate::render::escape;
+use crate::render::escape::{self, Visible};
 
 /// Bytes of the whole text.
 const ALL_MAX: usize = 4000;
@@ -229,8 +229,8 @@ fn code(name: &str) -> String {
 }
 
 /// A sentence, of which nothing is taken for markup.
-fn text(sentence: &str) -> String {
-    let sentence = cut(&escape::terminal(sentence), SENTENCE_MAX);
+fn text<T: Visible + ?Sized>(sentence: &T) -> String {
+    let sentence = cut(&sentence.visible(), SENTENCE_MAX);
     let words: Vec<String> = sentence.split_whitespace().map(word).collect();
     let text = words.join(" ");
     // A dash or a number and a dot would begin a list where the sentence begins a line.
@@ -321,7 +321,7 @@ Memory is short: 14678 pages/s come back from swap, and somebody waits for memor
     fn any_report_keeps_to_the_grammar_and_the_size() {
         let mut long = test_report::hostile();
         for finding in &mut long.findings {
-            finding.summary = "`|<b>".repeat(2000);
+            finding.summary = "`|<b>".repeat(2000).into();
         }
         long.processes = vec![long.processes[0].clone(); 300];
         for report in [

@@ -7,10 +7,9 @@ use crate::model::finding::{Evidence, Severity};
 use crate::model::report::Report;
 use crate::model::tuning::{Annex, SettingNote};
 use crate::model::units::quantity;
-use crate::model::units::{human_seconds, percent};
-use crate::render::escape;
+use crate::model::units::{Unit, human_seconds, label, percent};
+use crate::render::escape::{self, Visible};
 use crate::render::html::{actionable, change, check, fit_words, sum_words};
-use crate::render::text::evidence::label;
 
 /// Characters of a sentence, so that a ticket stays one.
 const SENTENCE_MAX: usize = 320;
@@ -105,14 +104,14 @@ fn numbers(page: &mut Page, report: &Report) {
         return;
     }
     let said =
-        |value: Option<f64>, unit: &str| value.map_or_else(|| "–".to_owned(), |value| quantity(value, unit));
+        |value: Option<f64>, unit: Unit| value.map_or_else(|| "–".to_owned(), |value| quantity(value, unit));
     let mut table = "| Number | Value | Warning |\n|---|---:|---:|".to_owned();
     for item in evidence {
         table.push_str(&format!(
             "\n| {} | {} | {} |",
             words(&label(&item.metric), 40),
-            said(item.value, &item.unit),
-            said(item.warning, &item.unit)
+            said(item.value, item.unit),
+            said(item.warning, item.unit)
         ));
     }
     page.add(&table);
@@ -138,7 +137,7 @@ pub fn compare(comparison: &Comparison) -> String {
     let mut table = "| Number | Before | After | Change |\n|---|---:|---:|---:|".to_owned();
     for number in comparison.numbers.iter().filter(|number| number.before != number.after).take(16) {
         let said =
-            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| quantity(value, &number.unit));
+            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| quantity(value, number.unit));
         table.push_str(&format!(
             "\n| {} | {} | {} | {} |",
             words(&label(&number.metric), 40),
@@ -199,8 +198,8 @@ fn fenced(text: &str) -> Option<String> {
 }
 
 /// `text` as words and nothing else, no longer than `most` characters.
-fn words(text: &str, most: usize) -> String {
-    let visible = escape::terminal(text);
+fn words<T: Visible + ?Sized>(text: &T, most: usize) -> String {
+    let visible = text.visible();
     let mut out = String::with_capacity(visible.len());
     for (place, character) in visible.chars().enumerate() {
         if place + 1 > most {

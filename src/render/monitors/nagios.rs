@@ -12,7 +12,7 @@ use crate::model::finding::Severity;
 use crate::model::metrics::Metrics;
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units;
-use crate::render::escape;
+use crate::render::escape::Visible;
 
 /// Bytes of the sentence: NRPE 2 hands on 1023 bytes of an answer, and the numbers must be among them.
 const SENTENCE_MAX: usize = 400;
@@ -155,8 +155,8 @@ fn culprit(culprit: &Culprit) -> String {
 
 /// `text` on one line, without the bar that would begin the performance data, and without tags: Nagios shows an answer
 /// as HTML unless `escape_html_tags` is set, and Icinga Web does so with what looks like it.
-fn text(text: &str) -> String {
-    escape::terminal(text).replace('|', "\u{a6}").replace('<', "\u{2039}")
+fn text<T: Visible + ?Sized>(text: &T) -> String {
+    text.visible().replace('|', "\u{a6}").replace('<', "\u{2039}")
 }
 
 /// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.
@@ -277,9 +277,9 @@ mod tests {
     #[test]
     fn a_long_sentence_leaves_room_for_the_numbers() {
         let mut report = test_report::hostile();
-        report.verdict.summary = "日本|".repeat(3000);
+        report.verdict.summary = "日本|".repeat(3000).into();
         for finding in &mut report.findings {
-            finding.summary = "x|".repeat(5000);
+            finding.summary = "x|".repeat(5000).into();
         }
         report.metrics =
             Metrics { load5: None, psi_cpu_some_ratio: Some(1.0), load1: Some(100_000.0), ..report.metrics };

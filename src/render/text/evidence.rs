@@ -2,11 +2,9 @@
 
 use super::page::{Page, Span, columns, plain, shortened, styled};
 use crate::model::finding::Evidence;
-use crate::model::units::quantity;
+use crate::model::units::{label, quantity};
 use crate::render::escape;
 use anstyle::Style;
-
-pub(in crate::render) use crate::model::units::label;
 
 /// Columns below which the name of a source says too little to be shown at all.
 const LEAST_SOURCE: usize = 14;
@@ -80,7 +78,7 @@ fn padded(text: &str, width: usize, right: bool) -> String {
 }
 
 fn row(page: &Page, evidence: &Evidence) -> Row {
-    let said = |limit: Option<f64>| limit.map(|limit| quantity(limit, &evidence.unit));
+    let said = |limit: Option<f64>| limit.map(|limit| quantity(limit, evidence.unit));
     let limits = match (said(evidence.warning), said(evidence.critical)) {
         (Some(warning), Some(critical)) => format!("warning {warning}, critical {critical}"),
         (Some(warning), None) => format!("warning {warning}"),
@@ -89,7 +87,7 @@ fn row(page: &Page, evidence: &Evidence) -> Row {
     };
     Row {
         label: escape::terminal(&label(&evidence.metric)).into_owned(),
-        value: evidence.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &evidence.unit)),
+        value: evidence.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, evidence.unit)),
         limits,
         // Escaped before it is measured.
         source: escape::terminal(&evidence.source).into_owned(),
@@ -120,24 +118,7 @@ fn style(page: &Page, evidence: &Evidence) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn metrics_read_as_words() {
-        assert_eq!(label("cpu_busy_ratio"), "cpu busy");
-        assert_eq!(label("swap_in_pages_per_second"), "swap in pages");
-        assert_eq!(label("read_bytes_per_second"), "read");
-        assert_eq!(label("load_per_cpu"), "load per cpu");
-    }
-
-    #[test]
-    fn values_carry_their_unit() {
-        assert_eq!(quantity(0.97, "ratio"), "97 %");
-        assert_eq!(quantity(14_678.2, "per_second"), "14678/s");
-        assert_eq!(quantity(1_572_864.0, "bytes_per_second"), "1.5 MiB/s");
-        assert_eq!(quantity(2.0, "count"), "2");
-        assert_eq!(quantity(2.25, "threads"), "2.2 threads");
-        assert_eq!(quantity(f64::NAN, "ratio"), "unknown");
-    }
+    use crate::model::units::Unit;
 
     #[test]
     fn a_limit_from_below_is_read_from_below() {
@@ -145,7 +126,7 @@ mod tests {
         let free = |value| Evidence {
             metric: "memory_available_ratio".to_owned(),
             value: Some(value),
-            unit: "ratio".to_owned(),
+            unit: Unit::Ratio,
             warning: Some(0.1),
             critical: Some(0.05),
             source: "/proc/meminfo".to_owned(),

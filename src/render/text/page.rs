@@ -3,7 +3,7 @@
 //! Text reaches the page through [`Span`]s only, and a span is escaped when it is made, so no name from outside can
 //! get to the terminal as it is.
 
-use crate::render::escape;
+use crate::render::escape::{self, Visible};
 use anstyle::{AnsiColor, Style};
 use comfy_table::Table;
 
@@ -59,12 +59,12 @@ pub(in crate::render) struct Span {
 }
 
 /// `text` in `style`.
-pub(in crate::render) fn styled(style: Style, text: &str) -> Span {
-    Span { text: escape::terminal(text).into_owned(), style }
+pub(in crate::render) fn styled<T: Visible + ?Sized>(style: Style, text: &T) -> Span {
+    Span { text: text.visible().into_owned(), style }
 }
 
 /// `text` as it is.
-pub(in crate::render) fn plain(text: &str) -> Span {
+pub(in crate::render) fn plain<T: Visible + ?Sized>(text: &T) -> Span {
     styled(Style::new(), text)
 }
 
