@@ -706,7 +706,7 @@ fn a_terminal_shows_an_explanation_through_the_pager() {
     assert!(text.contains("\x1b[") && without_colour(&text).contains("\nConfirm it by hand\n"), "{text}");
     // By its name and in the user's own words; NO_COLOR holds through a pager as well.
     let output = on_a_terminal("NO_COLOR=1 PAGER='head -n 1'", "zombies");
-    assert_eq!(stdout(&output).trim(), "zombies - a process does not wait for its children");
+    assert_eq!(stdout(&output).trim(), "zombies - a process does not reap its children");
     assert_eq!(output.status.code(), Some(0));
     // To leave it early is no error, however little was read.
     let output = on_a_terminal("PAGER=false", "zombies");
