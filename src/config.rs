@@ -7,6 +7,7 @@
 use crate::deadline::{self, Missed};
 use crate::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
 use crate::model::finding::NotChecked;
+use crate::model::units::Unit;
 use anyhow::{Result, anyhow, bail};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
@@ -165,8 +166,8 @@ pub fn template() -> String {
     text
 }
 
-fn range(unit: &str, max: f64) -> String {
-    let unit = unit.replace('_', " ");
+fn range(unit: Unit, max: f64) -> String {
+    let unit = unit.word().replace('_', " ");
     let what = if unit.starts_with("per ") { "a number".to_owned() + " " + &unit } else { unit };
     let unit = sentence(&what);
     if max <= 1.0 { format!("{unit}, from 0 to 1") } else { format!("{unit}, from 0 up") }

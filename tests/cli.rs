@@ -79,9 +79,13 @@ fn the_boxes_of_these_tests_are_what_they_claim() {
 #[test]
 fn the_verdict_comes_before_the_steps_and_names_the_culprit() {
     let (_folder, file) = MadeBox::critical().file();
-    let text = good(&replay(&file, &[]));
-    let first = text.lines().next().unwrap();
-    assert!(first.starts_with("CRITICAL") && first.contains("cpu-user"), "{first}");
+    let short = good(&replay(&file, &[]));
+    assert!(short.contains("burner") && short.contains("  Path "), "{short}");
+    let text = good(&replay(&file, &["-v"]));
+    for text in [&short, &text] {
+        let first = text.lines().next().unwrap();
+        assert!(first.starts_with("CRITICAL") && first.contains("cpu-user"), "{first}");
+    }
     let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
     assert!(at("burner") < at("1. Is more work waiting"));
     let steps = ["  1. ", "  2. ", "  3. ", "  4. "].map(at);
@@ -577,8 +581,8 @@ fn a_terminal_gets_colour_and_its_own_width() {
         .stdin(Stdio::null())
         .output();
     let text = stdout(&output.unwrap());
-    assert!(text.contains("threads runnable") && text.contains("How diag got there"), "{text}");
-    assert!(!good(&run(["--interval", "1s"])).contains("threads runnable"));
+    assert!(text.contains("watching") && text.contains("Not checked: "), "{text}");
+    assert!(!good(&run(["--interval", "1s"])).contains("watching"));
 }
 
 // Explanations.
@@ -1060,11 +1064,14 @@ fn an_idle_pool_is_no_lock() {
 #[test]
 fn the_text_has_the_table_after_the_verdict() {
     let sleeper = sleeper();
-    let text = good(&run(["--pid", &sleeper.pid().to_string(), "--interval", "1s"]));
-    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
-    assert!(at("Where its time went") < at("asleep") && at("asleep") < at("How diag got there"));
-    let advice = text.find("What to do");
-    assert!(advice.is_none_or(|advice| at("Where its time went") < advice), "{text}");
+    for more in [&[][..], &["-v"]] {
+        let pid = sleeper.pid().to_string();
+        let text = good(&run([&["--pid", &pid, "--interval", "1s"], more].concat()));
+        let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
+        assert!(at("Where its time went") < at("asleep"));
+        let advice = text.find("What to do").or(text.find("Do now"));
+        assert!(advice.is_none_or(|advice| at("Where its time went") < advice), "{text}");
+    }
 }
 
 #[test]

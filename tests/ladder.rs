@@ -20,8 +20,9 @@ fn finding<'a>(diagnosis: &'a Diagnosis, id: &str) -> &'a Finding {
     diagnosis.findings.iter().find(|finding| finding.id == id).unwrap_or_else(|| panic!("no {id}"))
 }
 
-fn reason(finding: &Finding) -> &str {
-    finding.against.iter().find(|text| text.starts_with("confidence ")).map_or("", String::as_str)
+fn reason(finding: &Finding) -> String {
+    let mut against = finding.against.iter().map(ToString::to_string);
+    against.find(|text| text.starts_with("confidence ")).unwrap_or_default()
 }
 
 /// That `id` is less sure by `left` when `take` is gone, says `words`, and that `told` stands under "not checked".
@@ -83,9 +84,9 @@ fn no_pressure_is_no_zero() {
     without_pressure(&mut rates);
     without_accounts(&mut rates);
     let diagnosis = diagnosis(&rates);
-    let said = &diagnosis.steps[1].summary;
+    let said = diagnosis.steps[1].summary.to_string();
     assert!(
-        said.contains("for memory an unknown part") && said.contains("for one an unknown part"),
+        said.contains("for memory an unknown share") && said.contains("for a CPU an unknown share"),
         "{said}"
     );
     assert!(diagnosis.verdict.confidence_ratio < 0.7);
@@ -228,7 +229,11 @@ fn no_cpu_time() {
     rates.cpu = Err(Absence::missing("/proc/stat"));
     let nothing = diagnosis(&rates);
     assert_eq!(nothing.verdict.bottleneck, "unknown");
-    assert!(nothing.verdict.summary.contains("/proc/stat: not there"), "{}", nothing.verdict.summary);
+    assert!(
+        nothing.verdict.summary.to_string().contains("/proc/stat: not there"),
+        "{}",
+        nothing.verdict.summary
+    );
 }
 
 #[test]
@@ -259,4 +264,36 @@ fn every_missing_input_matters_to_a_rule() {
             assert!(RUNGS.iter().any(|rung| rung.input == *input), "{}: {input:?} costs nothing", rule.id);
         }
     }
+}
+
+#[test]
+fn an_absent_input_is_one_line_for_all_rules_that_rest_on_it() {
+    type Take = fn(&mut Rates);
+    let cases: [(&str, Take); 6] = [
+        ("CPU time by mode", |rates| rates.cpu = Err(Absence::missing("/proc/stat"))),
+        ("paging and swapping", |rates| rates.paging = Err(Absence::missing("/proc/vmstat"))),
+        ("disks", |rates| rates.disks = Err(Absence::missing("/proc/diskstats"))),
+        ("limits of control groups", |rates| rates.cgroups = Err(Absence::missing("/sys/fs/cgroup"))),
+        ("counters of the network", |rates| rates.net_per_second = Err(Absence::missing("/proc/net/snmp"))),
+        ("room in file systems", |rates| {
+            rates.limits.mounts = Err(Absence::missing("/proc/self/mountinfo"));
+        }),
+    ];
+    for (what, take) in cases {
+        let lines =
+            |rates: &Rates| diagnosis(rates).not_checked.iter().filter(|item| item.what == what).count();
+        let mut rates = rates_of("none");
+        assert_eq!(lines(&rates), 0, "{what}");
+        take(&mut rates);
+        assert_eq!(lines(&rates), 1, "{what}: {:?}", diagnosis(&rates).not_checked);
+    }
+}
+
+#[test]
+fn an_unknown_stall_time_is_not_a_stall_time_of_zero() {
+    let mut rates = rates_of("cpu-user");
+    without_pressure(&mut rates);
+    without_accounts(&mut rates);
+    let unknown = finding(&diagnosis(&rates), "cpu-user").impact_ratio;
+    assert!(unknown > 0.0, "how long threads waited is not known, so that its rank must do");
 }

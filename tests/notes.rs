@@ -23,7 +23,10 @@ fn notes(change: impl Fn(&mut Rates)) -> Vec<String> {
     change(&mut rates);
     let diagnosis = diagnosis(&rates);
     let notes = diagnosis.findings.iter().filter(|finding| finding.id == "none");
-    notes.inspect(|note| assert_eq!(note.severity, Severity::Info)).map(|note| note.summary.clone()).collect()
+    notes
+        .inspect(|note| assert_eq!(note.severity, Severity::Info))
+        .map(|note| note.summary.to_string())
+        .collect()
 }
 
 /// That the change, and nothing before it, brings a note with these words, and that the verdict stays healthy.
@@ -67,7 +70,7 @@ fn iowait_of_one_reader() {
         iowait(rates);
         busy_disk(rates);
     });
-    assert_noted("which is no limit", busy_disk);
+    assert_noted("which is not its limit", busy_disk);
     // A queue of slow answers is another matter.
     let slow = notes(|rates| {
         iowait(rates);
@@ -93,12 +96,12 @@ fn iowait_of_io_uring() {
 
 #[test]
 fn memory_full_of_files_and_old_swap() {
-    assert_noted("which is no shortage", |rates| {
+    assert_noted("which is not a shortage", |rates| {
         let memory = rates.memory.as_mut().unwrap();
         memory.free_bytes = memory.total_bytes / 50;
         memory.available_bytes = Some(memory.total_bytes / 2);
     });
-    assert_noted("none of it moves", |rates| {
+    assert_noted("without swap traffic", |rates| {
         let memory = rates.memory.as_mut().unwrap();
         (memory.swap_total_bytes, memory.swap_free_bytes) = (4 << 30, 1 << 30);
     });
@@ -107,12 +110,12 @@ fn memory_full_of_files_and_old_swap() {
         (memory.swap_total_bytes, memory.swap_free_bytes) = (4 << 30, 1 << 30);
         rates.paging.as_mut().unwrap().swap_in_per_second = Some(3.0);
     });
-    assert!(moving.iter().all(|note| !note.contains("none of it moves")), "{moving:?}");
+    assert!(moving.iter().all(|note| !note.contains("without swap traffic")), "{moving:?}");
 }
 
 #[test]
 fn a_group_full_of_files() {
-    assert_noted("page cache that can be dropped at once", |rates| {
+    assert_noted("page cache that the kernel can drop at once", |rates| {
         let memory = MemoryLimit {
             usage_bytes: Some(200 << 20),
             limit_bytes: Some(200 << 20),
@@ -134,7 +137,7 @@ fn parents_in_vfork_and_zombies_of_a_moment() {
             mean: 0.8,
         });
     });
-    assert_noted("7 zombies at the end", |rates| rates.zombies = vec![(1, 0, 7)]);
+    assert_noted("7 processes became zombies", |rates| rates.zombies = vec![(1, 0, 7)]);
     let old = notes(|rates| rates.zombies = vec![(1, 7, 7)]);
     assert!(old.iter().all(|note| !note.contains("zombies")), "{old:?}");
 }
@@ -166,7 +169,7 @@ fn hardware_that_fails_without_a_message() {
         let mut rates = rates_of("none");
         change(&mut rates);
         let verdict = diagnosis(&rates).verdict;
-        (verdict.bottleneck, verdict.severity, verdict.summary)
+        (verdict.bottleneck, verdict.severity, verdict.summary.to_string())
     };
     let errors = |corrected_count, uncorrected_count| MemoryErrors { corrected_count, uncorrected_count };
     let (id, severity, _) = verdict(&|rates| rates.memory_errors = Some(errors(9, 0)));
@@ -183,7 +186,7 @@ fn hardware_that_fails_without_a_message() {
     };
     let (id, severity, summary) = verdict(&|rates| rates.hardware.arrays = vec![array(1)]);
     assert_eq!((id.as_str(), severity), ("hw-error", Severity::Warning));
-    assert!(summary.contains("md0 runs with 1 of 2 members; recovery is going on"), "{summary}");
+    assert!(summary.contains("md0 runs with 1 of 2 members; recovery is running"), "{summary}");
     let (id, ..) = verdict(&|rates| rates.hardware.arrays = vec![array(2)]);
     assert_eq!(id, "none");
 }
@@ -199,17 +202,17 @@ fn since_of(averages: [f64; 3], age: f64) -> (Option<Since>, String) {
         process.started_seconds = uptime - age;
     }
     let diagnosis = diagnosis(&rates);
-    (diagnosis.verdict.since, diagnosis.steps[0].summary.clone())
+    (diagnosis.verdict.since, diagnosis.steps[0].summary.to_string())
 }
 
 #[test]
 fn since_goes_by_the_longest_average_that_is_high_throughout() {
     for (averages, since, words) in [
-        ([0.9, 0.9, 0.9], Since::Sustained, "sustained for a quarter of an hour"),
-        ([0.9, 0.9, 0.0], Since::Minutes, "for some minutes"),
-        ([0.9, 0.0, 0.0], Since::JustNow, "for about a minute"),
+        ([0.9, 0.9, 0.9], Since::Sustained, "high for a quarter of an hour"),
+        ([0.9, 0.9, 0.0], Since::Minutes, "high for a few minutes"),
+        ([0.9, 0.0, 0.0], Since::JustNow, "high for about a minute"),
         // What the longest average remembers is other work.
-        ([0.0, 0.0, 0.9], Since::JustNow, "it has just begun"),
+        ([0.0, 0.0, 0.9], Since::JustNow, "started within the last minute"),
     ] {
         let (told, summary) = since_of(averages, 3600.0);
         assert_eq!(told, Some(since), "{averages:?}");

@@ -630,12 +630,15 @@ fn judge(recording: &Recording, options: &Options<'_>, sentences: bool) -> Resul
     let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     sound(&value)?;
     for (width, color) in [(40, false), (100, true)] {
-        let text = render::text::render(&report, &TextOptions { width, color, ..TextOptions::default() });
-        if !color {
-            assert_harmless(&text);
-        }
-        if text.lines().count() < 10 {
-            return Err(format!("the text is not one: {text}"));
+        for (verbose, least) in [(false, 5), (true, 10)] {
+            let options = TextOptions { width, color, verbose, ..TextOptions::default() };
+            let text = render::text::render(&report, &options);
+            if !color {
+                assert_harmless(&text);
+            }
+            if text.lines().count() < least {
+                return Err(format!("the text is not one: {text}"));
+            }
         }
     }
     Ok(())

@@ -316,7 +316,7 @@ fn two_captures_say_whether_the_fix_worked() {
     };
     assert!(
         compare("memory-swap", "none", "markdown")
-            .contains("The bottleneck memory-swap is gone, and there is still work: user cpus went from")
+            .contains("The bottleneck memory-swap is gone, and there is still work: user CPUs went from")
     );
     assert!(
         compare("cpu-user", "none", "markdown").contains("Less of cpu-user, but the work is gone as well")

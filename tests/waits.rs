@@ -133,7 +133,7 @@ fn a_thread_in_fsync_is_told_by_its_call_its_file_and_its_stack() {
         );
         assert_eq!(disk.kernel_stack[..3], ["submit_bio_wait", "blkdev_issue_flush", "ext4_sync_file"]);
         assert_eq!(
-            waits::why(&found).as_deref(),
+            waits::why(&found).map(|why| why.to_string()).as_deref(),
             Some("waits 100 % of its time in fsync(2) of /var/lib/db/wal: ext4_sync_file, submit_bio_wait")
         );
     }
@@ -152,11 +152,14 @@ fn a_lock_names_the_thread_that_holds_it_where_most_looks_agree() {
         waits::why(&waits::waits(&rates, &[7]))
     };
     assert_eq!(
-        words(|_| "7").as_deref(),
+        words(|_| "7").map(|why| why.to_string()).as_deref(),
         Some("waits 67 % of its time in futex(2) for a lock held by tid 7 (db), which runs")
     );
     let turns = words(|step| ["7", "8", "10"][step as usize % 3]);
-    assert_eq!(turns.as_deref(), Some("waits 67 % of its time in futex(2) for a lock that changes hands"));
+    assert_eq!(
+        turns.map(|why| why.to_string()).as_deref(),
+        Some("waits 67 % of its time in futex(2) for a lock that changes hands")
+    );
     // Nobody is known to hold it: an idle pool sleeps so, too.
     assert_eq!(words(|_| ""), None);
 }
@@ -178,7 +181,7 @@ fn a_lock_of_a_file_names_the_process_that_holds_it() {
     };
     let rates = replayed(looks(FrameKind::Watch, locks, &[flock]), None);
     assert_eq!(
-        waits::why(&waits::waits(&rates, &[7])).as_deref(),
+        waits::why(&waits::waits(&rates, &[7])).map(|why| why.to_string()).as_deref(),
         Some("waits 100 % of its time in flock(2) of /var/lock/x, locked by pid 77 (sleeper)")
     );
 }
@@ -195,7 +198,7 @@ fn what_may_not_be_read_is_told_with_what_unlocks_it() {
     let rates = replayed(looks(FrameKind::Watch, refused, std::slice::from_ref(&FSYNC)), None);
     let found = waits::waits(&rates, &[7]);
     assert_eq!(
-        waits::why(&found).as_deref(),
+        waits::why(&found).map(|why| why.to_string()).as_deref(),
         Some("spends 100 % of its time waiting for the disk: submit_bio_wait")
     );
     let told = waits::not_checked(&rates, &[7]);

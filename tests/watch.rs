@@ -86,7 +86,7 @@ fn a_verdict_a_window_and_a_state_that_answers() {
     assert!(report["processes"].as_array().unwrap().iter().all(|row| row["cmdline"].is_null()));
     let text = good(&run(["status", "--state", &state]));
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("s ago)"), "{text}");
+    assert!(words.contains("s ago ·"), "{text}");
     let line = good(&run(["status", "--state", &state, "--format", "haproxy"]));
     assert!(line.starts_with("up ") && line.contains("% #diag: ") && line.lines().count() == 1, "{line}");
     assert_eq!(good(&run(["status", "--state", &state, "--quiet"])), "");

@@ -15,7 +15,7 @@ use crate::model::report::Report;
 use crate::model::snapshot::Recording;
 use crate::model::target::Asked;
 use crate::model::task::Pid;
-use crate::model::tuning::Annex;
+use crate::model::tuning::ReportExtras;
 use crate::redact::{Redactor, Style};
 use crate::{delta, diagnose, exit, render};
 use anyhow::Result;
@@ -46,7 +46,7 @@ pub(super) struct Outcome {
     /// The report.
     pub(super) report: Report,
     /// More, for the tuning report.
-    pub(super) annex: Option<Annex>,
+    pub(super) annex: Option<ReportExtras>,
     /// How much was done in the window.
     pub(super) work: Work,
     /// Samples that a capture keeps.
@@ -71,7 +71,7 @@ pub(super) fn diagnose(answer: &Answer, observed: Observed, config: &Config, pag
     let mut diagnosis = diagnose::diagnose(&rates, &asked);
     diagnosis.not_checked.extend(config.not_checked.iter().cloned());
     let profiled = profile::add(answer, &rates, &mut diagnosis, pid, profile);
-    let annex = series.map(|series| diagnose::report_extras::annex(&rates, &diagnosis, series, &asked));
+    let annex = series.map(|series| diagnose::report_extras::extras(&rates, &diagnosis, series, &asked));
     let work = diagnose::compare::work(&rates);
     let report = report(diagnosis, profiled.profile, &rates, &config.thresholds);
     Ok(Outcome { report, annex, work, samples: profiled.samples, pid, users: rates.host.users })
@@ -127,7 +127,7 @@ pub(super) fn redact(answer: &Answer, outcomes: &mut [Outcome]) -> Option<Redact
     for Outcome { report, annex, .. } in outcomes {
         redactor.report(report);
         if let Some(annex) = annex {
-            redactor.annex(annex);
+            redactor.extras(annex);
         }
     }
     Some(redactor)

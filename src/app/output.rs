@@ -1,6 +1,6 @@
 //! Where an answer goes: rendered in the format that was asked for, to standard output or to a file.
 
-use super::terminal::{color, width};
+use super::terminal::{color, lines, width};
 use crate::cli::Output;
 use crate::exit;
 use crate::files::{Access, write_atomically, write_atomically_for};
@@ -62,6 +62,7 @@ fn text_options(output: &Output, table: Table, report: &Report) -> TextOptions {
         sort: table.sort.unwrap_or(report.processes_order),
         pid: table.pid,
         verbose: output.verbose,
+        lines: lines(output),
     }
 }
 

@@ -33,6 +33,7 @@ pub fn report(
         verdict,
         steps: diagnosis.steps,
         findings: diagnosis.findings,
+        news: diagnosis.news,
         processes_order: diagnosis.processes_order,
         processes: diagnosis.processes,
         target: diagnosis.target,

@@ -3,6 +3,7 @@
 use crate::cli::Output;
 use crate::collect::window::Progress;
 use crate::model::choice::Color;
+use crate::render::text::LINES;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -10,8 +11,18 @@ use std::time::Duration;
 /// Width of the text where the width of the screen is unknown.
 const DEFAULT_WIDTH: usize = 100;
 
+/// With fewer lines than this the answer does not fit a screen.
+const MIN_LINES: usize = 22;
+
 /// Narrower than this no table can be laid out.
 const MIN_WIDTH: usize = 40;
+
+/// Lines of the answer: those of the screen without the prompt; without a screen, [`LINES`].
+pub(super) fn lines(output: &Output) -> usize {
+    let size = output.file.is_none().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok()).flatten();
+    let rows = size.map_or(0, |size| usize::from(size.ws_row));
+    if rows == 0 { LINES } else { rows.saturating_sub(1).clamp(MIN_LINES, LINES) }
+}
 
 /// Columns of the screen: COLUMNS when it is a number, else those of the terminal.
 pub(super) fn width(output: &Output) -> usize {

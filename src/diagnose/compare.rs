@@ -5,7 +5,7 @@ use crate::model::comparison::{Comparison, Number, Outcome, Work};
 use crate::model::finding::{Evidence, Severity};
 use crate::model::rates::Rates;
 use crate::model::report::Report;
-use crate::model::units::quantity;
+use crate::model::units::{Unit, label, quantity};
 
 /// A fall by this part is more than two windows of the same work differ by.
 const CLEARLY: f64 = 0.3;
@@ -61,17 +61,17 @@ pub fn work(rates: &Rates) -> Work {
 /// The kinds of work that were worth speaking of in the first window.
 fn works(did: Work, does: Work) -> Vec<Number> {
     let kinds = [
-        ("user_cpus", "count", "/proc/stat user, nice", did.user_cpus, does.user_cpus),
+        ("user_cpus", Unit::Count, "/proc/stat user, nice", did.user_cpus, does.user_cpus),
         (
             "packets_received_per_second",
-            "per_second",
+            Unit::PerSecond,
             "/proc/net/dev",
             did.packets_per_second,
             does.packets_per_second,
         ),
         (
             "disk_bytes_per_second",
-            "bytes_per_second",
+            Unit::BytesPerSecond,
             "/proc/diskstats, without swapping",
             did.disk_bytes_per_second,
             does.disk_bytes_per_second,
@@ -81,7 +81,7 @@ fn works(did: Work, does: Work) -> Vec<Number> {
     spoken
         .map(|((metric, unit, source, before, after), _)| Number {
             metric: metric.to_owned(),
-            unit: unit.to_owned(),
+            unit,
             source: source.to_owned(),
             before,
             after,
@@ -163,7 +163,7 @@ fn main_number(before: &Report, after: &Report) -> Option<Number> {
     let after = evidence(after).find(|item| item.metric == main.metric && item.source == main.source);
     Some(Number {
         metric: main.metric.clone(),
-        unit: main.unit.clone(),
+        unit: main.unit,
         source: main.source.clone(),
         before: main.value,
         after: after.and_then(|item| item.value),
@@ -206,12 +206,11 @@ fn sentence(outcome: Outcome, before: &Report, after: &Report, works: &[Number])
     }
 }
 
-/// `cpu busy went from 95 % to 20 %`.
+/// `CPU busy went from 95 % to 20 %`.
 fn went(number: &Number) -> String {
-    let said = |value: Option<f64>| {
-        value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &number.unit))
-    };
-    let name = number.metric.trim_end_matches("_per_second").trim_end_matches("_ratio").replace('_', " ");
+    let said =
+        |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, number.unit));
+    let name = label(&number.metric);
     format!("{name} went from {} to {}", said(number.before), said(number.after))
 }
 
@@ -266,7 +265,7 @@ fn numbers(before: &Report, after: &Report, works: &[Number]) -> Vec<Number> {
         };
         numbers.push(Number {
             metric: item.metric.clone(),
-            unit: item.unit.clone(),
+            unit: item.unit,
             source: item.source.clone(),
             before: value(before),
             after: value(after),
@@ -298,7 +297,7 @@ mod tests {
         assert_eq!(outcome, Outcome::Fixed);
         assert_eq!(
             sentence,
-            "The bottleneck memory-swap is gone, and there is still work: user cpus went from 1.5 to 1.5, packets \
+            "The bottleneck memory-swap is gone, and there is still work: user CPUs went from 1.5 to 1.5, packets \
              received went from 1000/s to 1000/s."
         );
         assert_eq!(said(&healthy, &busy).0, Outcome::Worse);
@@ -317,7 +316,7 @@ mod tests {
         assert!(
             comparison
                 .sentence
-                .starts_with("Less of memory-swap, but the work is gone as well: user cpus went")
+                .starts_with("Less of memory-swap, but the work is gone as well: user CPUs went")
         );
         // One kind of work that stays is work: the program may have become cheaper.
         let cheaper = Work { packets_per_second: Some(990.0), ..IDLE };

@@ -5,12 +5,14 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::causes::Judged;
-use crate::diagnose::rule::{Hit, Who};
+use crate::diagnose::rule::{Hit, Impact, Who};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{DISK_BUSY, DISK_QUEUE, IOWAIT, LOAD_BUSY};
 use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::{Evidence, Remedy, Severity};
+use crate::model::sentence::{Sentence, bytes, count, device, own, process, ratio, seconds, sentence, unit};
 use crate::model::task::State;
-use crate::model::units::{human_bytes, human_count, human_seconds, percent};
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
 
 /// The notes that hold in this window, beside what was `found`.
@@ -40,8 +42,12 @@ pub fn notes(facts: &Facts<'_>, found: &[Judged]) -> Vec<Hit> {
     candidates.into_iter().filter(|(wanted, _)| *wanted).filter_map(|(_, note)| note(facts)).collect()
 }
 
-fn note(impact_ratio: f64, summary: String, evidence: Vec<Evidence>) -> Hit {
-    Hit { impact_ratio, evidence, ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::Tune) }
+fn note(rank: Rank, summary: Sentence, evidence: Vec<Evidence>) -> Hit {
+    Hit {
+        impact: Impact::Rank(rank),
+        evidence,
+        ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::Tune)
+    }
 }
 
 /// The load average remembers work that has ended.
@@ -50,16 +56,17 @@ fn left_over_load(facts: &Facts<'_>) -> Option<Hit> {
     let now = facts.rates.makeup.running_mean + facts.rates.makeup.uninterruptible_mean;
     (load.one >= facts.setting(&LOAD_BUSY) * facts.cpus && now < 0.5 * load.one).then(|| {
         note(
-            0.0,
-            format!(
-                "The load average of {:.2} is left over: in this window {} threads ran, wanted to or were blocked. \
-                 It falls by two thirds a minute.",
-                load.one,
-                human_count(now)
-            ),
+            Rank::Nothing,
+            sentence![
+                "The load average of ",
+                own(format!("{:.2}", load.one)),
+                " is left over from earlier: in this window ",
+                count(now),
+                " threads were running, runnable or blocked. It falls by two thirds per minute.",
+            ],
             vec![
-                plain("load1", Some(load.one), "count", "/proc/loadavg"),
-                plain("load_now_mean", Some(now), "count", "/proc/PID/task/TID/stat states R and D"),
+                plain("load1", Some(load.one), Unit::Count, "/proc/loadavg"),
+                plain("load_now_mean", Some(now), Unit::Count, "/proc/PID/task/TID/stat states R and D"),
             ],
         )
     })
@@ -71,40 +78,47 @@ fn iowait(facts: &Facts<'_>) -> Option<Hit> {
     if cpu.iowait_ratio < facts.limit(&IOWAIT).warning {
         return None;
     }
-    let iowait = plain("cpu_iowait_ratio", Some(cpu.iowait_ratio), "ratio", "/proc/stat iowait");
+    let iowait = plain("cpu_iowait_ratio", Some(cpu.iowait_ratio), Unit::Ratio, "/proc/stat iowait");
     let blocked = facts.rates.makeup.uninterruptible_mean;
     let busiest = facts.leaves().max_by(|a, b| a.utilization_ratio.total_cmp(&b.utilization_ratio));
-    let busy = busiest.map_or(0.0, |disk| disk.utilization_ratio);
     let ring = facts.user_threads().find(|thread| {
         thread.waits.iter().any(|wait| {
             wait.state == State::Sleeping
                 && wait.function.as_deref().is_some_and(|name| name.contains("cqring_wait"))
         })
     });
-    let share = percent(cpu.iowait_ratio);
-    let summary = if blocked < 0.1 && busy < 0.1 {
+    let share = ratio(cpu.iowait_ratio);
+    let summary = if blocked < 0.1 && busiest.is_none_or(|disk| disk.utilization_ratio < 0.1) {
         let who = ring.map_or_else(
-            || "a program waits for io_uring completions".to_owned(),
-            |thread| {
-                format!("{} (pid {}) waits for io_uring completions", thread.comm.to_lossy(), thread.pid)
-            },
+            || "a program".into(),
+            |thread| sentence![process(thread.comm.to_lossy()), " (pid ", thread.pid, ")"],
         );
-        format!(
-            "{share} iowait is no load: no thread is blocked and no disk is busy; {who}, and the kernel counts that."
-        )
+        sentence![
+            share,
+            " iowait is not load: no thread is blocked and no disk is busy; ",
+            who,
+            " waits for io_uring completions, which the kernel counts as iowait.",
+        ]
     } else {
         let disk = busiest.filter(|disk| disk.queue_mean < facts.limit(&DISK_QUEUE).warning)?;
-        let took =
-            disk.await_seconds().map(|await_seconds| format!(", {} a request", human_seconds(await_seconds)));
-        format!(
-            "{share} iowait is idle CPU time: {} threads wait for {}, which answers{}; no queue builds up.",
-            human_count(blocked),
-            disk.name,
-            took.unwrap_or_else(|| " at once".to_owned()),
-        )
+        let took = disk.await_seconds().map_or_else(
+            || "answers at once".into(),
+            |took| sentence!["takes ", seconds(took), " per request"],
+        );
+        sentence![
+            share,
+            " iowait is idle CPU time: ",
+            count(blocked),
+            " threads wait for ",
+            device(disk.name.as_str()),
+            ", which ",
+            took,
+            "; no queue builds up.",
+        ]
     };
-    let blocked = plain("uninterruptible_mean", Some(blocked), "count", "/proc/PID/task/TID/stat state D");
-    Some(note(0.02, summary, vec![iowait, blocked]))
+    let blocked =
+        plain("uninterruptible_mean", Some(blocked), Unit::Count, "/proc/PID/task/TID/stat state D");
+    Some(note(Rank::Note, summary, vec![iowait, blocked]))
 }
 
 /// A device that serves many requests at once is busy from the first one on.
@@ -114,19 +128,21 @@ fn parallel_device(facts: &Facts<'_>) -> Option<Hit> {
     let disk = facts.leaves().find(busy).filter(|disk| !Facts::spinning(disk))?;
     let took = disk.await_seconds()?;
     Some(note(
-        0.02,
-        format!(
-            "{} is busy {} of the time, which is no limit: it serves requests side by side, each takes {} and {} are \
-             on their way.",
-            disk.name,
-            percent(disk.utilization_ratio),
-            human_seconds(took),
-            human_count(disk.queue_mean),
-        ),
+        Rank::Note,
+        sentence![
+            device(disk.name.as_str()),
+            " is busy ",
+            ratio(disk.utilization_ratio),
+            " of the time, which is not its limit: it serves requests in parallel, each takes ",
+            seconds(took),
+            ", and ",
+            count(disk.queue_mean),
+            " are in flight.",
+        ],
         vec![
-            plain("disk_utilization_ratio", Some(disk.utilization_ratio), "ratio", "/proc/diskstats"),
-            plain("disk_await_seconds", Some(took), "seconds", "/proc/diskstats"),
-            plain("disk_queue_mean", Some(disk.queue_mean), "count", "/proc/diskstats"),
+            plain("disk_utilization_ratio", Some(disk.utilization_ratio), Unit::Ratio, "/proc/diskstats"),
+            plain("disk_await_seconds", Some(took), Unit::Seconds, "/proc/diskstats"),
+            plain("disk_queue_mean", Some(disk.queue_mean), Unit::Count, "/proc/diskstats"),
         ],
     ))
 }
@@ -138,16 +154,22 @@ fn page_cache(facts: &Facts<'_>) -> Option<Hit> {
     let (total, free) = (memory.total_bytes as f64, memory.free_bytes as f64);
     (total > 0.0 && free < 0.1 * total && available as f64 >= 0.2 * total).then(|| {
         note(
-            0.01,
-            format!(
-                "Only {} of memory is free, which is no shortage: {} can be had, most of the rest is page cache that \
-                 the kernel gives back.",
-                human_bytes(free),
-                human_bytes(available as f64)
-            ),
+            Rank::Trivia,
+            sentence![
+                "Only ",
+                bytes(free),
+                " of memory is free, which is not a shortage: ",
+                bytes(available as f64),
+                " is available, because the kernel can drop most of the page cache.",
+            ],
             vec![
-                plain("memory_free_bytes", Some(free), "bytes", "/proc/meminfo MemFree"),
-                plain("memory_available_bytes", Some(available as f64), "bytes", "/proc/meminfo MemAvailable"),
+                plain("memory_free_bytes", Some(free), Unit::Bytes, "/proc/meminfo MemFree"),
+                plain(
+                    "memory_available_bytes",
+                    Some(available as f64),
+                    Unit::Bytes,
+                    "/proc/meminfo MemAvailable",
+                ),
             ],
         )
     })
@@ -162,14 +184,19 @@ fn old_swap(facts: &Facts<'_>) -> Option<Hit> {
     let traffic = paging.swap_in_per_second? + paging.swap_out_per_second?;
     (used >= BYTES_MIN && traffic < 1.0).then(|| {
         note(
-            0.02,
-            format!(
-                "{} of swap is in use and none of it moves: it was put there earlier and nobody asks for it.",
-                human_bytes(used as f64)
-            ),
+            Rank::Note,
+            sentence![
+                bytes(used as f64),
+                " of swap is in use, without swap traffic: these pages were swapped out earlier and are not needed now.",
+            ],
             vec![
-                plain("swap_used_bytes", Some(used as f64), "bytes", "/proc/meminfo SwapTotal, SwapFree"),
-                plain("swap_pages_per_second", Some(traffic), "per_second", "/proc/vmstat pswpin, pswpout"),
+                plain("swap_used_bytes", Some(used as f64), Unit::Bytes, "/proc/meminfo SwapTotal, SwapFree"),
+                plain(
+                    "swap_pages_per_second",
+                    Some(traffic),
+                    Unit::PerSecond,
+                    "/proc/vmstat pswpin, pswpout",
+                ),
             ],
         )
     })
@@ -185,21 +212,24 @@ fn group_of_cache(facts: &Facts<'_>) -> Option<Hit> {
         full.then_some((group, usage, cache, limit))
     })?;
     Some(note(
-        0.02,
-        format!(
-            "Control group {} is at its memory limit of {}, of which {} is page cache that can be dropped at once.",
-            group.name(),
-            human_bytes(limit as f64),
-            human_bytes(cache as f64)
-        ),
+        Rank::Note,
+        sentence![
+            "Control group ",
+            unit(group.name()),
+            " is at its memory limit of ",
+            bytes(limit as f64),
+            ", of which ",
+            bytes(cache as f64),
+            " is page cache that the kernel can drop at once.",
+        ],
         vec![
             plain(
                 "cgroup_memory_bytes",
                 Some(usage as f64),
-                "bytes",
+                Unit::Bytes,
                 "memory.current, memory.usage_in_bytes",
             ),
-            plain("cgroup_inactive_file_bytes", Some(cache as f64), "bytes", "memory.stat inactive_file"),
+            plain("cgroup_inactive_file_bytes", Some(cache as f64), Unit::Bytes, "memory.stat inactive_file"),
         ],
     ))
 }
@@ -209,13 +239,13 @@ fn vfork_parents(facts: &Facts<'_>) -> Option<Hit> {
     let mean = facts.blocked_threads(|reason| reason == WaitReason::Vfork);
     (mean >= 0.2).then(|| {
         note(
-            0.01,
-            format!(
-                "{} of the threads in state D start a child with vfork(2): they raise the load average and wait for \
-                 nothing.",
-                human_count(mean)
-            ),
-            vec![plain("vfork_parents_mean", Some(mean), "count", "/proc/PID/task/TID/wchan")],
+            Rank::Trivia,
+            sentence![
+                count(mean),
+                " of the threads in state D start a child with vfork(2): they raise the load average, but do not wait \
+                 for I/O.",
+            ],
+            vec![plain("vfork_parents_mean", Some(mean), Unit::Count, "/proc/PID/task/TID/wchan")],
         )
     })
 }
@@ -225,9 +255,12 @@ fn young_zombies(facts: &Facts<'_>) -> Option<Hit> {
     let young: usize = facts.rates.zombies.iter().map(|(_, old, all)| all.saturating_sub(*old)).sum();
     (young >= 3).then(|| {
         note(
-            0.01,
-            format!("{young} zombies at the end of the window were none at its start: their parents clear them away."),
-            vec![plain("young_zombies_count", Some(young as f64), "count", "/proc/PID/stat state Z")],
+            Rank::Trivia,
+            sentence![
+                young,
+                " processes became zombies during the window; their parents are about to wait for them.",
+            ],
+            vec![plain("young_zombies_count", Some(young as f64), Unit::Count, "/proc/PID/stat state Z")],
         )
     })
 }

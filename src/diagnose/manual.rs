@@ -74,7 +74,7 @@ fn explain(rule: &Rule) -> Explanation {
             .iter()
             .map(|limit| Threshold {
                 metric: limit.metric.to_owned(),
-                unit: limit.unit.to_owned(),
+                unit: limit.unit,
                 warning: limit.built_in().warning,
                 critical: limit.built_in().critical,
                 source: limit.source.to_owned(),

@@ -48,20 +48,26 @@ pub struct Options<'a> {
 /// The diagnosis: what each rule answers, which finding explains which, the verdict, and the steps that lead to it.
 pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     let facts = Facts::new(rates, options.thresholds);
-    let (hits, mut not_checked) = check(&facts);
+    let (hits, unchecked) = check(&facts);
     let mut judged = causes::explain(&facts, hits);
     judged.extend(worth_knowing(&facts, &judged));
     for judged in &mut judged {
         container::label_hit(rates, judged.rule.scope, &mut judged.hit);
     }
-    let verdict = choose::choose(&facts, &judged);
+    let verdict = choose::choose(&facts, &judged, &unchecked);
     let mut steps = triage::walk(&facts, &judged, &verdict);
     for step in &mut steps {
         container::label_step(rates, step);
     }
-    not_checked.extend(not_checked::inputs(rates));
+    let mut not_checked = not_checked::inputs(rates);
     not_checked.extend(missing_inputs::told(&facts));
     not_checked.extend(target::not_checked(rates).into_iter().chain(container::not_checked(rates)));
+    // Of several rules that lack the same input one line is enough.
+    for missing in unchecked {
+        if !not_checked.iter().any(|known| known.what == missing.what) {
+            not_checked.push(missing);
+        }
+    }
     not_checked.sort();
     not_checked.dedup();
     let order =
@@ -71,6 +77,7 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
         processes: triage::who::rows(&facts, order, options.top, options.pid),
         load: triage::load::load(rates),
         target: target::target(rates, options.top),
+        news: past_events::news(&judged),
         findings: choose::findings(&facts, judged, &verdict),
         verdict,
         steps,
@@ -88,6 +95,7 @@ fn check(facts: &Facts<'_>) -> (Vec<(&'static Rule, Hit)>, Vec<NotChecked>) {
                 missing_inputs::weigh(facts, rule, &mut hit);
                 hits.push((*rule, *hit));
             }
+            Outcome::Absent(absence) => not_checked.push(not_checked::of_absence(&absence)),
             Outcome::Unknown(missing) => not_checked.push(missing),
         }
     }

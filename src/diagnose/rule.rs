@@ -3,9 +3,12 @@
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::evidence::groups::Ranked;
 use crate::diagnose::thresholds::Limit;
+use crate::diagnose::thresholds::algorithm::{CONFIDENCE_OF_A_HIT, Rank};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Evidence, NotChecked, Remedy, Severity, StepId, Suspect};
 use crate::model::profile::ProfileMode;
+use crate::model::reading::Absence;
+use crate::model::sentence::Sentence;
 use crate::model::task::Pid;
 
 /// A bottleneck: what it is, how it is told, what to do.
@@ -180,7 +183,9 @@ pub enum Outcome {
     Clear,
     /// It is.
     Hit(Box<Hit>),
-    /// The inputs are missing.
+    /// Its main input is absent. What that leaves unchecked is told once for all rules that lack the same input.
+    Absent(Absence),
+    /// It cannot tell, for a reason of its own.
     Unknown(NotChecked),
 }
 
@@ -189,7 +194,27 @@ impl Outcome {
     pub fn hit(hit: Hit) -> Self {
         Self::Hit(Box::new(hit))
     }
+
+    /// It cannot tell.
+    pub fn unknown(what: &str, reason: &str, unlock: Option<&str>) -> Self {
+        Self::Unknown(NotChecked {
+            what: what.to_owned(),
+            reason: reason.to_owned(),
+            unlock: unlock.map(str::to_owned),
+        })
+    }
 }
+
+/// The value of a reading that a rule rests on; where it is absent, that is the rule's answer.
+macro_rules! reading {
+    ($reading:expr) => {
+        match $reading.as_ref() {
+            Ok(value) => value,
+            Err(absence) => return $crate::diagnose::rule::Outcome::Absent(absence.clone()),
+        }
+    };
+}
+pub(crate) use reading;
 
 /// Who a hit points at.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,6 +234,35 @@ pub enum Who {
     Nobody,
 }
 
+/// What a finding costs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Impact {
+    /// A share of the window in which threads made no progress, from measured numbers, 0 to 1.
+    TimeLost(f64),
+    /// Not measured as time: its rank among the findings.
+    Rank(Rank),
+}
+
+impl Impact {
+    /// The measured share of time, or the rank where it was not measured.
+    pub fn measured_or(share: Option<f64>, rank: Rank) -> Self {
+        share.map_or(Self::Rank(rank), Self::TimeLost)
+    }
+
+    /// The measured share of time, or the rank where that is more.
+    pub fn at_least(share: Option<f64>, rank: Rank) -> Self {
+        Self::measured_or(share.filter(|share| *share >= rank.ratio()), rank)
+    }
+
+    /// On the scale that findings are ordered by, 0 to 1.
+    pub fn ratio(self) -> f64 {
+        match self {
+            Self::TimeLost(share) => share.clamp(0.0, 1.0),
+            Self::Rank(rank) => rank.ratio(),
+        }
+    }
+}
+
 /// What a rule found, before the causes are sorted out.
 #[derive(Debug, Clone)]
 pub struct Hit {
@@ -216,33 +270,35 @@ pub struct Hit {
     pub severity: Severity,
     /// How sure, 0 to 1.
     pub confidence_ratio: f64,
-    /// Share of the time lost to it, 0 to 1.
-    pub impact_ratio: f64,
+    /// What it costs.
+    pub impact: Impact,
     /// One sentence with numbers.
-    pub summary: String,
+    pub summary: Sentence,
     /// What speaks for it.
     pub evidence: Vec<Evidence>,
     /// What speaks against it.
-    pub against: Vec<String>,
+    pub against: Vec<Sentence>,
     /// Who causes it.
     pub who: Who,
     /// What the culprit does or waits in, where it is known.
-    pub why: Option<String>,
+    pub why: Option<Sentence>,
     /// Device in question.
     pub device: Option<String>,
     /// Who takes and who waits.
     pub suspects: Vec<Suspect>,
     /// The kind of remedy that fits.
     pub remedy: Remedy,
+    /// Share of the busy CPU time that goes to it, where the rule measures that.
+    pub share_of_busy: Option<f64>,
 }
 
 impl Hit {
     /// A hit of somebody's doing; what is left out can be added.
-    pub fn new(severity: Severity, summary: String, who: Who, remedy: Remedy) -> Self {
+    pub fn new(severity: Severity, summary: Sentence, who: Who, remedy: Remedy) -> Self {
         Self {
             severity,
-            confidence_ratio: 0.9,
-            impact_ratio: 0.3,
+            confidence_ratio: CONFIDENCE_OF_A_HIT,
+            impact: Impact::Rank(Rank::Moderate),
             summary,
             evidence: Vec::new(),
             against: Vec::new(),
@@ -251,6 +307,7 @@ impl Hit {
             device: None,
             suspects: Vec::new(),
             remedy,
+            share_of_busy: None,
         }
     }
 }
@@ -288,4 +345,20 @@ pub const fn change(
     remedy: Remedy,
 ) -> AdviceTemplate {
     AdviceTemplate { action, command: Some(command), risk: Some(risk), undo: Some(undo), remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_time_and_ranks_are_ordered_on_one_scale() {
+        assert_eq!(Impact::measured_or(Some(0.7), Rank::Low), Impact::TimeLost(0.7));
+        assert_eq!(Impact::measured_or(None, Rank::Low), Impact::Rank(Rank::Low));
+        assert_eq!(Impact::at_least(Some(0.1), Rank::Low), Impact::Rank(Rank::Low));
+        assert_eq!(Impact::at_least(Some(0.3), Rank::Low), Impact::TimeLost(0.3));
+        assert!((Impact::TimeLost(1.7).ratio() - 1.0).abs() < f64::EPSILON);
+        let ranks = [Rank::Nothing, Rank::Note, Rank::Minor, Rank::Low, Rank::Serious, Rank::Blocking];
+        assert!(ranks.windows(2).all(|pair| pair[0].ratio() < pair[1].ratio()));
+    }
 }

@@ -2,12 +2,12 @@
 
 use crate::model::finding::NotChecked;
 use crate::model::rates::Rates;
+use crate::model::sentence::{self, Sentence, process, ratio, sentence};
 use crate::model::target::{
     Asked, STOPPED, Target, TargetFunction, TargetKind, TargetMember, TargetRates, TargetShare, TargetWait,
     ThreadAccount,
 };
 use crate::model::task::Pid;
-use crate::model::units::percent;
 use crate::model::wait::Wait;
 use std::collections::BTreeMap;
 
@@ -186,36 +186,35 @@ fn members(target: &TargetRates, top: usize) -> Vec<TargetMember> {
     members.into_iter().take(top).map(|(_, member)| member).collect()
 }
 
-fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-fn summary(target: &TargetRates, unit: Option<&str>, threads: usize, sums: &Sums, total: f64) -> String {
+fn summary(target: &TargetRates, unit: Option<&str>, threads: usize, sums: &Sums, total: f64) -> Sentence {
     let comm = target.comm.map(|comm| comm.to_lossy());
-    let threads_of = plural(threads, "thread", "threads");
+    let threads_of = sentence![threads, if threads == 1 { " thread" } else { " threads" }];
+    let of_unit = |asked: &String| sentence::unit(unit.unwrap_or(asked));
     let name = match &target.asked {
-        Asked::Pid(pid) => format!("{} (pid {pid}, {threads_of})", comm.as_deref().unwrap_or("the process")),
-        Asked::Unit(asked) => format!(
-            "{} ({}, {threads_of})",
-            unit.unwrap_or(asked),
-            plural(target.processes_count, "process", "processes")
-        ),
+        Asked::Pid(pid) => {
+            let name = comm.map_or_else(|| "the process".into(), |comm| sentence![process(comm)]);
+            sentence![name, " (pid ", *pid, ", ", threads_of, ")"]
+        }
+        Asked::Unit(asked) => {
+            let processes = if target.processes_count == 1 { " process, " } else { " processes, " };
+            sentence![of_unit(asked), " (", target.processes_count, processes, threads_of, ")"]
+        }
     };
     let whose = if threads == 1 { "its time" } else { "its threads' time" };
     let end = if target.ended { "; it ended within the window" } else { "" };
     if total <= 0.0 {
         return match &target.asked {
-            Asked::Pid(pid) => format!("Nothing was seen of process {pid}{end}."),
-            Asked::Unit(asked) => format!("Nothing was seen of {}{end}.", unit.unwrap_or(asked)),
+            Asked::Pid(pid) => sentence!["Nothing was seen of process ", *pid, end, "."],
+            Asked::Unit(asked) => sentence!["Nothing was seen of ", of_unit(asked), end, "."],
         };
     }
     let shares = shares(sums);
     let idle = sums.get(&Wait::Asleep).copied().unwrap_or(0.0) / total;
     let stopped = stopped(target) / total;
     let told = if stopped > IDLE_RATIO {
-        format!("{name} was stopped, by a signal or a debugger, for {} of {whose}", percent(stopped))
+        sentence![name, " was stopped, by a signal or a debugger, for ", ratio(stopped), " of ", whose]
     } else if idle >= 1.0 - NAMED_RATIO {
-        format!("{name} was idle: {} of {whose} asleep", percent(idle))
+        sentence![name, " was idle: ", ratio(idle), " of ", whose, " asleep"]
     } else if idle > IDLE_RATIO {
         let rest: Vec<(Wait, f64)> = shares
             .iter()
@@ -223,11 +222,11 @@ fn summary(target: &TargetRates, unit: Option<&str>, threads: usize, sums: &Sums
             .map(|(w, r)| (*w, r / (1.0 - idle)))
             .collect();
         let rest = list(&rest, "");
-        format!("{name} spent {} of {whose} asleep; of the rest, {rest}", percent(idle))
+        sentence![name, " spent ", ratio(idle), " of ", whose, " asleep; of the rest, ", rest]
     } else {
-        format!("{name} spent {}", list(&shares, &format!(" of {whose}")))
+        sentence![name, " spent ", list(&shares, whose)]
     };
-    format!("{told}{end}.")
+    sentence![told, end, "."]
 }
 
 /// Seconds in which its threads were stopped: asleep, but not for want of work.
@@ -237,18 +236,19 @@ fn stopped(target: &TargetRates) -> f64 {
 }
 
 /// "61 % of its time waiting for the disk, 20 % asleep and 12 % running".
-fn list(shares: &[(Wait, f64)], of: &str) -> String {
+fn list(shares: &[(Wait, f64)], whose: &'static str) -> Sentence {
     let worth = shares.iter().enumerate().filter(|(index, (_, ratio))| *index == 0 || *ratio >= NAMED_RATIO);
-    let words: Vec<String> = worth
+    let mut words: Vec<Sentence> = worth
         .take(NAMED_MAX)
-        .map(|(index, (wait, ratio))| {
-            format!("{}{} {}", percent(*ratio), if index == 0 { of } else { "" }, wait.phrase())
+        .map(|(index, (wait, share))| {
+            let of = if index == 0 && !whose.is_empty() { " of " } else { "" };
+            sentence![ratio(*share), of, if index == 0 { whose } else { "" }, " ", wait.phrase()]
         })
         .collect();
-    match words.as_slice() {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    let last = words.pop();
+    match (words.is_empty(), last) {
+        (true, last) => sentence![last],
+        (false, last) => sentence![Sentence::joined(words, ", "), " and ", last],
     }
 }
 
@@ -282,7 +282,7 @@ mod tests {
     fn sentence(target: &TargetRates) -> String {
         let total = target.threads.iter().map(|thread| thread.seconds).sum();
         let sums = sum(target.threads.iter());
-        summary(target, target.unit.as_deref(), target.threads_count, &sums, total)
+        summary(target, target.unit.as_deref(), target.threads_count, &sums, total).to_string()
     }
 
     #[test]

@@ -36,7 +36,9 @@ fn bottleneck(roff: &mut Roff, explanation: &Explanation) {
     for section in sections(explanation) {
         roff.control("PP", []);
         roff.text([italic(section.title)]);
-        section.items.iter().for_each(|item| write_item(roff, item));
+        for item in &section.items {
+            write_item(roff, item);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::model::bottleneck::BottleneckId;
 use crate::model::report::Report;
+use crate::model::units::Unit;
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub struct Number {
     /// What was measured, as evidence names it.
     pub metric: String,
     /// Its unit.
-    pub unit: String,
+    pub unit: Unit,
     /// Where it was read.
     pub source: String,
     /// Before.

@@ -2,6 +2,7 @@
 
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Advice;
+use crate::model::units::Unit;
 use serde::Serialize;
 
 /// One bottleneck, explained. This type is the JSON of `diag explain --format json ID`.
@@ -33,7 +34,7 @@ pub struct Threshold {
     /// Name of the number, as it stands in the evidence of a report.
     pub metric: String,
     /// Its unit: `ratio`, `per_second`, `seconds`, `count`.
-    pub unit: String,
+    pub unit: Unit,
     /// From here on it is worth a warning.
     pub warning: f64,
     /// From here on it is critical; null where the number alone cannot be.

@@ -1,6 +1,8 @@
 //! What a rule finds, what a step answers: the vocabulary of a diagnosis. These types are the JSON.
 
 use crate::model::bottleneck::{BottleneckId, Resource};
+use crate::model::sentence::Sentence;
+use crate::model::units::Unit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +40,8 @@ pub struct Evidence {
     /// The value; null when it could not be measured.
     pub value: Option<f64>,
     /// Unit of the value: `ratio`, `per_second`, `seconds`, `bytes`, `count`.
-    pub unit: String,
+    #[schemars(with = "String")]
+    pub unit: Unit,
     /// Limit for a warning.
     pub warning: Option<f64>,
     /// Limit for critical.
@@ -146,16 +149,17 @@ pub struct Finding {
     pub severity: Severity,
     /// How sure, 0 to 1.
     pub confidence_ratio: f64,
-    /// Share of the time that somebody lost to it, 0 to 1: the common currency of the ranking.
+    /// What findings are ordered by, 0 to 1: the share of the window in which threads made no progress because of it,
+    /// where that was measured; else a fixed number for how much such a finding matters.
     pub impact_ratio: f64,
     /// One sentence with numbers.
-    pub summary: String,
+    pub summary: Sentence,
     /// Id of the finding that explains this one.
     pub explained_by: Option<BottleneckId>,
     /// What speaks for it.
     pub evidence: Vec<Evidence>,
     /// What speaks against it, in sentences.
-    pub against: Vec<String>,
+    pub against: Vec<Sentence>,
     /// Who takes, who waits.
     pub suspects: Vec<Suspect>,
     /// What to do.
@@ -190,11 +194,11 @@ pub struct Step {
     /// The question.
     pub question: String,
     /// The answer in a few words: `queueing`, `cpu`, `system`.
-    pub answer: String,
+    pub answer: Sentence,
     /// The answer and its number, for one line of many steps: `load 2.0 per CPU`.
-    pub brief: String,
+    pub brief: Sentence,
     /// The answer in one sentence with numbers.
-    pub summary: String,
+    pub summary: Sentence,
     /// The numbers, with their limits.
     pub evidence: Vec<Evidence>,
     /// The step that follows from the answer; null at the end.

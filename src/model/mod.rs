@@ -17,6 +17,7 @@ pub mod profile;
 pub mod rates;
 pub mod reading;
 pub mod report;
+pub mod sentence;
 pub mod series;
 pub mod snapshot;
 pub mod syscall;

@@ -258,6 +258,16 @@ pub struct Profile {
     pub stacks: Vec<String>,
 }
 
+/// Fewer samples than this say nothing of shares.
+pub const SAMPLES_MIN: u64 = 20;
+
+impl Profile {
+    /// Whether it has too few samples to name a function. A profile of waits has none and needs none.
+    pub fn is_thin(&self) -> bool {
+        self.event.is_some() && self.samples_count < SAMPLES_MIN
+    }
+}
+
 /// What a profile looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -209,6 +209,13 @@ pub struct PagingRates {
     pub oom_kills_count: Option<u64>,
 }
 
+impl PagingRates {
+    /// Pages scanned for the box as a whole, by kswapd and by threads themselves; none where neither is counted.
+    pub fn global_scan_per_second(&self) -> Option<f64> {
+        self.kswapd_scan_per_second.into_iter().chain(self.direct_scan_per_second).reduce(|a, b| a + b)
+    }
+}
+
 /// One block device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiskRates {

@@ -6,6 +6,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Advice, Finding, NotChecked, Remedy, Severity, Step};
 use crate::model::metrics::Metrics;
 use crate::model::profile::Profile;
+use crate::model::sentence::Sentence;
 use crate::model::target::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// Everything that was found, the verdict's finding first.
     pub findings: Vec<Finding>,
+    /// What happened before the window, newest first: kills, crashes, an unclean restart.
+    pub news: Vec<News>,
     /// What the processes are ranked by.
     pub processes_order: Sort,
     /// Processes, ranked.
@@ -57,6 +60,8 @@ pub struct Diagnosis {
     pub steps: Vec<Step>,
     /// Everything that was found, the verdict's finding first.
     pub findings: Vec<Finding>,
+    /// What happened before the window, newest first.
+    pub news: Vec<News>,
     /// What the processes are ranked by.
     pub processes_order: Sort,
     /// Processes, ranked.
@@ -200,7 +205,7 @@ pub struct Verdict {
     /// Since when; null where no counter tells.
     pub since: Option<Since>,
     /// One sentence with numbers.
-    pub summary: String,
+    pub summary: Sentence,
     /// Ids from the cause to the last symptom.
     pub cause_chain: Vec<BottleneckId>,
     /// Who causes it; null when nobody does or nobody can be named.
@@ -210,6 +215,17 @@ pub struct Verdict {
     /// What to do, best first: the advice of the verdict's finding.
     #[serde(default)]
     pub advice: Vec<Advice>,
+    /// Inputs that the verdict lacks and that make it less sure; empty when it has all of them.
+    pub missing_inputs: Vec<String>,
+}
+
+/// Something that happened before the window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct News {
+    /// One sentence.
+    pub summary: Sentence,
+    /// Seconds from the event to the end of the window; null where unknown.
+    pub seconds_ago: Option<f64>,
 }
 
 /// What kind of thing a culprit is.
@@ -246,7 +262,19 @@ pub struct Culprit {
     /// Share of the scarce resource.
     pub share_ratio: Option<f64>,
     /// The hot frame, the system call or the wait.
-    pub why: Option<String>,
+    pub why: Option<Sentence>,
+    /// Ids of all its processes that were alive at the end of the window, the largest first.
+    pub pids: Vec<i32>,
+    /// Age of its oldest process.
+    pub age_seconds: Option<f64>,
+    /// CPU time of all its processes by wall time; 1 is one CPU.
+    pub cpu_ratio: Option<f64>,
+    /// Memory of all its processes, swapped pages included.
+    pub memory_bytes: Option<f64>,
+    /// Bytes that its processes read from devices.
+    pub read_bytes_per_second: Option<f64>,
+    /// Bytes that its processes wrote to devices.
+    pub write_bytes_per_second: Option<f64>,
 }
 
 /// One process.

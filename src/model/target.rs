@@ -1,5 +1,6 @@
 //! The one process or unit that a run was asked about: what was read of it, its account, and its part of the report.
 
+use crate::model::sentence::Sentence;
 use crate::model::task::{CgroupPaths, Comm, Pid, ThreadObservation};
 use crate::model::wait::Wait;
 use crate::model::wait_details::WaitDetail;
@@ -139,7 +140,7 @@ pub struct Target {
     /// Its threads, or its processes where it has many threads; those that slept least first.
     pub members: Vec<TargetMember>,
     /// One sentence with numbers.
-    pub summary: String,
+    pub summary: Sentence,
 }
 
 /// One class of what threads spend time with.

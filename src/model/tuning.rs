@@ -3,6 +3,7 @@
 use crate::model::bottleneck::BottleneckId;
 use crate::model::explanation::Explanation;
 use crate::model::finding::Evidence;
+use crate::model::sentence::Sentence;
 use crate::model::series::Series;
 use crate::model::task::{Comm, Pid};
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ impl KernelSettings {
 
 /// A report that is to be read at leisure has this beside the [`Report`](crate::model::report::Report).
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Annex {
+pub struct ReportExtras {
     /// The window in slices.
     pub series: Series,
     /// CPU time by mode of each CPU, over the whole window.
@@ -41,7 +42,7 @@ pub struct Annex {
     /// Services of many like processes, and how many fit.
     pub workers: Vec<Workers>,
     /// Facts of the box: a name and what it is.
-    pub facts: Vec<(String, String)>,
+    pub facts: Vec<(String, Sentence)>,
 }
 
 /// A setting that differs from a sensible value while the evidence says that this matters.

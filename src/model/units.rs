@@ -1,5 +1,7 @@
 //! The few conversions between the kernel's units and ours, in one place.
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of one sector in `/proc/diskstats`, whatever the device's own block size (kernel
 /// `Documentation/block/stat.rst`).
 pub const SECTOR_BYTES: u64 = 512;
@@ -57,20 +59,83 @@ pub fn human_count(value: f64) -> String {
     if value != 0.0 && value.abs() < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") }
 }
 
+/// Unit of a measured number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A share, or one amount divided by another.
+    Ratio,
+    /// Events per second.
+    PerSecond,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Bytes per second.
+    BytesPerSecond,
+    /// A plain number; so is a unit that only a newer version knows.
+    #[serde(other)]
+    Count,
+}
+
+impl Unit {
+    /// The word of the JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ratio => "ratio",
+            Self::PerSecond => "per_second",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+            Self::BytesPerSecond => "bytes_per_second",
+            Self::Count => "count",
+        }
+    }
+}
+
 /// `value` with its unit, as people say it.
-pub fn quantity(value: f64, unit: &str) -> String {
+pub fn quantity(value: f64, unit: Unit) -> String {
     if !value.is_finite() {
         return "unknown".to_owned();
     }
     match unit {
-        "ratio" => percent(value),
-        "bytes" => human_bytes(value),
-        "bytes_per_second" => format!("{}/s", human_bytes(value)),
-        "seconds" if value == 0.0 => "0 s".to_owned(),
-        "seconds" => human_seconds(value),
-        "per_second" => format!("{}/s", number(value)),
-        "" | "count" => number(value),
-        other => format!("{} {}", number(value), other.replace('_', " ")),
+        Unit::Ratio => percent(value),
+        Unit::Bytes => human_bytes(value),
+        Unit::BytesPerSecond => format!("{}/s", human_bytes(value)),
+        Unit::Seconds if value == 0.0 => "0 s".to_owned(),
+        Unit::Seconds => human_seconds(value),
+        Unit::PerSecond => format!("{}/s", number(value)),
+        Unit::Count => number(value),
+    }
+}
+
+/// A metric in words: `cpu_busy_ratio` is `CPU busy`. The unit is left out; it stands beside the value.
+pub fn label(metric: &str) -> String {
+    const UNITS: [&str; 7] =
+        ["_bytes_per_second", "_per_second", "_ratio", "_bytes", "_seconds", "_count", "_ticks"];
+    let name = UNITS.iter().find_map(|unit| metric.strip_suffix(unit)).unwrap_or(metric);
+    if let Some(pressure) = name.strip_prefix("psi_") {
+        let (resource, all) = match pressure.strip_suffix("_full") {
+            Some(resource) => (resource, ", all threads"),
+            None => (pressure.strip_suffix("_some").unwrap_or(pressure), ""),
+        };
+        return format!("{} pressure{all}", word(resource));
+    }
+    name.split('_').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A word of a metric as people write it.
+fn word(word: &str) -> &str {
+    match word {
+        "cpu" => "CPU",
+        "cpus" => "CPUs",
+        "io" => "I/O",
+        "iowait" => "I/O wait",
+        "irq" => "IRQ",
+        "numa" => "NUMA",
+        "oom" => "OOM",
+        "raid" => "RAID",
+        "tcp" => "TCP",
+        other => other,
     }
 }
 
@@ -88,6 +153,35 @@ mod tests {
         assert_eq!(human_bytes(0.0), "0 B");
         assert_eq!(human_bytes(1536.0), "1.5 KiB");
         assert_eq!(human_bytes(250.0 * 1024.0 * 1024.0), "250 MiB");
+    }
+
+    #[test]
+    fn metrics_read_as_words() {
+        assert_eq!(label("cpu_busy_ratio"), "CPU busy");
+        assert_eq!(label("swap_in_pages_per_second"), "swap in pages");
+        assert_eq!(label("read_bytes_per_second"), "read");
+        assert_eq!(label("load_per_cpu"), "load per CPU");
+        assert_eq!(label("psi_io_some_ratio"), "PSI I/O some");
+    }
+
+    #[test]
+    fn values_carry_their_unit() {
+        assert_eq!(quantity(0.97, Unit::Ratio), "97 %");
+        assert_eq!(quantity(14_678.2, Unit::PerSecond), "14678/s");
+        assert_eq!(quantity(1_572_864.0, Unit::BytesPerSecond), "1.5 MiB/s");
+        assert_eq!(quantity(2.0, Unit::Count), "2");
+        assert_eq!(quantity(f64::NAN, Unit::Ratio), "unknown");
+    }
+
+    #[test]
+    fn units_are_the_words_of_the_json() {
+        let all =
+            [Unit::Ratio, Unit::PerSecond, Unit::Seconds, Unit::Bytes, Unit::BytesPerSecond, Unit::Count];
+        for unit in all {
+            assert_eq!(serde_json::to_value(unit).unwrap(), unit.word());
+            assert_eq!(serde_json::from_value::<Unit>(unit.word().into()).unwrap(), unit);
+        }
+        assert_eq!(serde_json::from_str::<Unit>("\"furlongs\"").unwrap(), Unit::Count);
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl ChangeKind {
     }
 }
 
-/// A change of the alarm; what a command and a webhook are told.
+/// A change of the alarm; what a command and a webhook receive.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TransitionLine {
     /// Number of the line.

@@ -3,12 +3,12 @@
 use super::Redactor;
 use crate::model::explanation::Explanation;
 use crate::model::series::{DiskSlice, Series, Slice};
-use crate::model::tuning::{Annex, SettingNote, Workers};
+use crate::model::tuning::{ReportExtras, SettingNote, Workers};
 
 impl Redactor {
-    /// Takes out of `annex` what identifies people and machines.
-    pub fn annex(&mut self, annex: &mut Annex) {
-        let Annex {
+    /// Takes out of `extras` what identifies people and machines.
+    pub fn extras(&mut self, extras: &mut ReportExtras) {
+        let ReportExtras {
             series: Series { slices, runnable_counts: _ },
             cpus: _,
             cpu: _,
@@ -17,19 +17,12 @@ impl Redactor {
             settings_known: _,
             workers,
             facts,
-        } = annex;
+        } = extras;
         slices.iter_mut().for_each(|slice| self.slice(slice));
         explanations.iter().for_each(same_everywhere);
         settings.iter_mut().for_each(|setting| self.setting(setting));
         workers.iter_mut().for_each(|workers| self.workers(workers));
-        facts.iter_mut().for_each(|(_, fact)| *fact = self.fact(fact));
-    }
-
-    /// `/home/alice/my disk (ext4 on /dev/sda1): 5 % full`: the path goes on to what is said of it.
-    fn fact(&mut self, fact: &str) -> String {
-        let end = fact.rfind(" (").or_else(|| fact.rfind(": ")).filter(|_| fact.starts_with('/'));
-        let (path, said) = fact.split_at(end.unwrap_or(0));
-        self.path(path) + &self.text(said)
+        facts.iter_mut().for_each(|(_, fact)| self.sentence(fact));
     }
 
     fn slice(&mut self, slice: &mut Slice) {

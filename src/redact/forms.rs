@@ -1,6 +1,5 @@
 //! What is known by its form: addresses, ids, paths below a home, servers.
 
-use super::words::is_word;
 use super::{Kind, Style};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -38,6 +37,29 @@ const UNITS: [&str; 11] = [
 
 /// Fewest digits of an id that stands alone: what is shown of a container.
 const ID_DIGITS_MIN: usize = 12;
+
+/// Directories that every system has at the top.
+const TOP: [&str; 18] = [
+    "bin", "boot", "dev", "etc", "home", "lib", "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv",
+    "sys", "tmp", "usr", "var",
+];
+
+/// Slices that systemd makes itself.
+const SLICES: [&str; 3] = ["machine.slice", "system.slice", "user.slice"];
+
+/// What a name is made of; it ends where something else comes.
+pub(super) fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// Whether `rest` begins with a part of a path that every system has, whatever a user or host is called.
+pub(super) fn of_every_system(before: &str, rest: &str) -> bool {
+    let at_top = before
+        .strip_suffix('/')
+        .is_some_and(|before| !before.ends_with(|c: char| is_word(c) || "./-".contains(c)));
+    let end = rest.find(|c: char| !is_word(c) && c != '-').unwrap_or(rest.len());
+    at_top && TOP.contains(&&rest[..end]) || SLICES.iter().any(|slice| rest.starts_with(slice))
+}
 
 /// A path below a home.
 pub(super) struct Home<'a> {

@@ -2,8 +2,12 @@
 //!
 //! What is looked for: names that are known (host, users), and whatever has the form of an address, of a path below a
 //! home directory, of a container's or boot's id, of a server in a URL or a mount. Names of processes are kept, since a
-//! diagnosis is about them; so are the addresses of the machine itself (127.0.0.0/8, ::1), the user root, and names that
-//! are ordinary words, which identify nobody.
+//! diagnosis is about them; so are the addresses of the machine itself (127.0.0.0/8, ::1), and the user root.
+//!
+//! A sentence of a report knows which of its parts are names ([`crate::model::sentence`]): each gets a pseudonym of its
+//! kind. Text without such a structure is searched: files of a capture, lines of the kernel log, command lines, a
+//! report that was read from a file. Accounts that come with the distribution are not searched for: they identify
+//! nobody, and have names such as `proxy` and `backup`.
 
 mod annex;
 mod forms;
@@ -11,11 +15,10 @@ mod report;
 mod samples;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use crate::model::host::Host;
+use forms::is_word;
 use std::collections::{BTreeMap, BTreeSet};
-use words::{ORDINARY, is_word};
 
 /// What a pseudonym stands for; of equal names the first kind counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +48,12 @@ pub enum Style {
     Raw,
 }
 
+/// User ids below this belong to accounts that the distribution sets up itself: Debian Policy 9.2.2.
+const ACCOUNTS_MAX: u32 = 100;
+
+/// The account nobody.
+const NOBODY: u32 = 65_534;
+
 /// Pseudonyms that are remembered from one window to the next; a run without end meets ever new ones.
 const REMEMBERED_MAX: usize = 4096;
 
@@ -57,7 +66,7 @@ enum Names {
     None,
 }
 
-/// A name to be found within sentences.
+/// A name to be found within text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     /// As it is written there.
@@ -119,6 +128,16 @@ impl Redactor {
     pub fn know_users(&mut self, users: &BTreeMap<u32, String>) {
         for (id, user) in users {
             self.users.entry(id.to_string()).or_insert_with(|| user.clone());
+        }
+        users.values().for_each(|user| self.know_user(user));
+    }
+
+    /// Looks for the name of a user from now on, unless every system has this account.
+    fn know_user(&mut self, user: &str) {
+        let of_distribution = |(id, name): (&String, &String)| {
+            name == user && id.parse().is_ok_and(|id: u32| id < ACCOUNTS_MAX || id == NOBODY)
+        };
+        if !self.users.iter().any(of_distribution) {
             self.know(Kind::User, user);
         }
     }
@@ -130,13 +149,11 @@ impl Redactor {
         }
     }
 
-    /// Looks for `name` in every sentence from now on.
+    /// Looks for `name` in every text from now on.
     fn know(&mut self, kind: Kind, name: &str) {
-        // A single letter is a word of any sentence, and digits are the number of anything.
-        let says_nothing = || {
-            ORDINARY.contains(&name.to_lowercase().as_str()) || name.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if name.chars().count() < 2 || kind != Kind::Kept && says_nothing() {
+        // A single letter occurs in any text, and digits may be any number.
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+        if name.chars().count() < 2 || kind != Kind::Kept && is_number {
             return;
         }
         self.know_as(name, kind, name);
@@ -390,6 +407,7 @@ impl Redactor {
                 _ => (rest.starts_with(known.written.as_str()), is_word),
             };
             let wanted = names == Names::All || !matches!(known.kind, Kind::Kept | Kind::Path);
+            let wanted = wanted && !(known.kind <= Kind::User && forms::of_every_system(before, rest));
             wanted && same && !rest[length..].starts_with(part) && !before.ends_with(part)
         });
         found.cloned()

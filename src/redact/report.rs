@@ -5,9 +5,10 @@ use super::{Kind, Redactor, forms};
 use crate::model::finding::{Advice, Evidence, Finding, NotChecked, Step, Suspect};
 use crate::model::profile::{Frame, Profile, ProfileWait, Syscall};
 use crate::model::report::{
-    Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, Verdict,
+    Culprit, CulpritKind, HostReport, Load, LoadGroup, News, ProcessRow, Report, Run, Verdict,
 };
-use crate::model::target::{Target, TargetKind, TargetMember};
+use crate::model::sentence::{Sentence, Span};
+use crate::model::target::{Target, TargetMember};
 
 impl Redactor {
     /// Looks for the names that `report` lists, wherever they occur from now on.
@@ -15,33 +16,30 @@ impl Redactor {
         report.host.hostname.iter().for_each(|host| self.know_host(host));
         for row in &report.processes {
             self.know(Kind::Kept, &row.comm);
-            row.wait_channel.iter().for_each(|function| self.know(Kind::Kept, function));
-            row.user.iter().for_each(|user| self.know(Kind::User, user));
+            row.user.iter().for_each(|user| self.know_user(user));
             row.cmdline.iter().for_each(|line| self.know_command(line));
         }
         if let Some(culprit) = &report.verdict.culprit {
-            culprit.user.iter().for_each(|user| self.know(Kind::User, user));
+            culprit.user.iter().for_each(|user| self.know_user(user));
             culprit.cmdline.iter().for_each(|line| self.know_command(line));
             self.know_path(&culprit.comm);
         }
-        let suspects = report.findings.iter().flat_map(|finding| &finding.suspects);
-        suspects.for_each(|suspect| self.know_path(&suspect.comm));
-        let Some(profile) = &report.profile else { return };
-        for frame in &profile.frames {
-            match forms::in_home(&frame.symbol) {
-                Some(_) => self.know(Kind::Path, &frame.symbol),
-                None => self.know(Kind::Kept, &frame.symbol),
+        // Text without a structure may hold these paths as well, and would seem to end at the first space in them.
+        let modules = report
+            .profile
+            .iter()
+            .flat_map(|profile| &profile.frames)
+            .filter_map(|frame| frame.module.as_ref());
+        modules.for_each(|module| self.know_path(module));
+        let summaries = report.findings.iter().map(|finding| &finding.summary);
+        for span in summaries.flat_map(|summary| summary.spans()) {
+            if let Span::Path(path) = span {
+                self.know_path(path);
             }
-            frame.module.iter().for_each(|module| self.know_path(module));
         }
-        for wait in &profile.waits {
-            wait.function.iter().for_each(|function| self.know(Kind::Kept, function));
-            wait.subject.iter().for_each(|subject| self.know_path(subject));
-        }
-        profile.syscalls.iter().flat_map(|call| &call.subject).for_each(|subject| self.know_path(subject));
     }
 
-    // One word is the name of a program, which sentences speak of.
+    // One word is the name of a program, which text speaks of.
     fn know_command(&mut self, line: &str) {
         if line.contains(' ') {
             self.know(Kind::Command, line);
@@ -61,6 +59,22 @@ impl Redactor {
 
     pub(super) fn in_option(&mut self, text: &mut Option<String>) {
         text.iter_mut().for_each(|text| self.in_place(text));
+    }
+
+    /// Gives each name its pseudonym. Our own words and numbers stay.
+    pub(super) fn sentence(&mut self, sentence: &mut Sentence) {
+        for span in sentence.spans_mut() {
+            match span {
+                Span::Text(_) | Span::Number { .. } => {}
+                Span::Quote(text) | Span::Address(text) | Span::Device(text) => self.in_place(text),
+                Span::Process(name) => *name = self.process(name),
+                Span::Function(name) => *name = self.function(name),
+                Span::User(name) => *name = self.user(name),
+                Span::Host(name) => *name = self.host(name),
+                Span::Unit(name) => *name = self.unit(name),
+                Span::Path(name) => *name = self.path(name),
+            }
+        }
     }
 
     fn user_of(&mut self, user: &mut Option<String>) {
@@ -93,6 +107,7 @@ impl Redactor {
             verdict,
             steps,
             findings,
+            news,
             processes_order: _,
             processes,
             target,
@@ -106,6 +121,7 @@ impl Redactor {
         self.verdict(verdict);
         steps.iter_mut().for_each(|step| self.step(step));
         findings.iter_mut().for_each(|finding| self.finding(finding));
+        news.iter_mut().for_each(|News { summary, seconds_ago: _ }| self.sentence(summary));
         processes.iter_mut().for_each(|row| self.row(row));
         target.iter_mut().for_each(|target| self.target(target));
         for LoadGroup { state: _, comm, unit, wait_reason, mean: _ } in groups {
@@ -160,12 +176,14 @@ impl Redactor {
             culprit,
             remedy: _,
             advice,
+            missing_inputs,
         } = verdict;
-        self.in_place(summary);
+        self.sentence(summary);
         self.advice(advice);
+        missing_inputs.iter_mut().for_each(|input| self.in_place(input));
         let Some(culprit) = culprit else { return };
-        let Culprit { kind, pid: _, comm, cmdline, user, unit, members_count: _, share_ratio: _, why } =
-            culprit;
+        // The rest is numbers.
+        let Culprit { kind, comm, cmdline, user, unit, why, .. } = culprit;
         match kind {
             CulpritKind::Process | CulpritKind::Group => self.process_of(comm),
             CulpritKind::Cgroup | CulpritKind::Device => *comm = self.unit(comm),
@@ -173,12 +191,12 @@ impl Redactor {
         self.command_of(cmdline);
         self.user_of(user);
         self.unit_of(unit);
-        self.in_option(why);
+        why.iter_mut().for_each(|why| self.sentence(why));
     }
 
     fn step(&mut self, step: &mut Step) {
-        let Step { step: _, question, answer, brief, summary, evidence, next: _ } = step;
-        [question, answer, brief, summary].into_iter().for_each(|text| self.in_place(text));
+        let Step { step: _, question: _, answer, brief, summary, evidence, next: _ } = step;
+        [answer, brief, summary].into_iter().for_each(|sentence| self.sentence(sentence));
         evidence.iter_mut().for_each(|evidence| self.evidence(evidence));
     }
 
@@ -193,7 +211,11 @@ impl Redactor {
             threshold_source,
             threshold_changed: _,
         } = evidence;
-        self.in_place(source);
+        match source.strip_prefix("statvfs ") {
+            // It goes on to the end, whatever is in it.
+            Some(mount) => *source = format!("statvfs {}", self.path(mount)),
+            None => self.in_place(source),
+        }
         self.in_option(threshold_source);
     }
 
@@ -211,9 +233,9 @@ impl Redactor {
             suspects,
             advice,
         } = finding;
-        self.in_place(summary);
+        self.sentence(summary);
         evidence.iter_mut().for_each(|evidence| self.evidence(evidence));
-        against.iter_mut().for_each(|text| self.in_place(text));
+        against.iter_mut().for_each(|sentence| self.sentence(sentence));
         for Suspect { pid, comm, role: _, share_ratio: _, members_count: _ } in suspects {
             match pid {
                 Some(_) => self.process_of(comm),
@@ -241,7 +263,7 @@ impl Redactor {
 
     fn target(&mut self, target: &mut Target) {
         let Target {
-            kind,
+            kind: _,
             pid: _,
             unit,
             comm,
@@ -252,17 +274,12 @@ impl Redactor {
             members,
             summary,
         } = target;
-        // Its summary calls it by a name that `text` alone would not know.
-        if let (TargetKind::Unit, Some(name)) = (kind, unit.as_ref()) {
-            let put = self.unit(name);
-            *summary = summary.replace(name.as_str(), &put);
-        }
         self.unit_of(unit);
         comm.iter_mut().for_each(|comm| self.process_of(comm));
         for TargetMember { comm, .. } in members {
             self.process_of(comm);
         }
-        self.in_place(summary);
+        self.sentence(summary);
     }
 
     /// `name;root;...;leaf count`.
@@ -303,6 +320,7 @@ impl Redactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sentence::{sentence, unit};
     use crate::redact::Style;
     use crate::render::flame::{folded, graph};
     use crate::render::monitors::{nagios, prometheus};
@@ -335,12 +353,12 @@ mod tests {
         report.host.hostname = Some("shop-7.example.org".to_owned());
         report.host.boot_id = Some("0c3f2c9a-1111-2222-3333-444455556666".to_owned());
         report.diag.config_files = vec!["/home/carol/.config/diary".to_owned()];
-        report.verdict.summary = told.to_owned();
+        report.verdict.summary = Sentence::quoted(told);
         if let Some(culprit) = &mut report.verdict.culprit {
             culprit.user = Some("carol".to_owned());
             culprit.cmdline = Some("php-fpm --password s3cret".to_owned());
             culprit.unit = Some("app@carol.service".to_owned());
-            culprit.why = Some(format!("it was started as php-fpm --password s3cret; {told}"));
+            culprit.why = Some(format!("it was started as php-fpm --password s3cret; {told}").into());
         }
         for row in &mut report.processes {
             row.user = Some("carol".to_owned());
@@ -348,18 +366,18 @@ mod tests {
             row.unit = Some("docker:4f5e6d7c8b9a".to_owned());
         }
         for finding in &mut report.findings {
-            finding.summary = told.to_owned();
-            finding.against = vec![told.to_owned()];
+            finding.summary = Sentence::quoted(told);
+            finding.against = vec![Sentence::quoted(told)];
             finding.evidence.iter_mut().for_each(|evidence| evidence.source = told.to_owned());
             finding.advice.iter_mut().for_each(|advice| advice.command = Some(told.to_owned()));
         }
-        report.steps.iter_mut().for_each(|step| step.summary = told.to_owned());
+        report.steps.iter_mut().for_each(|step| step.summary = Sentence::quoted(told));
         for group in &mut report.load.groups {
             group.unit = Some("backup-shop-7.service".to_owned());
         }
         if let Some(target) = &mut report.target {
             target.unit = Some("lxc:carol".to_owned());
-            target.summary = "lxc:carol spent 1 s".to_owned();
+            target.summary = sentence![unit("lxc:carol"), " spent 1 s"];
         }
         if let Some(profile) = &mut report.profile {
             profile.stacks = vec!["php-fpm;/home/carol/diary.so;main 5".to_owned()];

@@ -2,15 +2,17 @@
 
 use super::*;
 
-/// They have the numbers from 0 on.
-fn users<const N: usize>(names: [&str; N]) -> BTreeMap<u32, String> {
-    (0..).zip(names.map(str::to_owned)).collect()
+/// One account of a person, one of a package, and two that come with the distribution.
+fn users() -> BTreeMap<u32, String> {
+    [(0, "root"), (6, "disk"), (110, "postgres"), (1001, "alice")]
+        .map(|(id, name)| (id, name.to_owned()))
+        .into()
 }
 
 fn redactor(style: Style) -> Redactor {
     let mut redactor = Redactor::new(style);
     redactor.know_host("web-1.example.com");
-    redactor.know_users(&users(["root", "alice", "postgres", "disk"]));
+    redactor.know_users(&users());
     redactor.know(Kind::Kept, "postgres");
     redactor
 }
@@ -76,6 +78,52 @@ fn a_process_that_is_called_like_something_else_hides_nothing() {
     assert_eq!(redactor.text("10.1.2.3 and nas:/export"), "address-1 and host-2:/export");
     assert_eq!(redactor.text("kworker/0:1 /opt/home/x"), "kworker/0:1 /opt/home/user-2");
     assert_eq!(redactor.text("10 and nas, alice_worker of alice"), "10 and nas, alice_worker of user-1");
+}
+
+#[test]
+fn a_user_with_an_ordinary_name_leaves_the_paths_of_every_system() {
+    let mut redactor = Redactor::new(Style::Raw);
+    redactor.know_users(&BTreeMap::from([(1000, "dev".to_owned()), (1001, "system".to_owned())]));
+    redactor.know_host("usr");
+    for (text, expected) in [
+        ("/dev/sda1 on /usr,/srv/dev", "/dev/sda1 on /usr,/srv/user-1"),
+        ("0::/system.slice/dev.service", "0::/system.slice/user-1.service"),
+        ("job of dev on usr", "job of user-1 on host-1"),
+    ] {
+        assert_eq!(redactor.text(text), expected);
+    }
+}
+
+#[test]
+fn each_part_of_a_sentence_has_the_pseudonym_of_its_kind() {
+    use crate::model::sentence::{Span, address, device, path, process, quote, ratio, sentence, unit};
+    let mut redactor = redactor(Style::Report);
+    let mut said = sentence![
+        "The disk of alice: ",
+        process("alice"),
+        " of ",
+        Span::User("alice".to_owned()),
+        " in ",
+        path("/home/alice/my disk, full"),
+        " at ",
+        ratio(0.5),
+        " on ",
+        device("wg-alice"),
+        ", ",
+        Span::Host("web-1".to_owned()),
+        ", ",
+        address("10.1.2.3"),
+        ", ",
+        unit("lxc:alice"),
+        "; ",
+        quote("web-1: killed alice"),
+    ];
+    redactor.sentence(&mut said);
+    assert_eq!(
+        said,
+        "The disk of alice: alice of user-1 in /home/user-1/path-1 at 50 % on wg-user-1, host-1, address-1, lxc:id-1; \
+         host-1: killed user-1"
+    );
 }
 
 #[test]

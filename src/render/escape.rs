@@ -1,8 +1,9 @@
 //! Makes characters visible that would act on a terminal.
 //!
-//! Whoever starts a process chooses its name and its arguments, and `diag` runs as root: `\x1b]0;...` retitles the
+//! A user chooses the name and the arguments of a process, and `diag` runs as root: `\x1b]0;...` retitles the
 //! administrator's terminal, U+202E turns the rest of the line around, a newline forges a line of the report.
 
+use crate::model::sentence::Sentence;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -17,6 +18,48 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
         push(&mut visible, character);
     }
     Cow::Owned(visible)
+}
+
+/// What can be shown once the names in it are made harmless.
+pub trait Visible {
+    /// The text with all that would act on a terminal written out.
+    fn visible(&self) -> Cow<'_, str>;
+}
+
+impl Visible for str {
+    fn visible(&self) -> Cow<'_, str> {
+        terminal(self)
+    }
+}
+
+impl Visible for String {
+    fn visible(&self) -> Cow<'_, str> {
+        terminal(self)
+    }
+}
+
+impl Visible for Cow<'_, str> {
+    fn visible(&self) -> Cow<'_, str> {
+        terminal(self)
+    }
+}
+
+impl<T: Visible + ?Sized> Visible for &T {
+    fn visible(&self) -> Cow<'_, str> {
+        (**self).visible()
+    }
+}
+
+/// Our own words need no escape; every name does.
+impl Visible for Sentence {
+    fn visible(&self) -> Cow<'_, str> {
+        let mut visible = String::new();
+        for span in self.spans() {
+            let text = span.text();
+            visible.push_str(&if span.is_own() { text } else { Cow::Owned(terminal(&text).into_owned()) });
+        }
+        Cow::Owned(visible)
+    }
 }
 
 fn push(visible: &mut String, character: char) {

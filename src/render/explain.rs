@@ -1,6 +1,7 @@
 //! A bottleneck explained, for people: as sections that every format walks, as text, and the list of all of them.
 
-use super::text::page::{Page, columns, plain, styled};
+use super::shared::columns;
+use super::text::page::{Page, plain, styled};
 use crate::model::explanation::{Entry, Explanation, Threshold};
 use crate::model::finding::{Advice, Remedy};
 use crate::model::units::quantity;
@@ -71,7 +72,7 @@ fn one(text: String) -> Item {
 
 /// `cpu_busy_ratio: warning at 85 %, critical at 95 % (netdata ...)`
 fn threshold(limit: &Threshold) -> String {
-    let said = |value: f64| quantity(value, &limit.unit);
+    let said = |value: f64| quantity(value, limit.unit);
     let limits = match limit.critical {
         Some(critical) if critical == limit.warning => format!("critical at {}", said(critical)),
         Some(critical) => format!("warning at {}, critical at {}", said(limit.warning), said(critical)),
@@ -152,6 +153,7 @@ mod tests {
     use super::*;
     use crate::model::bottleneck::BottleneckId;
     use crate::model::explanation::Look;
+    use crate::model::units::Unit;
 
     fn told() -> Explanation {
         let advice = |remedy, command: Option<&str>| Advice {
@@ -168,7 +170,7 @@ mod tests {
             counters: vec!["/proc/stat user: \x1b[31m".to_owned()],
             limits: vec![Threshold {
                 metric: "cpu_busy_ratio".to_owned(),
-                unit: "ratio".to_owned(),
+                unit: Unit::Ratio,
                 warning: 0.85,
                 critical: Some(0.95),
                 source: "house value".to_owned(),

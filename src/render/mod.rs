@@ -11,6 +11,7 @@ pub mod json;
 pub mod jsonl;
 pub mod markdown;
 pub mod monitors;
+mod shared;
 pub mod text;
 pub mod watch_line;
 

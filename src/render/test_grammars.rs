@@ -204,7 +204,7 @@ fn unescaped(text: &str) -> (String, usize) {
     (out, bars)
 }
 
-/// A name as somebody might choose it to break out of something.
+/// A name chosen to break out of its quoting.
 fn name() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just("|".to_owned()),
@@ -234,16 +234,16 @@ proptest! {
     ) {
         let mut report = test_report::hostile();
         report.host.hostname = Some(names[0].clone());
-        report.verdict.summary = names[1].clone();
+        report.verdict.summary = names[1].clone().into();
         if let Some(culprit) = &mut report.verdict.culprit {
             culprit.comm = names[2].clone();
             culprit.unit = Some(names[3].clone());
             culprit.cmdline = Some(names[4].clone());
-            culprit.why = Some(names[5].clone());
+            culprit.why = Some(names[5].clone().into());
             culprit.share_ratio = Some(numbers[0]);
         }
         for finding in &mut report.findings {
-            finding.summary = names[6].clone();
+            finding.summary = names[6].clone().into();
             finding.advice.iter_mut().for_each(|advice| advice.command = Some(names[7].clone()));
             for evidence in &mut finding.evidence {
                 evidence.metric = names[8].clone();
@@ -253,7 +253,7 @@ proptest! {
         }
         report.processes[0].comm = names[9].clone();
         report.processes[0].cpu_ratio = numbers[4];
-        report.steps[0].summary = names[10].clone();
+        report.steps[0].summary = names[10].clone().into();
         report.not_checked[0].what = names[11].clone();
         report.window.seconds = numbers[5];
         report.load.running_mean = numbers[6];

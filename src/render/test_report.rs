@@ -6,10 +6,12 @@ use crate::model::finding::{
 };
 use crate::model::metrics::Metrics;
 use crate::model::report::{
-    Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
+    Culprit, CulpritKind, HostReport, Load, LoadGroup, News, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
     Verdict, Window, WindowSource,
 };
+use crate::model::sentence::quote;
 use crate::model::target::{Target, TargetFunction, TargetKind, TargetMember, TargetShare, TargetWait};
+use crate::model::units::Unit;
 use crate::model::wait::Wait;
 use crate::render::test_profile;
 
@@ -43,14 +45,19 @@ pub(crate) fn busy() -> Report {
             confidence_ratio: 0.72,
             confidence: "likely".to_owned(),
             since: Some(Since::Minutes),
-            summary: SWAP_SUMMARY.to_owned(),
+            summary: SWAP_SUMMARY.into(),
             cause_chain: vec![BottleneckId::MemorySwap, BottleneckId::DiskSaturated],
             culprit: Some(culprit()),
             remedy: Some(Remedy::FixProgram),
             advice: swap_finding().advice,
+            missing_inputs: Vec::new(),
         },
         steps: steps(),
         findings: vec![swap_finding(), disk_finding()],
+        news: vec![News {
+            summary: "java (pid 99) was OOM-killed 9 min ago; no OOM kill during this window.".into(),
+            seconds_ago: Some(540.0),
+        }],
         processes_order: Sort::Memory,
         processes: processes(),
         target: Some(target()),
@@ -96,17 +103,38 @@ pub(crate) fn healthy() -> Report {
         confidence_ratio: 0.95,
         confidence: "confident".to_owned(),
         since: None,
-        summary: "Nothing is short: the CPUs are busy 3.2 % of the time and nobody waits.".to_owned(),
+        summary: "Nothing is short: the CPUs are busy 3.2 % of the time and nobody waits.".into(),
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
         advice: Vec::new(),
+        missing_inputs: Vec::new(),
     };
     report.metrics = Metrics { cpu_busy_ratio: Some(0.032), psi_io_some_ratio: Some(0.004), ..metrics() };
     report.findings.clear();
+    report.news.clear();
     report.target = None;
     report.profile = None;
-    report.steps.truncate(1);
+    report.steps.truncate(2);
+    report.steps[1].evidence = vec![
+        evidence("cpu_busy_ratio", 0.032, Unit::Ratio, Some((0.85, 0.95)), "/proc/stat cpu"),
+        evidence(
+            "psi_cpu_some_ratio",
+            0.004,
+            Unit::Ratio,
+            Some((0.25, 0.5)),
+            "/proc/pressure/cpu some total",
+        ),
+        evidence("psi_io_some_ratio", 0.002, Unit::Ratio, Some((0.1, 0.4)), "/proc/pressure/io some total"),
+        evidence(
+            "psi_memory_some_ratio",
+            0.0,
+            Unit::Ratio,
+            Some((0.05, 0.2)),
+            "/proc/pressure/memory some total",
+        ),
+        evidence("disk_utilization_ratio", 0.043, Unit::Ratio, Some((0.9, 0.95)), "/proc/diskstats vda"),
+    ];
     report.not_checked.clear();
     report
 }
@@ -117,7 +145,7 @@ pub(crate) fn unknown() -> Report {
     report.verdict.bottleneck = BottleneckId::Unknown;
     report.verdict.confidence_ratio = 0.0;
     report.verdict.confidence = "suspect".to_owned();
-    report.verdict.summary = "Neither /proc/stat nor /proc/pressure could be read.".to_owned();
+    report.verdict.summary = "Neither /proc/stat nor /proc/pressure could be read.".into();
     report.load.load1 = None;
     report.load.groups.clear();
     report.metrics = Metrics { window_seconds: Some(5.003), ..Metrics::default() };
@@ -133,18 +161,18 @@ pub(crate) fn hostile() -> Report {
     report.host.kernel = Some(name());
     report.host.container = Some(name());
     report.diag.config_files = vec![name()];
-    report.verdict.summary.push_str(HOSTILE);
+    report.verdict.summary.push(quote(HOSTILE));
     report.verdict.culprit = Some(Culprit {
         comm: name(),
         cmdline: Some(name()),
         user: Some(name()),
         unit: Some(name()),
-        why: Some(name()),
+        why: Some(name().into()),
         ..culprit()
     });
     for finding in &mut report.findings {
-        finding.summary.push_str(HOSTILE);
-        finding.against.push(name());
+        finding.summary.push(quote(HOSTILE));
+        finding.against.push(name().into());
         finding.suspects.iter_mut().for_each(|suspect| suspect.comm = name());
         for evidence in &mut finding.evidence {
             evidence.source = name();
@@ -164,7 +192,7 @@ pub(crate) fn hostile() -> Report {
     if let Some(target) = &mut report.target {
         target.unit = Some(name());
         target.comm = Some(name());
-        target.summary.push_str(HOSTILE);
+        target.summary.push(quote(HOSTILE));
         target.waits[0].function = Some(name());
         target.waits[0].functions[0].function = name();
         target.members[0].comm = name();
@@ -174,12 +202,14 @@ pub(crate) fn hostile() -> Report {
         group.comm = Some(name());
         group.unit = Some(name());
     }
-    report.steps.iter_mut().for_each(|step| step.summary.push_str(HOSTILE));
+    report.steps.iter_mut().for_each(|step| step.summary.push(quote(HOSTILE)));
     report.not_checked.iter_mut().for_each(|item| item.what = name());
+    report.news.iter_mut().for_each(|news| news.summary.push(quote(HOSTILE)));
+    report.verdict.missing_inputs.push(name());
     report
 }
 
-/// Fails when `text` holds a character that a terminal obeys; its own line breaks are no such.
+/// Fails when `text` holds a character that acts on a terminal; line breaks are allowed.
 pub(crate) fn assert_harmless(text: &str) {
     let found = text
         .chars()
@@ -233,15 +263,21 @@ fn culprit() -> Culprit {
         unit: Some("php8.2-fpm.service".to_owned()),
         members_count: 12,
         share_ratio: Some(0.87),
-        why: Some("its workers hold 4.1 GiB together, more than the memory there is".to_owned()),
+        why: Some("its workers hold 4.1 GiB together, more than the memory there is".into()),
+        pids: (4242..4254).collect(),
+        age_seconds: Some(7_300.0),
+        cpu_ratio: Some(0.3),
+        memory_bytes: Some(3.7e9),
+        read_bytes_per_second: Some(20e6),
+        write_bytes_per_second: None,
     }
 }
 
-fn evidence(metric: &str, value: f64, unit: &str, limits: Option<(f64, f64)>, source: &str) -> Evidence {
+fn evidence(metric: &str, value: f64, unit: Unit, limits: Option<(f64, f64)>, source: &str) -> Evidence {
     Evidence {
         metric: metric.to_owned(),
         value: Some(value),
-        unit: unit.to_owned(),
+        unit,
         warning: limits.map(|(warning, _)| warning),
         critical: limits.map(|(_, critical)| critical),
         source: source.to_owned(),
@@ -250,14 +286,20 @@ fn evidence(metric: &str, value: f64, unit: &str, limits: Option<(f64, f64)>, so
     }
 }
 
-fn step(step: StepId, question: &str, answer: &str, summary: &str, next: Option<StepId>) -> Step {
+fn step(
+    step: StepId,
+    question: &str,
+    answer: &'static str,
+    summary: &'static str,
+    next: Option<StepId>,
+) -> Step {
     Step {
         step,
         question: question.to_owned(),
-        answer: answer.to_owned(),
+        answer: answer.into(),
 
-        brief: answer.to_owned(),
-        summary: summary.to_owned(),
+        brief: answer.into(),
+        summary: summary.into(),
         evidence: Vec::new(),
         next,
     }
@@ -289,13 +331,16 @@ fn steps() -> Vec<Step> {
         step(StepId::Who, "Who takes it?", "php-fpm", "12 processes hold 87 % of the memory in use.", None),
     ];
     steps[0].evidence = vec![
-        evidence("load_per_cpu", 2.65, "count", Some((1.0, 2.0)), "/proc/loadavg"),
-        evidence("load1_to_load15_ratio", 1.2, "ratio", None, "/proc/loadavg"),
+        evidence("load_per_cpu", 2.65, Unit::Count, Some((1.0, 2.0)), "/proc/loadavg"),
+        evidence("load1_to_load15_ratio", 1.2, Unit::Ratio, None, "/proc/loadavg"),
     ];
     steps[1].evidence = vec![
-        evidence("cpu_busy_ratio", 0.24, "ratio", Some((0.85, 0.95)), "/proc/stat cpu"),
-        evidence("psi_io_some_ratio", 0.88, "ratio", Some((0.1, 0.4)), "/proc/pressure/io some total"),
-        Evidence { value: None, ..evidence("psi_irq_full_ratio", 0.0, "ratio", None, "/proc/pressure/irq") },
+        evidence("cpu_busy_ratio", 0.24, Unit::Ratio, Some((0.85, 0.95)), "/proc/stat cpu"),
+        evidence("psi_io_some_ratio", 0.88, Unit::Ratio, Some((0.1, 0.4)), "/proc/pressure/io some total"),
+        Evidence {
+            value: None,
+            ..evidence("psi_irq_full_ratio", 0.0, Unit::Ratio, None, "/proc/pressure/irq")
+        },
     ];
     steps
 }
@@ -307,25 +352,25 @@ fn swap_finding() -> Finding {
         severity: Severity::Critical,
         confidence_ratio: 0.72,
         impact_ratio: 0.61,
-        summary: SWAP_SUMMARY.to_owned(),
+        summary: SWAP_SUMMARY.into(),
         explained_by: None,
         evidence: vec![
             evidence(
                 "swap_in_pages_per_second",
                 14_678.0,
-                "per_second",
+                Unit::PerSecond,
                 Some((10.0, 1000.0)),
                 "/proc/vmstat pswpin",
             ),
             evidence(
                 "psi_memory_some_ratio",
                 0.61,
-                "ratio",
+                Unit::Ratio,
                 Some((0.1, 0.4)),
                 "/proc/pressure/memory some total",
             ),
         ],
-        against: vec!["The pressure file of the service's own group could not be read.".to_owned()],
+        against: vec!["The pressure file of the service's own group could not be read.".into()],
         suspects: vec![
             suspect("php-fpm", 4242, Role::Offender, 12, 0.87),
             suspect("mysqld", 77, Role::Victim, 1, 0.4),
@@ -356,16 +401,16 @@ fn disk_finding() -> Finding {
         severity: Severity::Warning,
         confidence_ratio: 0.9,
         impact_ratio: 0.5,
-        summary: "vda is busy 99 % of the time with 4.2 requests in its queue.".to_owned(),
+        summary: "vda is busy 99 % of the time with 4.2 requests in its queue.".into(),
         explained_by: Some(BottleneckId::MemorySwap),
         evidence: vec![evidence(
             "disk_utilization_ratio",
             0.99,
-            "ratio",
+            Unit::Ratio,
             Some((0.7, 0.9)),
             "/proc/diskstats vda",
         )],
-        against: vec!["98 % of its reads come from swap.".to_owned()],
+        against: vec!["98 % of its reads come from swap.".into()],
         suspects: vec![suspect("mysqld", 77, Role::Victim, 1, 0.4)],
         advice: Vec::new(),
     }
@@ -416,7 +461,7 @@ fn target() -> Target {
         summary:
             "php8.2-fpm.service (5 processes, 9 threads) spent 61 % of its threads' time waiting for swapped \
                   memory, 27 % asleep and 12 % running."
-                .to_owned(),
+                .into(),
     }
 }
 

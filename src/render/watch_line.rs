@@ -1,6 +1,7 @@
 //! The lines of `diag watch` for people: one per window, in columns, and one per event.
 
-use super::text::page::{Page, Span, columns, plain, shortened, styled};
+use super::shared::{columns, shortened};
+use super::text::page::{Page, Span, plain, styled};
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::metrics::Metrics;
@@ -121,7 +122,7 @@ fn words(verdict: &Verdict) -> String {
             format!("{}: {why}", name(culprit))
         }
         None if verdict.bottleneck == BottleneckId::None => String::new(),
-        None => verdict.summary.clone(),
+        None => verdict.summary.to_string(),
     }
 }
 
@@ -193,7 +194,7 @@ mod tests {
         let busy = render(&line(&test_report::busy()), 120, false);
         assert_eq!(
             busy,
-            "03:04:10  CRITICAL  memory-swap               -   88   61   php-fpm ×12 of php8.2-fpm.service, 87 %: its \
+            "03:04:10  CRITICAL  memory-swap               -   88   61  php-fpm ×12 of php8.2-fpm.service, 87 %: its \
              workers hold 4.…\n"
         );
         let healthy = render(&line(&test_report::healthy()), 120, false);

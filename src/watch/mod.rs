@@ -27,7 +27,7 @@ use std::io::Write as _;
 
 /// One line on standard error; any thread may call it.
 pub(crate) fn warn(message: &str) {
-    // The run goes on if nobody can read it.
+    // The run continues if the line cannot be written.
     let _ = writeln!(std::io::stderr(), "diag: {}", escape::terminal(message));
 }
 

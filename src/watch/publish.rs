@@ -25,7 +25,7 @@ impl Summaries {
     pub(crate) fn note(&mut self, verdict: &Verdict) {
         if verdict.severity > Severity::Ok {
             let culprit = verdict.culprit.as_ref().map(|culprit| culprit.comm.clone());
-            self.0.insert(verdict.bottleneck.to_string(), (verdict.summary.clone(), culprit));
+            self.0.insert(verdict.bottleneck.to_string(), (verdict.summary.to_string(), culprit));
         }
     }
 
@@ -116,7 +116,8 @@ impl Run<'_> {
     fn transition_line(&mut self, change: Change, report: &Report) -> TransitionLine {
         let about = change.bottleneck.as_deref();
         TransitionLine {
-            summary: about.map_or_else(|| report.verdict.summary.clone(), |about| self.summaries.of(about).0),
+            summary: about
+                .map_or_else(|| report.verdict.summary.to_string(), |about| self.summaries.of(about).0),
             seq: self.next(),
             at: report.window.ended_at.clone(),
             host: report.host.hostname.clone(),

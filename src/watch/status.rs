@@ -4,6 +4,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Severity};
 use crate::model::metrics::Metrics;
 use crate::model::report::{HostReport, Load, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource};
+use crate::model::sentence::{Sentence, own, sentence};
 use crate::model::watch::State;
 
 /// A verdict that is older than so many windows says nothing any more.
@@ -36,7 +37,7 @@ pub fn answer(state: State, now: &Now) -> Report {
     report.window.age_seconds =
         (age.is_finite() && !matches!(stale, Some(Stale::EarlierBoot | Stale::Ahead))).then(|| age.max(0.0));
     let Some(stale) = stale else {
-        report.verdict.summary = format!("{} ({} ago)", report.verdict.summary, span(age));
+        report.verdict.summary.push(sentence![" (", own(span(age)), " ago)"]);
         return report;
     };
     let was = report.verdict.bottleneck;
@@ -97,14 +98,16 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
             confidence_ratio: 0.0,
             confidence: String::new(),
             since: None,
-            summary: String::new(),
+            summary: Sentence::new(),
             cause_chain: Vec::new(),
             culprit: None,
             remedy: None,
             advice: Vec::new(),
+            missing_inputs: Vec::new(),
         },
         steps: Vec::new(),
         findings: Vec::new(),
+        news: Vec::new(),
         processes_order: Sort::Cpu,
         processes: Vec::new(),
         target: None,
@@ -125,11 +128,12 @@ fn unknown(report: &mut Report, why: String, unlock: &str) {
         confidence_ratio: 0.0,
         confidence: "suspect".to_owned(),
         since: None,
-        summary: why.clone(),
+        summary: Sentence::quoted(why.as_str()),
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
         advice: Vec::new(),
+        missing_inputs: Vec::new(),
     };
     let reason = why.trim_end_matches('.').to_owned();
     report.not_checked =
@@ -212,7 +216,7 @@ mod tests {
         let report = answer(state(), &now(1012.0));
         assert_eq!(report.verdict.bottleneck, "memory-swap");
         assert_eq!(report.window.age_seconds, Some(12.0));
-        assert!(report.verdict.summary.ends_with(" (12 s ago)"), "{}", report.verdict.summary);
+        assert!(report.verdict.summary.to_string().ends_with(" (12 s ago)"), "{}", report.verdict.summary);
     }
 
     #[test]
@@ -230,7 +234,7 @@ mod tests {
             assert_eq!(report.verdict.bottleneck, "unknown");
             assert!(report.findings.is_empty() && report.verdict.culprit.is_none());
             assert_eq!(report.metrics, Metrics::default());
-            assert!(report.verdict.summary.contains("memory-swap"), "{}", report.verdict.summary);
+            assert!(report.verdict.summary.to_string().contains("memory-swap"), "{}", report.verdict.summary);
         }
     }
 

@@ -1,8 +1,8 @@
 //! The hot spot of some stacks: the one function, system call or kernel work that most of the CPU time goes to.
 
 use crate::model::profile::{FrameName, SampledStack, Samples, Space};
+use crate::model::sentence::{self, Sentence, function, own, path, quote, sentence};
 use crate::model::syscall::entry_name;
-use crate::model::units::percent;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A function with less than this of the time is no hot spot: then the one is told that it and others are called from.
@@ -40,9 +40,9 @@ pub(super) struct Weighed<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Hot {
     /// In a few words: a function, or `read(2)`.
-    pub(super) short: String,
+    pub(super) short: Sentence,
     /// After "of its CPU time": `in fft`, `below read(2), most of it in copy_to_user`.
-    pub(super) words: String,
+    pub(super) words: Sentence,
     /// Share of the time.
     pub(super) ratio: f64,
 }
@@ -128,28 +128,27 @@ impl<'a> Weighed<'a> {
         };
         let ratio = self.ratio(weight);
         let running = if interpreted && leaf.module.as_deref() != Some("[jit]") {
-            script.map(|script| format!(", running {}", short(script))).unwrap_or_default()
+            script.map(|script| sentence![", running ", path(short(script))])
         } else {
-            String::new()
+            None
         };
         if ratio < HOT_RATIO
             && let Some((caller, covered)) = self.caller_of_most(&own)
         {
-            let most =
-                if caller == leaf { String::new() } else { format!(", most of it in {}", shown(leaf)) };
+            let most = (caller != leaf).then(|| sentence![", most of it in ", shown(leaf)]);
             return Some(Hot {
                 short: name_of(caller),
-                words: format!("below {}{most}{running}", shown(caller)),
+                words: sentence!["below ", shown(caller), most, running],
                 ratio: self.ratio(covered),
             });
         }
         if ratio < HOT_RATIO {
-            let words = format!("in {}{running}, and no other function takes more", shown(leaf));
+            let words = sentence!["in ", shown(leaf), running, ", and no other function takes more"];
             return Some(Hot { short: name_of(leaf), words, ratio });
         }
         let from = if own(leaf) { None } else { self.called_from(leaf, &own) };
-        let from = from.map(|caller| format!(", called from {}", shown(caller))).unwrap_or_default();
-        Some(Hot { short: name_of(leaf), words: format!("in {}{from}{running}", shown(leaf)), ratio })
+        let from = from.map(|caller| sentence![", called from ", shown(caller)]);
+        Some(Hot { short: name_of(leaf), words: sentence!["in ", shown(leaf), from, running], ratio })
     }
 
     fn hot_in_kernel(&self) -> Hot {
@@ -158,21 +157,22 @@ impl<'a> Weighed<'a> {
         if let Some((call, ratio)) = calls.first().filter(|(_, ratio)| *ratio >= HOT_RATIO) {
             let leaves =
                 self.leaves(|stack| kernel(stack) && self.syscall(stack).as_deref() == Some(call.as_str()));
-            let most = leaves.first().map(|(leaf, _)| format!(", most of it in {}", shown(leaf)));
-            let words = format!("in the system call {call}(2){}", most.unwrap_or_default());
-            return Hot { short: format!("{call}(2)"), words, ratio: *ratio };
+            let most = leaves.first().map(|(leaf, _)| sentence![", most of it in ", shown(leaf)]);
+            let call = sentence![function(call.as_str()), "(2)"];
+            let words = sentence!["in the system call ", &call, most];
+            return Hot { short: call, words, ratio: *ratio };
         }
         let faults: f64 =
             self.stacks.iter().filter(|stack| self.is_fault(stack)).map(|s| s.weight as f64).sum();
         let leaves = self.leaves(kernel);
         let leaf = leaves.first().map(|(leaf, _)| *leaf);
-        let most = leaf.map(|leaf| format!(", most of it in {}", shown(leaf))).unwrap_or_default();
+        let most = leaf.map(|leaf| sentence![", most of it in ", shown(leaf)]);
         if self.ratio(faults) >= HOT_RATIO {
-            let words = format!("in page faults{most}");
-            return Hot { short: "page faults".to_owned(), words, ratio: self.ratio(faults) };
+            let words = sentence!["in page faults", most];
+            return Hot { short: "page faults".into(), words, ratio: self.ratio(faults) };
         }
-        let short = leaf.map_or_else(|| "the kernel".to_owned(), name_of);
-        Hot { short, words: format!("in the kernel{most}"), ratio: self.kernel_ratio() }
+        let short = leaf.map_or_else(|| "the kernel".into(), name_of);
+        Hot { short, words: sentence!["in the kernel", most], ratio: self.kernel_ratio() }
     }
 
     /// Whether a stack is below a page fault of the program itself: kernel `arch/*/mm/fault.c`.
@@ -241,20 +241,20 @@ fn is_start(symbol: &str) -> bool {
 }
 
 /// A name for a sentence: the function; where it has none its place in the file, `worker+0x4f2a0`, or the file.
-pub(super) fn name_of(frame: &FrameName) -> String {
+pub(super) fn name_of(frame: &FrameName) -> Sentence {
     match (&frame.symbol, &frame.module, frame.start) {
-        (Some(symbol), ..) => short(symbol),
-        (None, Some(module), Some(start)) => format!("{}+{start:#x}", short(module)),
-        (None, Some(module), None) => short(module),
-        (None, None, _) => "code without a name".to_owned(),
+        (Some(symbol), ..) => sentence![function(short(symbol))],
+        (None, Some(module), Some(start)) => sentence![path(short(module)), own(format!("+{start:#x}"))],
+        (None, Some(module), None) => sentence![path(short(module))],
+        (None, None, _) => "code without a name".into(),
     }
 }
 
 /// The same, with the reason where there is no function.
-fn shown(frame: &FrameName) -> String {
+fn shown(frame: &FrameName) -> Sentence {
     match (&frame.symbol, &frame.module, &frame.unnamed) {
-        (Some(symbol), ..) => format!("`{}`", short(symbol)),
-        (None, Some(_), Some(reason)) => format!("{} ({reason})", name_of(frame)),
+        (Some(symbol), ..) => sentence!["`", function(short(symbol)), "`"],
+        (None, Some(_), Some(reason)) => sentence![name_of(frame), " (", quote(reason.as_str()), ")"],
         (None, ..) => name_of(frame),
     }
 }
@@ -271,8 +271,8 @@ fn short(name: &str) -> String {
 }
 
 /// `97 % of its CPU time in fft`.
-pub(super) fn phrase(hot: &Hot, whose: &str) -> String {
-    format!("{} of {whose} CPU time {}", percent(hot.ratio), hot.words)
+pub(super) fn phrase(hot: &Hot, whose: &'static str) -> Sentence {
+    sentence![sentence::ratio(hot.ratio), " of ", whose, " CPU time ", &hot.words]
 }
 
 #[cfg(test)]
@@ -323,7 +323,7 @@ mod tests {
         }
         samples.frames.shrink_to_fit();
         let weighed = Weighed::new(&samples, stacks.iter().collect());
-        phrase(&weighed.hot(Some(executable), script).unwrap(), "its")
+        phrase(&weighed.hot(Some(executable), script).unwrap(), "its").to_string()
     }
 
     #[test]

@@ -9,21 +9,19 @@ use crate::diagnose::rules::by_id;
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{NotChecked, Step, StepId};
 use crate::model::profile::{
-    Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SampledEvent, SampledProcess, SampledStack,
-    Samples, Space, Syscall, TracedSyscalls,
+    Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SAMPLES_MIN, SampledEvent, SampledProcess,
+    SampledStack, Samples, Space, Syscall, TracedSyscalls,
 };
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
+use crate::model::sentence::{Sentence, count, function, own, path, quote, ratio, sentence};
 use crate::model::task::Pid;
-use crate::model::units::{human_count, percent};
+use crate::model::units::Unit;
 use hot_spot::{Hot, Weighed, name_of, phrase};
 use std::collections::{BTreeMap, HashSet};
 
 /// Frames that the report keeps.
 const FRAMES_MAX: usize = 50;
-
-/// Fewer samples than this say nothing of shares.
-const SAMPLES_MIN: u64 = 20;
 
 /// Share of the CPU time below system calls from which on the calls are worth tracing.
 const SYSCALLS_RATIO: f64 = 0.4;
@@ -261,40 +259,44 @@ fn nothing_seen(offender: &Offender, rates: &Rates, samples: &Samples) -> NotChe
 }
 
 /// What the traced system calls say: the one that takes most of the time, else the most frequent one.
-fn called(profile: &Profile) -> Option<String> {
+fn called(profile: &Profile) -> Option<Sentence> {
     let seconds = profile.syscalls_seconds.filter(|seconds| *seconds > 0.0)?;
     let traced = || profile.syscalls.iter().filter(|call| call.count.is_some_and(|count| count > 0));
     let costly = |call: &&Syscall| call.cpu_ratio.unwrap_or(0.0);
     let call = traced().max_by(|a, b| costly(a).total_cmp(&costly(b)).then(a.count.cmp(&b.count)))?;
-    let rate = human_count(call.count? as f64 / seconds);
-    let name = format!("{}(2)", call.name);
-    let subject = call.subject.as_ref().map(|subject| format!(" of {subject}")).unwrap_or_default();
-    let failing = call.errors_count.unwrap_or(0) as f64 / call.count? as f64;
-    let failing = match &call.error {
-        Some(error) if failing >= FAILING_RATIO => {
-            format!(", {} of them fail with {error}", percent(failing))
+    let rate = call.count? as f64 / seconds;
+    let name = sentence![function(call.name.as_str()), "(2)"];
+    let subject = call.subject.as_ref().map(|subject| sentence![" of ", path(subject.as_str())]);
+    let failing = call
+        .errors_count
+        .map(|failed| failed as f64)
+        .zip(call.count)
+        .map(|(failed, count)| failed / count as f64);
+    let failing = match (&call.error, failing) {
+        (Some(error), Some(failing)) if failing >= FAILING_RATIO => {
+            Some(sentence![", ", ratio(failing), " of them fail with ", quote(error.as_str())])
         }
-        _ => String::new(),
+        _ => None,
     };
-    let times = format!("{rate} calls a second{failing}");
-    Some(match call.cpu_ratio.filter(|ratio| *ratio > 0.0) {
-        Some(ratio) => {
-            format!("{} of its CPU time in the system call {name}{subject}, {times}", percent(ratio))
+    let times = sentence![", ", count(rate), " calls per second", failing];
+    // A share of few samples says nothing.
+    Some(match call.cpu_ratio.filter(|share| *share > 0.0 && !profile.is_thin()) {
+        Some(share) => {
+            sentence![ratio(share), " of its CPU time in the system call ", name, subject, times]
         }
-        None => format!("calls {name}{subject}, {times}"),
+        None => sentence!["calls ", name, subject, times],
     })
 }
 
-fn fold(diagnosis: &mut Diagnosis, told: &str) {
+fn fold(diagnosis: &mut Diagnosis, told: &Sentence) {
     let verdict = &mut diagnosis.verdict;
     if let Some(culprit) = &mut verdict.culprit {
         culprit.why = Some(match culprit.why.take() {
-            Some(known) if known != told => format!("{known}; {told}"),
-            _ => told.to_owned(),
+            Some(known) if known != *told => sentence![known, "; ", told],
+            _ => told.clone(),
         });
     }
-    let sentence = verdict.summary.trim_end_matches('.').to_owned();
-    verdict.summary = format!("{sentence}; {told}.");
+    verdict.summary = std::mem::take(&mut verdict.summary).with_clause(told);
     // The finding of the verdict says the same.
     let id = verdict.bottleneck;
     if let Some(finding) = diagnosis.findings.iter_mut().find(|finding| finding.id == id) {
@@ -302,34 +304,38 @@ fn fold(diagnosis: &mut Diagnosis, told: &str) {
     }
 }
 
-fn step(offender: &Offender, profile: &Profile, hot: Option<&Hot>, told: &str) -> Step {
+fn step(offender: &Offender, profile: &Profile, hot: Option<&Hot>, told: &Sentence) -> Step {
     let event = profile.event.map_or("", SampledEvent::word);
     let source = format!("perf_event_open(2) {event} at {} Hz", profile.frequency_hertz);
     let mut evidence = Vec::new();
     if let Some(hot) = hot {
-        evidence.push(plain("hot_spot_share_ratio", Some(hot.ratio), "ratio", &source));
-        evidence.push(plain("profile_samples_count", Some(profile.samples_count as f64), "count", &source));
+        evidence.push(plain("hot_spot_share_ratio", Some(hot.ratio), Unit::Ratio, &source));
+        evidence.push(plain(
+            "profile_samples_count",
+            Some(profile.samples_count as f64),
+            Unit::Count,
+            &source,
+        ));
     }
     if let Some(wait) = profile.waits.first() {
         evidence.push(plain(
             "largest_wait_ratio",
             Some(wait.ratio),
-            "ratio",
+            Unit::Ratio,
             "/proc/PID/task/TID/stat, wchan",
         ));
     }
     let answer = match (offender.mode, hot, profile.waits.first()) {
-        (ProfileMode::Waits, _, Some(wait)) => wait.wait.clone(),
+        (ProfileMode::Waits, _, Some(wait)) | (_, None, Some(wait)) => sentence![own(wait.wait.clone())],
         (_, Some(hot), _) => hot.short.clone(),
-        (_, None, Some(wait)) => wait.wait.clone(),
-        (_, None, None) => profile.syscalls.first().map_or_else(String::new, |call| call.name.clone()),
+        (_, None, None) => sentence![profile.syscalls.first().map(|call| function(call.name.as_str()))],
     };
     Step {
         step: StepId::Why,
         question: "What is it doing?".to_owned(),
         brief: answer.clone(),
         answer,
-        summary: format!("{}: {told}", label(&offender.comm, offender.pid, offender.pids.len().max(1))),
+        summary: sentence![label(&offender.comm, offender.pid, offender.pids.len().max(1)), ": ", told],
         evidence,
         next: None,
     }
@@ -415,7 +421,7 @@ fn frames(samples: &Samples, stacks: &[(&SampledProcess, &SampledStack)]) -> Vec
         .filter_map(|(index, (own, below))| {
             let name = samples.frames.get(usize::try_from(index).ok()?)?;
             Some(Frame {
-                symbol: name.symbol.clone().unwrap_or_else(|| name_of(name)),
+                symbol: name.symbol.clone().unwrap_or_else(|| name_of(name).to_string()),
                 module: name.module.clone(),
                 space: name.space,
                 self_ratio: ratio(own),
@@ -506,7 +512,7 @@ fn frame_word(name: &FrameName) -> String {
     let kernel = if name.space == Space::Kernel { "_[k]" } else { "" };
     match (&name.symbol, &name.module, name.start) {
         (Some(symbol), ..) => format!("{symbol}{kernel}"),
-        (None, Some(_), Some(_)) => name_of(name),
+        (None, Some(_), Some(_)) => name_of(name).to_string(),
         (None, Some(module), None) => format!("[{}]{kernel}", module.trim_matches(['[', ']'])),
         (None, None, _) => format!("[unknown]{kernel}"),
     }
@@ -552,7 +558,7 @@ mod tests {
             add_samples(&mut told, &offender(pid), &samples, &[], &weighed(&samples, &[]));
             called(&told)
         };
-        assert_eq!(told(7).as_deref(), Some("calls read(2), 5.0 calls a second"));
+        assert_eq!(told(7).unwrap(), "calls read(2), 5 calls per second");
         assert_eq!(told(8), None);
     }
 

@@ -4,9 +4,9 @@ use crate::model::finding::NotChecked;
 use crate::model::profile::ProfileWait;
 use crate::model::rates::Rates;
 use crate::model::reading::{Absence, AbsenceKind};
+use crate::model::sentence::{Sentence, function, path, ratio, sentence};
 use crate::model::syscall;
 use crate::model::task::Pid;
-use crate::model::units::percent;
 use crate::model::wait::{LOCK_ALONE_RATIO, Wait};
 use crate::model::wait_details::{About, ThreadWaits, WaitSpan};
 use std::collections::BTreeMap;
@@ -189,7 +189,7 @@ fn add_rest(rest: Vec<(Key, Row<'_>)>, total: f64, waits: &mut Vec<ProfileWait>)
 
 /// What keeps them waiting, for the sentence of the verdict: "waits 83 % of its time in fsync(2) of /var/lib/db/wal:
 /// ext4_sync_file, submit_bio_wait". None where they run or idle.
-pub fn why(waits: &[ProfileWait]) -> Option<String> {
+pub fn why(waits: &[ProfileWait]) -> Option<Sentence> {
     let class_of = |row: &ProfileWait| Wait::ALL.into_iter().find(|wait| wait.word() == row.wait);
     let mut classes: BTreeMap<Wait, f64> = BTreeMap::new();
     for row in waits {
@@ -198,8 +198,8 @@ pub fn why(waits: &[ProfileWait]) -> Option<String> {
             *classes.entry(class).or_default() += row.ratio;
         }
     }
-    let (class, ratio) = classes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    if ratio < NAMED_RATIO {
+    let (class, share) = classes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    if share < NAMED_RATIO {
         return None;
     }
     // One call may sleep in several functions.
@@ -210,18 +210,17 @@ pub fn why(waits: &[ProfileWait]) -> Option<String> {
         // The rows are sorted: the first is the one for most of the time.
         call.1 = call.1.or(Some(row));
     }
-    let (_, (ratio_of_call, row)) = calls.into_iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
+    let (_, (share_of_call, row)) = calls.into_iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
     let row = row?;
     let functions = functions(row);
     let Some(call) = &row.syscall else {
-        let told = format!("spends {} of its time {}", percent(ratio), class.phrase());
-        return Some(if functions.is_empty() { told } else { format!("{told}: {functions}") });
+        return Some(sentence!["spends ", ratio(share), " of its time ", class.phrase(), functions]);
     };
-    let call = with_section(call);
-    let of = if class == Wait::Lock && call.starts_with("futex") { "for" } else { "of" };
-    let subject = row.subject.as_ref().map(|subject| format!(" {of} {subject}")).unwrap_or_default();
-    let told = format!("waits {} of its time in {call}{subject}", percent(ratio_of_call));
-    Some(if class == Wait::Lock || functions.is_empty() { told } else { format!("{told}: {functions}") })
+    let of = if class == Wait::Lock && call.starts_with("futex") { " for " } else { " of " };
+    let subject = row.subject.as_ref().map(|subject| sentence![of, path(subject.as_str())]);
+    let functions = functions.filter(|_| class != Wait::Lock);
+    let call = function(with_section(call));
+    Some(sentence!["waits ", ratio(share_of_call), " of its time in ", call, subject, functions])
 }
 
 /// `fsync(2)`; a call without a name has no page either.
@@ -230,12 +229,14 @@ fn with_section(call: &str) -> String {
 }
 
 /// The two functions of the kernel that tell most: where it began to be about something, and where it sleeps.
-fn functions(row: &ProfileWait) -> String {
+fn functions(row: &ProfileWait) -> Option<Sentence> {
     let outer = row.kernel_stack.iter().rev().find(|frame| !is_entry(frame));
     let inner = row.function.as_ref().or(row.kernel_stack.first());
     match (outer, inner) {
-        (Some(outer), Some(inner)) if outer != inner => format!("{outer}, {inner}"),
-        (_, inner) => inner.cloned().unwrap_or_default(),
+        (Some(outer), Some(inner)) if outer != inner => {
+            Some(sentence![": ", function(outer.as_str()), ", ", function(inner.as_str())])
+        }
+        (_, inner) => inner.map(|inner| sentence![": ", function(inner.as_str())]),
     }
 }
 
@@ -358,8 +359,8 @@ mod tests {
             row(Wait::Disk, "fsync", "/wal", PAGE, 0.1),
         ];
         assert_eq!(
-            why(&waits).as_deref(),
-            Some("waits 50 % of its time in fsync(2) of /wal: ext4_sync_file, submit_bio_wait")
+            why(&waits).unwrap(),
+            "waits 50 % of its time in fsync(2) of /wal: ext4_sync_file, submit_bio_wait"
         );
     }
 
@@ -380,17 +381,17 @@ mod tests {
         let fault =
             ["folio_wait_bit", "do_swap_page", "__handle_mm_fault", "handle_mm_fault", "exc_page_fault"];
         assert_eq!(
-            why(&[row(Wait::Swap, "", "", &fault, 0.6)]).as_deref(),
-            Some("spends 60 % of its time waiting for swapped memory: do_swap_page, folio_wait_bit")
+            why(&[row(Wait::Swap, "", "", &fault, 0.6)]).unwrap(),
+            "spends 60 % of its time waiting for swapped memory: do_swap_page, folio_wait_bit"
         );
         assert_eq!(
-            why(&[row(Wait::WaitingForCpu, "", "", &[], 0.4)]).as_deref(),
-            Some("spends 40 % of its time waiting for a CPU")
+            why(&[row(Wait::WaitingForCpu, "", "", &[], 0.4)]).unwrap(),
+            "spends 40 % of its time waiting for a CPU"
         );
         // A number that has no name.
         assert_eq!(
-            why(&[row(Wait::Network, "syscall 999", "", &[], 0.4)]).as_deref(),
-            Some("waits 40 % of its time in syscall 999")
+            why(&[row(Wait::Network, "syscall 999", "", &[], 0.4)]).unwrap(),
+            "waits 40 % of its time in syscall 999"
         );
     }
 
@@ -399,8 +400,8 @@ mod tests {
         let futex =
             row(Wait::Lock, "futex", "a lock held by tid 812 (db)", &["futex_do_wait", "do_futex"], 0.6);
         assert_eq!(
-            why(&[futex]).as_deref(),
-            Some("waits 60 % of its time in futex(2) for a lock held by tid 812 (db)")
+            why(&[futex]).unwrap(),
+            "waits 60 % of its time in futex(2) for a lock held by tid 812 (db)"
         );
     }
 }

@@ -8,7 +8,8 @@ use crate::diagnose::thresholds::{
 };
 use crate::model::finding::{Evidence, Remedy, Role, Suspect};
 use crate::model::rates::{DiskRates, ProcessRates};
-use crate::model::units::{MIB, human_bytes, human_count, human_seconds, percent};
+use crate::model::sentence::{Sentence, bytes, count, ratio, seconds, sentence};
+use crate::model::units::{MIB, Unit};
 use crate::model::wait::WaitReason;
 
 /// Dirty and written-back memory below which the writes to a device are not a page cache that empties.
@@ -33,7 +34,7 @@ impl Facts<'_> {
 
     /// Whether threads wait for I/O, as far as the kernel sees it.
     pub fn io_waited_for(&self) -> bool {
-        self.io_stalls().0 >= self.limit(&IO_PRESSURE).warning || self.disk_waiters_mean() >= WAITERS
+        self.io_stalls().some_reaches(self.limit(&IO_PRESSURE).warning) || self.disk_waiters_mean() >= WAITERS
     }
 
     /// Whether the writes of the box come from the page cache: then nobody may be waiting for them.
@@ -60,9 +61,9 @@ pub struct Users {
     /// Suspects, offenders first.
     pub suspects: Vec<Suspect>,
     /// The end of a sentence.
-    pub text: String,
+    pub text: Option<Sentence>,
     /// What the culprit does.
-    pub why: Option<String>,
+    pub why: Option<Sentence>,
     /// The remedy that fits.
     pub remedy: Remedy,
     /// Whether the owner of the I/O could be seen.
@@ -71,9 +72,9 @@ pub struct Users {
 
 /// Who causes the I/O of `disk`: by bytes, where they may be read; else by threads that wait for it.
 pub fn users(facts: &Facts<'_>, disk: &DiskRates) -> Users {
-    let bytes = |process: &ProcessRates| process.io_bytes_per_second().unwrap_or(0.0);
+    let moved = |process: &ProcessRates| process.io_bytes_per_second().unwrap_or(0.0);
     let total = disk.read_bytes_per_second + disk.write_bytes_per_second;
-    let by_bytes = rank(facts, Some(total), |group| group.sum(bytes), bytes);
+    let by_bytes = rank(facts, Some(total), |group| group.sum(moved), moved);
     let by_waiting = rank(facts, None, |group| group.uninterruptible, |process| process.uninterruptible_mean);
     let known = by_bytes.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).cloned();
     let waiting = || by_waiting.first().filter(|top| top.amount >= WAITERS / 2.0).cloned();
@@ -87,17 +88,25 @@ pub fn users(facts: &Facts<'_>, disk: &DiskRates) -> Users {
     let (text, why) = match &top {
         Some(top) if seen => {
             let name = facts.groups[top.group].label(top.pid);
-            let verb = if reads { "reads" } else { "writes" };
+            let verb = if reads { "reads " } else { "writes " };
             (
-                format!("; {name} moves {} a second, {} of it", human_bytes(top.amount), percent(top.share)),
-                Some(format!("{verb} {} a second", human_bytes(top.amount))),
+                Some(sentence![
+                    "; ",
+                    name,
+                    " moves ",
+                    bytes(top.amount),
+                    " per second, ",
+                    ratio(top.share),
+                    " of it",
+                ]),
+                Some(sentence![verb, bytes(top.amount), " per second"]),
             )
         }
         Some(top) => {
             let name = facts.groups[top.group].label(top.pid);
-            (format!("; {name} waits for it"), Some("waits for the disk".to_owned()))
+            (Some(sentence!["; ", name, " waits for it"]), Some("waits for the disk".into()))
         }
-        None => (String::new(), None),
+        None => (None, None),
     };
     let remedy = match &top {
         Some(top) if top.share >= facts.setting(&MAIN_CAUSE) => Remedy::FixProgram,
@@ -124,30 +133,38 @@ pub fn numbers(facts: &Facts<'_>, disk: &DiskRates) -> Vec<Evidence> {
         facts.evidence(&DISK_QUEUE, Some(disk.queue_mean), &source),
         facts.evidence(limit, disk.await_seconds(), &source),
         facts.evidence(&IO_PRESSURE, psi, "/proc/pressure/io some total"),
-        plain("disk_reads_per_second", Some(disk.reads_per_second), "per_second", &source),
-        plain("disk_writes_per_second", Some(disk.writes_per_second), "per_second", &source),
-        plain("disk_read_bytes_per_second", Some(disk.read_bytes_per_second), "bytes_per_second", &source),
-        plain("disk_write_bytes_per_second", Some(disk.write_bytes_per_second), "bytes_per_second", &source),
+        plain("disk_reads_per_second", Some(disk.reads_per_second), Unit::PerSecond, &source),
+        plain("disk_writes_per_second", Some(disk.writes_per_second), Unit::PerSecond, &source),
+        plain("disk_read_bytes_per_second", Some(disk.read_bytes_per_second), Unit::BytesPerSecond, &source),
+        plain(
+            "disk_write_bytes_per_second",
+            Some(disk.write_bytes_per_second),
+            Unit::BytesPerSecond,
+            &source,
+        ),
         plain(
             "disk_waiters_mean",
             Some(facts.disk_waiters_mean()),
-            "count",
+            Unit::Count,
             "/proc/PID/task/TID/stat, wchan",
         ),
     ];
     if let Some(flushes) = disk.flushes_per_second.filter(|flushes| *flushes > 0.0) {
-        numbers.push(plain("disk_flushes_per_second", Some(flushes), "per_second", &source));
-        numbers.push(plain("disk_flush_await_seconds", disk.flush_await_seconds, "seconds", &source));
+        numbers.push(plain("disk_flushes_per_second", Some(flushes), Unit::PerSecond, &source));
+        numbers.push(plain("disk_flush_await_seconds", disk.flush_await_seconds, Unit::Seconds, &source));
     }
     numbers
 }
 
 /// A device's load in half a sentence.
-pub fn describe(disk: &DiskRates) -> String {
-    let time = disk.await_seconds().map(|s| format!(", each takes {}", human_seconds(s))).unwrap_or_default();
-    format!(
-        "{} requests a second{time}, {} wait in its queue",
-        human_count(disk.reads_per_second + disk.writes_per_second),
-        human_count(disk.queue_mean)
-    )
+pub fn describe(disk: &DiskRates) -> Sentence {
+    let time = disk.await_seconds().map(|s| sentence![", each takes ", seconds(s)]);
+    sentence![
+        count(disk.reads_per_second + disk.writes_per_second),
+        " requests per second",
+        time,
+        ", ",
+        count(disk.queue_mean),
+        " in its queue",
+    ]
 }

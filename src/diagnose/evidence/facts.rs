@@ -7,11 +7,13 @@ use crate::model::finding::Evidence;
 use crate::model::rates::{
     CpuRates, DiskRates, PagingRates, PressureRates, ProcessRates, Rates, ThreadRates,
 };
-use crate::model::reading::Reading;
+use crate::model::reading::{Absence, Reading};
+use crate::model::sentence::{Sentence, Span, ratio};
 use crate::model::snapshot::BlockKind;
 use crate::model::task::{Pid, State};
-use crate::model::units::percent;
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Weight that a thread's delay must have before it counts as waiting.
@@ -60,7 +62,7 @@ impl<'a> Facts<'a> {
         Evidence {
             metric: limit.metric.to_owned(),
             value,
-            unit: limit.unit.to_owned(),
+            unit: limit.unit,
             warning: Some(in_force.warning),
             critical: in_force.critical,
             source: source.to_owned(),
@@ -119,13 +121,20 @@ impl<'a> Facts<'a> {
     }
 
     /// How to call a culprit in a sentence.
-    pub fn name(&self, ranked: &Ranked) -> String {
+    pub fn name(&self, ranked: &Ranked) -> Sentence {
         self.groups[ranked.group].label(ranked.pid)
     }
 
     /// CPU time by mode, where `/proc/stat` gave it.
     pub fn cpu(&self) -> Option<&CpuRates> {
         self.rates.cpu.as_ref().ok()
+    }
+
+    /// Why no process is known, where that is so.
+    pub fn processes_absent(&self) -> Option<&Absence> {
+        let of_processes =
+            |absence: &&Absence| absence.path == "/proc" || absence.path.starts_with("/proc/PID");
+        self.rates.absences.iter().find(of_processes).filter(|_| self.rates.processes.is_empty())
     }
 
     /// Paging rates.
@@ -138,13 +147,13 @@ impl<'a> Facts<'a> {
         self.rates.disks.as_ref().map_or(&[], Vec::as_slice)
     }
 
-    /// Share of the window in which some thread waited for a CPU: as the kernel counts it, or from the
-    /// run delay of the followed threads where it does not.
-    pub fn cpu_wait_ratio(&self) -> f64 {
-        self.cpu_wait_known().unwrap_or(0.0)
+    /// Whether threads are known to have waited for a CPU for at least this share of the window.
+    pub fn cpu_waits(&self, share: f64) -> bool {
+        self.cpu_wait_known().is_some_and(|wait| wait >= share)
     }
 
-    /// The same, where the kernel counts either.
+    /// Share of the window in which some thread waited for a CPU: as the kernel counts it, or from the
+    /// run delay of the followed threads where it does not. None where it counts neither.
     pub fn cpu_wait_known(&self) -> Option<f64> {
         if let Ok(pressure) = &self.rates.cpu_pressure {
             return Some(pressure.some_ratio);
@@ -158,17 +167,17 @@ impl<'a> Facts<'a> {
     }
 
     /// The same in words.
-    pub fn cpu_wait_words(&self) -> String {
+    pub fn cpu_wait_words(&self) -> Span {
         part(self.cpu_wait_known())
     }
 
     /// Share of the time in which some thread waited for memory, in words.
-    pub fn memory_wait_words(&self) -> String {
+    pub fn memory_wait_words(&self) -> Span {
         part(self.rates.memory_pressure.as_ref().ok().map(|stalls| stalls.some_ratio))
     }
 
     /// The same for I/O.
-    pub fn io_wait_words(&self) -> String {
+    pub fn io_wait_words(&self) -> Span {
         part(self.rates.io_pressure.as_ref().ok().map(|stalls| stalls.some_ratio))
     }
 
@@ -185,12 +194,11 @@ impl<'a> Facts<'a> {
 
     /// Whether threads queue for the CPUs: for a warning, and for critical.
     pub fn cpu_queues(&self) -> (bool, bool) {
-        let wait = self.cpu_wait_ratio();
         let running = self.rates.makeup.running_mean;
         let critical = self.limit(&CPU_PRESSURE).critical.unwrap_or(1.0);
         (
-            wait >= self.limit(&CPU_PRESSURE).warning || running >= self.cpus + 1.0,
-            wait >= critical || running >= 2.0 * self.cpus,
+            self.cpu_waits(self.limit(&CPU_PRESSURE).warning) || running >= self.cpus + 1.0,
+            self.cpu_waits(critical) || running >= 2.0 * self.cpus,
         )
     }
 
@@ -222,7 +230,7 @@ impl<'a> Facts<'a> {
             plain(
                 "running_mean",
                 Some(self.rates.makeup.running_mean),
-                "count",
+                Unit::Count,
                 "/proc/PID/task/TID/stat state R",
             ),
         ]
@@ -235,14 +243,14 @@ impl<'a> Facts<'a> {
         1.96 * (ratio * (1.0 - ratio).max(0.0) / samples).sqrt()
     }
 
-    /// Stall share of memory: some and full.
-    pub fn memory_stalls(&self) -> (f64, f64) {
-        stalls(&self.rates.memory_pressure)
+    /// Stall time for memory.
+    pub fn memory_stalls(&self) -> Stalls {
+        Stalls::of(&self.rates.memory_pressure)
     }
 
-    /// Stall share of I/O: some and full.
-    pub fn io_stalls(&self) -> (f64, f64) {
-        stalls(&self.rates.io_pressure)
+    /// Stall time for I/O.
+    pub fn io_stalls(&self) -> Stalls {
+        Stalls::of(&self.rates.io_pressure)
     }
 
     /// Mean number of user threads in D for a reason that I/O can explain.
@@ -329,28 +337,67 @@ pub fn reason(function: Option<&str>) -> WaitReason {
     function.map_or(WaitReason::Hidden, WaitReason::of)
 }
 
-fn stalls(pressure: &Reading<PressureRates>) -> (f64, f64) {
-    pressure.as_ref().map_or((0.0, 0.0), |stalls| (stalls.some_ratio, stalls.full_ratio.unwrap_or(0.0)))
+/// Shares of the window in which threads were stalled for a resource; none where the kernel does not count them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stalls {
+    /// At least one thread was.
+    pub some: Option<f64>,
+    /// All that had work were.
+    pub full: Option<f64>,
+}
+
+impl Stalls {
+    fn of(pressure: &Reading<PressureRates>) -> Self {
+        let known = pressure.as_ref().ok();
+        Self { some: known.map(|stalls| stalls.some_ratio), full: known.and_then(|stalls| stalls.full_ratio) }
+    }
+
+    /// Whether at least one thread is known to have been stalled for at least this share.
+    pub fn some_reaches(self, share: f64) -> bool {
+        self.some.is_some_and(|some| some >= share)
+    }
+
+    /// Whether all threads are.
+    pub fn full_reaches(self, share: f64) -> bool {
+        self.full.is_some_and(|full| full >= share)
+    }
+
+    /// What it costs: some, or twice full, since then nothing else ran either.
+    pub fn cost(self) -> Option<f64> {
+        self.some
+            .into_iter()
+            .chain(self.full.map(|full| 2.0 * full))
+            .reduce(f64::max)
+            .map(|cost| cost.min(1.0))
+    }
 }
 
 /// A share of the time; what is not known is not zero.
-fn part(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "an unknown part".to_owned(), percent)
+fn part(share: Option<f64>) -> Span {
+    share.map_or(Span::Text(Cow::Borrowed("an unknown share")), ratio)
 }
 
 /// How long a control group's own threads were stalled for `resource` lately, where its kernel tells.
 pub fn group_stall(group: &CgroupRates, resource: &str) -> Option<Evidence> {
     let ratio = group.stalled_ratio(resource)?;
     let metric = format!("cgroup_psi_{resource}_some_avg10_ratio");
-    Some(plain(&metric, Some(ratio), "ratio", &format!("{resource}.pressure of the group, avg10")))
+    Some(plain(&metric, Some(ratio), Unit::Ratio, &format!("{resource}.pressure of the group, avg10")))
+}
+
+/// Metric of the evidence that says how long ago an event was: a finding with it and without severity is news.
+pub const EVENT_AGE: &str = "event_age_seconds";
+
+/// How long before the end of the window an event of the kernel log was.
+pub fn event_age(seconds_ago: f64) -> Evidence {
+    plain(EVENT_AGE, Some(seconds_ago), Unit::Seconds, "/dev/kmsg")
 }
 
 /// A number without limits.
-pub fn plain(metric: &str, value: Option<f64>, unit: &str, source: &str) -> Evidence {
+pub fn plain(metric: &str, value: Option<f64>, unit: Unit, source: &str) -> Evidence {
     Evidence {
         metric: metric.to_owned(),
         value,
-        unit: unit.to_owned(),
+        unit,
         warning: None,
         critical: None,
         source: source.to_owned(),

@@ -4,6 +4,7 @@ use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::thresholds::{CONTRIBUTOR, MAIN_CAUSE};
 use crate::model::finding::{Role, Suspect};
 use crate::model::rates::{ProcessRates, Rates};
+use crate::model::sentence::{Sentence, process, sentence};
 use crate::model::task::{Comm, Pid};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -87,18 +88,19 @@ impl<'a> Group<'a> {
     }
 
     /// `name (pid 12)`, or `name ×4 (pid 12 and others)`.
-    pub fn label(&self, pid: Option<Pid>) -> String {
+    pub fn label(&self, pid: Option<Pid>) -> Sentence {
         label(&self.comm.to_lossy(), pid, self.count())
     }
 }
 
 /// A name with its process id and number of members.
-pub fn label(comm: &str, pid: Option<Pid>, members_count: usize) -> String {
+pub fn label(comm: &str, pid: Option<Pid>, members_count: usize) -> Sentence {
+    let name = process(comm);
     match (pid, members_count) {
-        (Some(pid), 0 | 1) => format!("{comm} (pid {pid})"),
-        (Some(pid), count) => format!("{comm} ×{count} (pid {pid} and others)"),
-        (None, 0 | 1) => comm.to_owned(),
-        (None, count) => format!("{comm} ×{count}"),
+        (Some(pid), 0 | 1) => sentence![name, " (pid ", pid, ")"],
+        (Some(pid), count) => sentence![name, " ×", count, " (pid ", pid, " and others)"],
+        (None, 0 | 1) => sentence![name],
+        (None, count) => sentence![name, " ×", count],
     }
 }
 

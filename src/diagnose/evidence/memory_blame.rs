@@ -8,7 +8,7 @@ use crate::diagnose::evidence::groups::{Ranked, rank};
 use crate::diagnose::thresholds::{LEAK_BYTES_PER_SECOND, MANY_WORKERS};
 use crate::model::finding::Remedy;
 use crate::model::rates::ProcessRates;
-use crate::model::units::{human_bytes, percent};
+use crate::model::sentence::{Sentence, bytes, ratio, sentence};
 
 /// What kind of demand it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,30 +112,36 @@ impl Facts<'_> {
 
 impl Blame {
     /// The end of a sentence: who.
-    pub fn text(&self, facts: &Facts<'_>) -> String {
-        let Some(top) = self.ranked.first() else { return String::new() };
-        let name = facts.groups[top.group].label(top.pid);
-        let size = human_bytes(top.amount);
-        let unowned = if self.demand == Demand::Unowned {
-            format!(
-                "; {} belong to no process (huge pages, shared memory, kernel)",
-                human_bytes(self.unowned_bytes)
-            )
-        } else {
-            String::new()
-        };
-        format!("; {name} holds {size}, {} of what processes hold{unowned}", percent(top.share))
+    pub fn text(&self, facts: &Facts<'_>) -> Option<Sentence> {
+        let top = self.ranked.first()?;
+        let unowned = (self.demand == Demand::Unowned).then(|| {
+            sentence![
+                "; ",
+                bytes(self.unowned_bytes),
+                " belong to no process (huge pages, shared memory, kernel)"
+            ]
+        });
+        Some(sentence![
+            "; ",
+            facts.name(top),
+            " holds ",
+            bytes(top.amount),
+            ", ",
+            ratio(top.share),
+            " of what processes hold",
+            unowned,
+        ])
     }
 
     /// What the culprit does.
-    pub fn why(&self) -> Option<String> {
+    pub fn why(&self) -> Option<Sentence> {
         let words = match self.demand {
             Demand::Growth => "its memory grows",
             Demand::Hog => "it holds most of the memory",
             Demand::ManyWorkers => "its many workers together hold most of the memory",
             Demand::Unowned | Demand::Honest => return None,
         };
-        Some(words.to_owned())
+        Some(words.into())
     }
 
     /// The remedy that fits: a program at fault is mended, honest demand needs memory.

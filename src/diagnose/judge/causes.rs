@@ -6,7 +6,11 @@
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::evidence::kernel_work::Served;
 use crate::diagnose::rule::{Hit, Rule, Who};
-use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE, VANISHED_SHARE};
+use crate::diagnose::thresholds::algorithm::{
+    DISK_QUIET, FREEING_OF_SYSTEM, KTHREADS_OF_SYSTEM, MEMORY_MAKES_SYSTEM, MEMORY_OF_IO, MEMORY_PLENTY,
+    STORM_EXPLAINS, SWAP_MAKES_IO,
+};
+use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE};
 use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::Severity;
 
@@ -124,10 +128,9 @@ fn always(_: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
 /// The group's own limit explains memory findings when most of the scanning is for it, or the box has plenty.
 fn group_reclaims(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     let Some(paging) = facts.paging() else { return false };
-    let global = paging.kswapd_scan_per_second.unwrap_or(0.0) + paging.direct_scan_per_second.unwrap_or(0.0);
-    match paging.cgroup_scan_per_second {
-        Some(own) => own >= global,
-        None => facts.available_ratio().is_some_and(|ratio| ratio >= 0.2),
+    match paging.cgroup_scan_per_second.zip(paging.global_scan_per_second()) {
+        Some((own, global)) => own >= global,
+        None => facts.available_ratio().is_some_and(|ratio| ratio >= MEMORY_PLENTY),
     }
 }
 
@@ -146,7 +149,7 @@ fn same_culprit(_: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
 
 /// Memory can be had, only not where it is wanted.
 fn box_has_memory(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    facts.available_ratio().is_some_and(|ratio| ratio >= 0.2)
+    facts.available_ratio().is_some_and(|ratio| ratio >= MEMORY_PLENTY)
 }
 
 fn memory_is_short(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
@@ -181,25 +184,24 @@ fn kernel_serves_processes(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
 fn kernel_threads_dominate(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     let Some(cpu) = facts.cpu() else { return false };
     let system = cpu.system_ratio * f64::from(facts.rates.cpus_online_count);
-    facts.busiest_kernel_work().is_some_and(|work| work.cpus >= 0.5 * system)
+    facts.busiest_kernel_work().is_some_and(|work| work.cpus >= KTHREADS_OF_SYSTEM * system)
 }
 
 fn disks_are_quiet(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    facts.leaves().all(|disk| disk.utilization_ratio < 0.6)
+    facts.leaves().all(|disk| disk.utilization_ratio < DISK_QUIET)
 }
 
 fn zombies_fill_the_table(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     let zombies: usize = facts.rates.zombies.iter().map(|(_, _, all)| all).sum();
-    let threads = facts.rates.load.as_ref().map_or(0, |load| load.threads_count);
-    zombies as u64 * 2 >= threads
+    facts.rates.load.as_ref().is_ok_and(|load| zombies as u64 * 2 >= load.threads_count)
 }
 
 /// Swapping explains a disk when it makes a good part of its traffic, or when the waiting for I/O is mostly
 /// waiting for memory.
 fn swap_makes_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    let (memory, _) = facts.memory_stalls();
-    let (io, _) = facts.io_stalls();
-    facts.swap_share().is_some_and(|share| share >= 0.3) || (memory > 0.0 && memory >= 0.5 * io)
+    let mostly = facts.memory_stalls().some.zip(facts.io_stalls().some);
+    facts.swap_share().is_some_and(|share| share >= SWAP_MAKES_IO)
+        || mostly.is_some_and(|(memory, io)| memory > 0.0 && memory >= MEMORY_OF_IO * io)
 }
 
 /// A page cache that is too small explains the reads that it causes.
@@ -213,7 +215,7 @@ fn memory_makes_system_time(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     let Some(cpu) = facts.cpu() else { return false };
     let system = cpu.system_ratio * f64::from(facts.rates.cpus_online_count);
     let freeing = facts.kernel_threads_cpus(&["kswapd", "kcompactd", "khugepaged"]);
-    facts.memory_stalls().0 >= 0.1 || freeing >= 0.3 * system
+    facts.memory_stalls().some_reaches(MEMORY_MAKES_SYSTEM) || freeing >= FREEING_OF_SYSTEM * system
 }
 
 fn steal_makes_them_wait(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
@@ -222,8 +224,7 @@ fn steal_makes_them_wait(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
 
 /// A storm explains busy CPUs when it makes most of what is busy.
 fn storm_dominates(facts: &Facts<'_>, storm: &Hit, _: &Hit) -> bool {
-    let share = storm.evidence.iter().find(|evidence| evidence.metric == VANISHED_SHARE.metric);
-    facts.cpu().is_some() && share.and_then(|evidence| evidence.value).is_some_and(|share| share >= 0.5)
+    facts.cpu().is_some() && storm.share_of_busy.is_some_and(|share| share >= STORM_EXPLAINS)
 }
 
 /// A saturated disk explains threads in D that get on, not those that hang.

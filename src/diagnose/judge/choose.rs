@@ -5,17 +5,18 @@ use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::judge::confidence::word;
 use crate::diagnose::judge::culprit::culprit;
+use crate::diagnose::judge::missing_inputs::missing;
 use crate::diagnose::judge::since::since;
 use crate::diagnose::rules::RULES;
+use crate::diagnose::thresholds::algorithm::{
+    CONFIDENCE_MIN, HEALTHY_CONFIDENCE, HEALTHY_WITHOUT_PSI, UNKNOWN_CONFIDENCE,
+};
 use crate::diagnose::triage::load::{Answer, step};
 use crate::model::bottleneck::{BottleneckId, Resource};
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, NotChecked, Severity};
 use crate::model::reading::Absence;
 use crate::model::report::{Since, Verdict};
-use crate::model::units::{human_count, percent};
-
-/// A finding that is less sure than this cannot be the verdict.
-const CONFIDENCE_MIN: f64 = 0.4;
+use crate::model::sentence::{count, own, quote, ratio, sentence};
 
 /// What the findings amount to.
 enum Decision<'a> {
@@ -27,11 +28,11 @@ enum Decision<'a> {
     Bottleneck(&'a Judged),
 }
 
-/// The verdict.
-pub fn choose(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
+/// The verdict. `unchecked` is what the rules could not check: a healthy verdict is less sure for it.
+pub fn choose(facts: &Facts<'_>, judged: &[Judged], unchecked: &[NotChecked]) -> Verdict {
     match decide(facts, judged) {
         Decision::Unknown(absence) => unknown(facts.rates.still, absence),
-        Decision::Healthy => healthy(facts, judged),
+        Decision::Healthy => healthy(facts, judged, unchecked),
         Decision::Bottleneck(winner) => of_finding(facts, judged, winner),
     }
 }
@@ -59,7 +60,7 @@ fn winner(judged: &[Judged]) -> Option<&Judged> {
 /// What findings are ordered by: larger is more important.
 fn order(judged: &Judged) -> (bool, f64, i64) {
     let critical = judged.hit.severity == Severity::Critical && judged.hit.confidence_ratio >= CONFIDENCE_MIN;
-    let weight = judged.hit.impact_ratio * judged.hit.confidence_ratio;
+    let weight = judged.hit.impact.ratio() * judged.hit.confidence_ratio;
     let rank = RULES.iter().position(|rule| rule.id == judged.rule.id).unwrap_or(RULES.len());
     // Equal to the percent is equal: then the order of the rules decides.
     (critical, (weight * 100.0).round(), -i64::try_from(rank).unwrap_or(i64::MAX))
@@ -79,6 +80,10 @@ fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict 
         culprit: culprit(facts, &hit.who, hit.why.clone()),
         remedy: Some(hit.remedy),
         advice: Vec::new(),
+        missing_inputs: missing(facts, winner.rule, hit)
+            .iter()
+            .map(|(words, _)| (*words).to_owned())
+            .collect(),
     }
 }
 
@@ -89,7 +94,7 @@ fn chain(judged: &[Judged], id: BottleneckId) -> Vec<BottleneckId> {
     while let Some(next) = judged
         .iter()
         .filter(|judged| judged.explained_by == Some(current) && judged.hit.severity >= Severity::Warning)
-        .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
+        .max_by(|a, b| a.hit.impact.ratio().total_cmp(&b.hit.impact.ratio()))
     {
         current = next.rule.id;
         chain.push(current);
@@ -97,36 +102,41 @@ fn chain(judged: &[Judged], id: BottleneckId) -> Vec<BottleneckId> {
     chain
 }
 
-fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
+fn healthy(facts: &Facts<'_>, judged: &[Judged], unchecked: &[NotChecked]) -> Verdict {
     let (_, load) = step(facts);
     let earlier = load == Answer::Earlier;
-    let busy = facts.cpu().map_or(0.0, |cpu| cpu.busy_ratio());
-    let note = judged
-        .iter()
-        // A note without weight says what the summary says already.
-        .filter(|judged| judged.explained_by.is_none() && judged.hit.impact_ratio > 0.0)
-        .max_by(|a, b| a.hit.impact_ratio.total_cmp(&b.hit.impact_ratio))
-        .map(|judged| format!(" Worth knowing: {}", judged.hit.summary))
-        .unwrap_or_default();
     let summary = if earlier {
-        format!(
-            "Nothing is short now: the load average of {} is left over from work that has ended; {} threads want \
-             to run.{note}",
-            facts.rates.load.as_ref().map_or(0.0, |load| load.one),
-            human_count(facts.rates.makeup.running_mean)
-        )
+        let load = facts.rates.load.as_ref().ok().map(|load| own(format!("{}", load.one)));
+        sentence![
+            "Nothing is short now: the load average",
+            load.map(|load| sentence![" of ", load]),
+            " is left over from work that has ended; ",
+            count(facts.rates.makeup.running_mean),
+            " threads are runnable.",
+        ]
     } else {
-        format!(
-            "Nothing is short: the CPUs are {} busy, threads wait for a CPU {}, for I/O {} and for memory {} of the \
-             time.{note}",
-            percent(busy),
+        sentence![
+            "Nothing is short: ",
+            facts.cpu().map(|cpu| sentence!["the CPUs are ", ratio(cpu.busy_ratio()), " busy; "]),
+            "at least one thread was waiting for a CPU ",
             facts.cpu_wait_words(),
+            ", for I/O ",
             facts.io_wait_words(),
-            facts.memory_wait_words()
-        )
+            " and for memory ",
+            facts.memory_wait_words(),
+            " of the time.",
+        ]
     };
     let known = [&facts.rates.cpu_pressure, &facts.rates.io_pressure, &facts.rates.memory_pressure];
-    let inputs: f64 = if known.iter().all(|reading| reading.is_ok()) { 0.9 } else { 0.9 * 0.75 };
+    let pressures_known = known.iter().all(|reading| reading.is_ok());
+    let inputs: f64 =
+        if pressures_known { HEALTHY_CONFIDENCE } else { HEALTHY_CONFIDENCE * HEALTHY_WITHOUT_PSI };
+    let mut missing_inputs: Vec<String> = unchecked.iter().map(|item| item.what.clone()).collect();
+    missing_inputs.sort();
+    missing_inputs.dedup();
+    if !pressures_known {
+        missing_inputs.insert(0, "no PSI".to_owned());
+    }
     // What is too unsure to be the verdict still speaks against there being none.
     let doubt = judged
         .iter()
@@ -146,6 +156,7 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
         culprit: None,
         remedy: None,
         advice: Vec::new(),
+        missing_inputs,
     }
 }
 
@@ -154,19 +165,20 @@ fn unknown(still: bool, absence: &Absence) -> Verdict {
         bottleneck: BottleneckId::Unknown,
         resource: Resource::None,
         severity: Severity::Warning,
-        confidence_ratio: 0.2,
-        confidence: word(0.2).to_owned(),
+        confidence_ratio: UNKNOWN_CONFIDENCE,
+        confidence: word(UNKNOWN_CONFIDENCE).to_owned(),
         since: None,
         summary: if still {
-            "Cannot tell: no counter moved within the window, as in files that were copied from a machine."
-                .to_owned()
+            "Cannot tell: no counter moved during the window, as in files that were copied from a machine."
+                .into()
         } else {
-            format!("Cannot tell how busy the CPUs are: {absence}.")
+            sentence!["Cannot tell how busy the CPUs are: ", quote(absence.to_string()), "."]
         },
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
         advice: Vec::new(),
+        missing_inputs: Vec::new(),
     }
 }
 
@@ -184,7 +196,7 @@ pub fn findings(facts: &Facts<'_>, mut judged: Vec<Judged>, verdict: &Verdict) -
             resource: judged.rule.resource,
             severity: judged.hit.severity,
             confidence_ratio: judged.hit.confidence_ratio,
-            impact_ratio: judged.hit.impact_ratio.clamp(0.0, 1.0),
+            impact_ratio: judged.hit.impact.ratio(),
             advice: advice(facts, &judged),
             summary: judged.hit.summary,
             explained_by: judged.explained_by,

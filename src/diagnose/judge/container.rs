@@ -6,6 +6,7 @@
 use crate::diagnose::rule::{Hit, Scope, Who};
 use crate::model::finding::{Evidence, NotChecked, Step};
 use crate::model::rates::Rates;
+use crate::model::sentence::sentence;
 
 /// Files whose numbers are the node's, wherever they are read.
 const OF_NODE: [&str; 9] = [
@@ -27,11 +28,9 @@ pub fn label_hit(rates: &Rates, scope: Scope, hit: &mut Hit) {
     }
     label_evidence(own_pressure(rates), &mut hit.evidence);
     if scope == Scope::Node {
-        hit.summary = format!("On the node below this container: {}", hit.summary);
+        hit.summary = sentence!["On the node below this container: ", &hit.summary];
         if hit.who == Who::Nobody {
-            hit.against.push(
-                "Whoever does it may be outside of this container and cannot be seen from here.".into(),
-            );
+            hit.against.push("The cause may be outside of this container, where diag cannot see it.".into());
         }
     }
 }
@@ -43,7 +42,7 @@ pub fn label_step(rates: &Rates, step: &mut Step) {
     }
     label_evidence(own_pressure(rates), &mut step.evidence);
     if step.evidence.iter().any(|evidence| evidence.source.ends_with(NODE)) {
-        step.summary = format!("on the node: {}", step.summary);
+        step.summary = sentence!["on the node: ", &step.summary];
     }
 }
 
@@ -85,10 +84,11 @@ pub fn not_checked(rates: &Rates) -> Option<NotChecked> {
 mod tests {
     use super::*;
     use crate::diagnose::evidence::facts::plain;
+    use crate::model::units::Unit;
 
     #[test]
     fn the_nodes_numbers_are_told_from_the_containers() {
-        let of = |source: &str| plain("x", Some(1.0), "count", source);
+        let of = |source: &str| plain("x", Some(1.0), Unit::Count, source);
         let mut list =
             [of("/proc/stat system"), of("/proc/pressure/cpu some total"), of("cpu.stat nr_throttled")];
         label_evidence(true, &mut list);

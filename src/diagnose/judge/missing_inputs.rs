@@ -10,6 +10,7 @@ use crate::diagnose::judge::confidence::at_least_least;
 use crate::diagnose::rule::{Hit, Input, Rule, Scope, Who};
 use crate::diagnose::thresholds::MAIN_CAUSE;
 use crate::model::finding::NotChecked;
+use crate::model::sentence::{own, sentence};
 use crate::model::units::human_count;
 
 /// One missing input.
@@ -180,23 +181,29 @@ pub const RUNGS: &[Rung] = &[
     },
 ];
 
-/// Lowers the confidence of a hit by every rung that applies to its rule, and says so.
-pub fn weigh(facts: &Facts<'_>, rule: &Rule, hit: &mut Hit) {
-    let missing: Vec<(&str, f64)> = RUNGS
+/// The inputs that a hit of `rule` lacks, each with what is left of the confidence.
+pub fn missing(facts: &Facts<'_>, rule: &Rule, hit: &Hit) -> Vec<(&'static str, f64)> {
+    RUNGS
         .iter()
         .filter(|rung| {
             rule.inputs.contains(&rung.input) || (rung.input == Input::Node && rule.scope == Scope::Node)
         })
         .filter_map(|rung| Some((rung.words, (rung.left)(facts, hit).filter(|left| *left < 0.995)?)))
-        .collect();
+        .collect()
+}
+
+/// Lowers the confidence of a hit by every rung that applies to its rule, and says so.
+pub fn weigh(facts: &Facts<'_>, rule: &Rule, hit: &mut Hit) {
+    let missing = missing(facts, rule, hit);
     if missing.is_empty() {
         return;
     }
-    let own = hit.confidence_ratio;
+    let before = hit.confidence_ratio;
     let product: f64 = missing.iter().map(|(_, left)| left).product();
-    hit.confidence_ratio = at_least_least(own * product);
+    hit.confidence_ratio = at_least_least(before * product);
     let factors: String = missing.iter().map(|(words, left)| format!(" × {left:.2} ({words})")).collect();
-    hit.against.push(format!("confidence {:.2} = {own:.2}{factors}", hit.confidence_ratio));
+    hit.against
+        .push(sentence![own(format!("confidence {:.2} = {before:.2}{factors}", hit.confidence_ratio))]);
 }
 
 /// What is missing, for the list of what was not checked.

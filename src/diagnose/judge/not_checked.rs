@@ -51,7 +51,8 @@ pub fn inputs(rates: &Rates) -> Vec<NotChecked> {
     list
 }
 
-fn of_absence(absence: &Absence) -> NotChecked {
+/// What an absent input leaves unchecked.
+pub fn of_absence(absence: &Absence) -> NotChecked {
     let what = match absence.path.as_str() {
         "/proc/pressure/cpu" => "stall time for CPUs (PSI)",
         "/proc/pressure/memory" => "stall time for memory (PSI)",
@@ -63,14 +64,19 @@ fn of_absence(absence: &Absence) -> NotChecked {
         "/proc/meminfo" => "memory",
         "/proc/vmstat" => "paging and swapping",
         "/proc/loadavg" => "load averages",
+        "/proc/net/dev" => "network interfaces",
+        "/sys/fs/cgroup" => "limits of control groups",
         "/proc/softirqs" => "softirqs by kind",
         "/proc/interrupts" => "which interrupts fire",
         path if path.ends_with("/net/snmp") || path.ends_with("/net/netstat") => "counters of the network",
         "/sys/block" => "what the block devices are",
+        "/" => "room in file systems",
+        path if path.ends_with("/mountinfo") || path.ends_with("/mounts") => "room in file systems",
         path => path,
     };
     let unlock = match (&absence.kind, absence.path.starts_with("/proc/pressure")) {
         (AbsenceKind::Missing, true) => Some("Linux 4.20 or newer with CONFIG_PSI, booted with psi=1"),
+        (AbsenceKind::Missing, _) if absence.path == "/sys/fs/cgroup" => Some("mount the cgroup file system"),
         (AbsenceKind::Denied, _) => Some("run as root"),
         _ => None,
     };

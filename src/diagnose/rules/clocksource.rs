@@ -3,11 +3,14 @@
 //! Evidence: the clock source in use, together with kernel time that somebody pays.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, change, confirm};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, change, confirm, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{CLOCK_SYSTEM, OF_SYSTEM_COST};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
+use crate::model::sentence::{quote, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -56,18 +59,28 @@ const FAST: [&str; 6] =
     ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter", "xen", "timebase"];
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(clock) = &facts.rates.host.clocksource else { return Outcome::Clear };
-    let system = facts.cpu().map_or(0.0, |cpu| cpu.system_ratio);
-    if FAST.contains(&clock.as_str()) || system < 0.1 {
+    let system = reading!(facts.rates.cpu).system_ratio;
+    let Some(clock) = &facts.rates.host.clocksource else {
+        return Outcome::unknown(
+            "which clock source the kernel uses",
+            "/sys/devices/system/clocksource/clocksource0/current_clocksource: not there",
+            None,
+        );
+    };
+    if FAST.contains(&clock.as_str()) || system < CLOCK_SYSTEM {
         return Outcome::Clear;
     }
     Outcome::hit(Hit {
         confidence_ratio: 0.6,
-        impact_ratio: system / 2.0,
-        evidence: vec![plain("cpu_system_ratio", Some(system), "ratio", "/proc/stat system")],
+        impact: Impact::TimeLost(OF_SYSTEM_COST * system),
+        evidence: vec![plain("cpu_system_ratio", Some(system), Unit::Ratio, "/proc/stat system")],
         ..Hit::new(
             Severity::Warning,
-            format!("The clock source is {clock}: each look at the time is a trip to a device."),
+            sentence![
+                "The clock source is ",
+                quote(clock.as_str()),
+                ": each read of the time is a slow access to a device.",
+            ],
             Who::Nobody,
             Remedy::Tune,
         )

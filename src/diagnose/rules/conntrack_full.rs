@@ -3,12 +3,13 @@
 //! Evidence: entries against the limit, packets dropped for want of an entry.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::CONNTRACK;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -62,19 +63,29 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.net);
+    // Without the module there is no table.
     let Some((count, max)) = facts.conntrack_entries() else { return Outcome::Clear };
     let share = count as f64 / max as f64;
-    let dropped = facts.net("conntrack.dropped").unwrap_or(0.0);
-    if share < facts.limit(&CONNTRACK).warning && dropped <= 0.0 {
+    let drops = facts.net("conntrack.dropped").is_some_and(|dropped| dropped > 0.0);
+    if share < facts.limit(&CONNTRACK).warning && !drops {
         return Outcome::Clear;
     }
-    let critical = dropped > 0.0 || facts.limit(&CONNTRACK).critical.is_some_and(|limit| share >= limit);
+    let critical = drops || facts.limit(&CONNTRACK).critical.is_some_and(|limit| share >= limit);
     Outcome::hit(Hit {
-        impact_ratio: if dropped > 0.0 { 0.9 } else { 0.2 },
+        impact: Impact::Rank(if drops { Rank::Blocking } else { Rank::Low }),
         evidence: vec![facts.evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("The connection tracking table is {} full ({count} of {max} entries).", percent(share)),
+            sentence![
+                "The connection tracking table is ",
+                ratio(share),
+                " full (",
+                count,
+                " of ",
+                max,
+                " entries).",
+            ],
             Who::Nobody,
             Remedy::Tune,
         )

@@ -7,14 +7,15 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::InterfaceRates;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, quote, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -73,7 +74,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     let total = cpu.interrupts_ratio();
     let worst = facts.rates.cpus.iter().map(|(id, cpu)| (cpu.interrupts_ratio(), *id));
     let (worst_ratio, worst_id) =
@@ -91,23 +92,23 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let mut evidence = vec![
         facts.evidence(&INTERRUPTS, Some(total), "/proc/stat irq, softirq"),
         facts.evidence(&INTERRUPTS_ONE_CPU, Some(worst_ratio), "/proc/stat irq, softirq of one CPU"),
-        plain("cpu_softirq_ratio", Some(cpu.softirq_ratio), "ratio", "/proc/stat softirq"),
+        plain("cpu_softirq_ratio", Some(cpu.softirq_ratio), Unit::Ratio, "/proc/stat softirq"),
     ];
     if let Some((name, rate)) = kind {
         evidence.push(plain(
             &format!("softirq_{name}_per_second"),
             Some(*rate),
-            "per_second",
+            Unit::PerSecond,
             "/proc/softirqs",
         ));
     }
     if let Some(interface) = interface {
         let packets = interface.received_packets_per_second;
         let metric = format!("{}_received_packets_per_second", interface.name);
-        evidence.push(plain(&metric, Some(packets), "per_second", "/proc/net/dev"));
+        evidence.push(plain(&metric, Some(packets), Unit::PerSecond, "/proc/net/dev"));
     }
-    let handled = kind.map_or_else(String::new, |(name, rate)| {
-        format!("; {name} runs {} times a second", human_count(*rate))
+    let handled = kind.map(|(name, rate)| {
+        sentence!["; ", quote(name.as_str()), " runs ", count(*rate), " times per second"]
     });
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
@@ -119,19 +120,25 @@ fn check(facts: &Facts<'_>) -> Outcome {
             )
             .agreement(1 + usize::from(kind.is_some()))
             .ratio(),
-        impact_ratio: total.max(worst_ratio / facts.cpus),
-        summary: format!(
-            "Interrupts take {} of the CPU time, {} of CPU {worst_id}{handled}.",
-            percent(total),
-            percent(worst_ratio)
-        ),
+        impact: Impact::TimeLost(total.max(worst_ratio / facts.cpus)),
+        summary: sentence![
+            "Interrupts take ",
+            ratio(total),
+            " of the CPU time, ",
+            ratio(worst_ratio),
+            " of CPU ",
+            worst_id,
+            handled,
+            ".",
+        ],
         evidence,
         against: Vec::new(),
         who,
-        why: kind.map(|(name, _)| format!("softirq {name}")),
+        why: kind.map(|(name, _)| sentence!["softirq ", quote(name.as_str())]),
         device,
         suspects: suspects(facts, &ranked, Role::Offender),
         remedy: Remedy::Tune,
+        share_of_busy: None,
     })
 }
 

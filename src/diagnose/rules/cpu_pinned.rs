@@ -5,15 +5,17 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::PINNED_COST;
 use crate::diagnose::thresholds::{PINNED_BUSY, PINNED_DELAY, PINNED_IDLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
+use crate::model::sentence::{count, own, ratio, sentence};
 use crate::model::task::Pid;
-use crate::model::units::{human_count, percent};
+use crate::model::units::Unit;
 use std::collections::BTreeSet;
 
 /// The rule.
@@ -82,10 +84,11 @@ impl Bound<'_> {
 }
 
 fn delay(thread: &ThreadRates) -> f64 {
-    thread.run_delay_ratio.unwrap_or(0.0) * thread.followed_ratio
+    thread.run_delay_ratio.map_or(0.0, |delay| delay * thread.followed_ratio)
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.cpu);
     // Within a container the CPUs that it may use are the machine.
     if facts.rates.host.container.is_some() || facts.rates.cpus.len() < 2 {
         return Outcome::Clear;
@@ -109,7 +112,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let top = facts.most_among(&pids, |process| {
         bound.threads.iter().filter(|thread| thread.pid == process.pid).map(|t| t.cpu_ratio()).sum()
     });
-    let named = top.as_ref().map(|top| format!("; {} takes most of it", facts.name(top))).unwrap_or_default();
+    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " uses most of it"]);
     let list = words(bound.cpus);
     let critical = facts.limit(&PINNED_DELAY).critical.is_some_and(|limit| waiting >= limit);
     Outcome::hit(Hit {
@@ -117,23 +120,28 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .margin(busy, facts.limit(&PINNED_BUSY).warning, 0.01)
             .agreement(1 + usize::from(bound.threads.len() > 1))
             .ratio(),
-        impact_ratio: waiting.min(1.0) * 0.8,
+        impact: Impact::TimeLost(waiting.min(1.0) * PINNED_COST),
         evidence: vec![
             facts.evidence(&PINNED_DELAY, Some(waiting), "/proc/PID/task/TID/schedstat of bound threads"),
             facts.evidence(&PINNED_BUSY, Some(busy), "/proc/stat of the CPUs they may use"),
             facts.evidence(&PINNED_IDLE, Some(idle), "/proc/stat of the other CPUs"),
-            plain("bound_threads_count", Some(bound.threads.len() as f64), "count", "Cpus_allowed_list"),
+            plain("bound_threads_count", Some(bound.threads.len() as f64), Unit::Count, "Cpus_allowed_list"),
         ],
-        why: Some(format!("may run on {list} only")),
+        why: Some(sentence!["may run only on ", own(list.clone())]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} threads may run on {list} only and {} of them wait for it at any time, while the other CPUs are \
-                 {} idle{named}.",
+            sentence![
                 bound.threads.len(),
-                human_count(waiting),
-                percent(idle)
-            ),
+                " threads may run only on ",
+                own(list),
+                ", and ",
+                count(waiting),
+                " of them wait for it on average, while the other CPUs are ",
+                ratio(idle),
+                " idle",
+                named,
+                ".",
+            ],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

@@ -6,15 +6,17 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{Rank, SINGLE_THREAD_WAIT};
 use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
+use crate::model::sentence::{count, process, ratio, sentence};
 use crate::model::task::Pid;
-use crate::model::units::percent;
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -79,7 +81,7 @@ struct Serial {
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     let online = f64::from(facts.rates.cpus_online_count);
     let idle_cpus = (cpu.idle_ratio + cpu.iowait_ratio) * online;
     if facts.cpus < 2.0 || idle_cpus < 0.5 * (online - 1.0) {
@@ -95,30 +97,36 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some(group) = facts.group_of(top.pid) else { return Outcome::Clear };
     let ranked = Ranked { group, pid: Some(top.pid), amount: top.cpu, share: top.cpu.min(1.0) };
     let name = facts.groups[group].comm.to_lossy();
-    let what =
-        if top.threads > 1 { format!("{} threads of", top.threads) } else { "One thread of".to_owned() };
-    let turns = if top.threads > 1 { " in turns" } else { "" };
+    let several = top.threads > 1;
+    let what = if several { sentence![top.threads, " threads of "] } else { "One thread of ".into() };
     let mut evidence = vec![
         facts.evidence(&ONE_THREAD, Some(top.cpu), "/proc/PID/task/TID/stat"),
-        plain("thread_user_ratio", Some(top.user), "ratio", "/proc/PID/task/TID/stat utime"),
-        plain("cpus_idle", Some(idle_cpus), "count", "/proc/stat"),
+        plain("thread_user_ratio", Some(top.user), Unit::Ratio, "/proc/PID/task/TID/stat utime"),
+        plain("cpus_idle", Some(idle_cpus), Unit::Count, "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     Outcome::hit(Hit {
         severity: Severity::Warning,
         confidence_ratio: Confidence::new()
             .margin(top.cpu, facts.limit(&ONE_THREAD).warning, 0.01)
-            .contradicted_if(facts.cpu_wait_ratio() > 0.3)
+            .contradicted_if(facts.cpu_waits(SINGLE_THREAD_WAIT))
             .ratio(),
-        impact_ratio: 0.3,
-        summary: format!(
-            "{what} {name} (pid {}) use{} {} of one CPU{turns} while {idle_cpus:.1} of {online:.0} CPUs idle: \
-             {} of it is user code.",
+        impact: Impact::Rank(Rank::Moderate),
+        summary: sentence![
+            what,
+            process(name),
+            " (pid ",
             top.pid,
-            if top.threads > 1 { "" } else { "s" },
-            percent(top.cpu),
-            percent(top.user / top.cpu.max(f64::EPSILON)),
-        ),
+            if several { ") take turns and use " } else { ") uses " },
+            ratio(top.cpu),
+            " of one CPU while ",
+            count(idle_cpus),
+            " of ",
+            count(online),
+            " CPUs are idle; ",
+            ratio(top.user / top.cpu.max(f64::EPSILON)),
+            " of it is user code.",
+        ],
         evidence,
         against: Vec::new(),
         suspects: suspects(facts, std::slice::from_ref(&ranked), Role::Offender),
@@ -126,6 +134,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         why: None,
         device: None,
         remedy: Remedy::FixProgram,
+        share_of_busy: None,
     })
 }
 

@@ -7,13 +7,16 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{AdviceTemplate, Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{
+    AdviceTemplate, Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{Sentence, count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -64,7 +67,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     if !cpu.steal_known {
         return Outcome::Unknown(NotChecked {
             what: "stolen CPU time".into(),
@@ -84,7 +87,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
     let mut evidence = vec![
         facts.evidence(&STEAL, Some(steal), "/proc/stat steal"),
-        plain("cpu_used_ratio", Some(used), "ratio", "/proc/stat"),
+        plain("cpu_used_ratio", Some(used), Unit::Ratio, "/proc/stat"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     let virtualization = facts.rates.host.virtualization.clone();
@@ -98,13 +101,20 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .margin(steal, facts.limit(&STEAL).warning, facts.sampling_error(steal))
             .contradicted_if(virtualization.is_none())
             .ratio(),
-        impact_ratio: if decides { steal.max(facts.cpu_wait_ratio().min(steal * 2.0)) } else { steal / 2.0 },
-        summary: format!(
-            "The hypervisor takes {} of the CPU time while {} threads want to run; the guest itself gets {}.",
-            percent(steal),
-            human_count(facts.rates.makeup.running_mean),
-            percent(used)
-        ),
+        impact: Impact::TimeLost(match facts.cpu_wait_known() {
+            Some(wait) if decides => steal.max(wait.min(steal * 2.0)),
+            None if decides => steal,
+            _ => steal / 2.0,
+        }),
+        summary: sentence![
+            "The hypervisor takes ",
+            ratio(steal),
+            " of the CPU time while ",
+            count(facts.rates.makeup.running_mean),
+            " threads are runnable; the guest itself gets ",
+            ratio(used),
+            ".",
+        ],
         evidence,
         against: against(virtualization.is_some(), decides),
         who: Who::Nobody,
@@ -112,18 +122,19 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         suspects: suspects(facts, &ranked, Role::Victim),
         remedy: Remedy::AddResource,
+        share_of_busy: None,
     })
 }
 
-fn against(virtual_machine: bool, decides: bool) -> Vec<String> {
+fn against(virtual_machine: bool, decides: bool) -> Vec<Sentence> {
     let mut against = Vec::new();
     if !virtual_machine {
-        against.push("This does not look like a virtual machine.".to_owned());
+        against.push("This does not look like a virtual machine.".into());
     }
     if !decides {
         against.push(
-            "More threads want to run than the whole machine could serve: it would be slow without it."
-                .to_owned(),
+            "More threads are runnable than the CPUs could serve: the box would be slow without steal too."
+                .into(),
         );
     }
     against

@@ -6,13 +6,17 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, reading, trace,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{KTHREADS_NAMED, KTHREADS_OF_SYSTEM, Rank, SYSTEM_WAIT};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -74,14 +78,14 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     let busy = cpu.busy_ratio();
     let share = cpu.system_ratio / (cpu.all_user_ratio() + cpu.system_ratio).max(f64::EPSILON);
     let (queues, queues_critically) = facts.cpu_queues();
     if cpu.system_ratio < facts.limit(&CPU_SYSTEM).warning
         || share < facts.limit(&SYSTEM_SHARE).warning
         || !(queues || busy >= facts.setting(&CPU_BRANCH_BUSY))
-        || (facts.cpu_wait_ratio() < 0.05 && !queues)
+        || (!facts.cpu_waits(SYSTEM_WAIT) && !queues)
     {
         return Outcome::Clear;
     }
@@ -95,20 +99,20 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let mut evidence = vec![
         facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
         facts.evidence(&SYSTEM_SHARE, Some(share), "/proc/stat system, user, nice"),
-        plain("kernel_threads_cpus", Some(kernel_threads), "count", "/proc/PID/stat of kernel threads"),
+        plain("kernel_threads_cpus", Some(kernel_threads), Unit::Count, "/proc/PID/stat of kernel threads"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
     let mut against = Vec::new();
-    if kernel_threads >= 0.3 * system_cpus {
-        against.push(format!(
-            "Kernel threads use {} of one CPU of it: they work for somebody else.",
-            percent(kernel_threads)
-        ));
+    if kernel_threads >= KTHREADS_NAMED * system_cpus {
+        against.push(sentence![
+            "Kernel threads use ",
+            ratio(kernel_threads),
+            " of one CPU of it, on behalf of something else.",
+        ]);
     }
     let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).cloned();
-    let named = top.as_ref().map_or_else(String::new, |top| {
-        let group = &facts.groups[top.group];
-        format!("; {} spends {} of one CPU in the kernel", group.label(top.pid), percent(top.amount))
+    let named = top.as_ref().map(|top| {
+        sentence!["; ", facts.name(top), " spends ", ratio(top.amount), " of one CPU in the kernel"]
     });
     Outcome::hit(Hit {
         severity,
@@ -119,15 +123,23 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 facts.sampling_error(cpu.system_ratio),
             )
             .agreement(1 + usize::from(queues))
-            .contradicted_if(kernel_threads >= 0.5 * system_cpus)
+            .contradicted_if(kernel_threads >= KTHREADS_OF_SYSTEM * system_cpus)
             .ratio(),
-        impact_ratio: facts.cpu_wait_ratio() * (cpu.system_ratio / busy.max(f64::EPSILON)).min(1.0),
-        summary: format!(
-            "Kernel code takes {} of the CPU time ({} of what is used) and {} threads want to run{named}.",
-            percent(cpu.system_ratio),
-            percent(share),
-            human_count(facts.rates.makeup.running_mean),
+        impact: Impact::measured_or(
+            facts.cpu_wait_known().map(|wait| wait * (cpu.system_ratio / busy.max(f64::EPSILON)).min(1.0)),
+            Rank::Low,
         ),
+        summary: sentence![
+            "Kernel code takes ",
+            ratio(cpu.system_ratio),
+            " of the CPU time (",
+            ratio(share),
+            " of the time in use), and ",
+            count(facts.rates.makeup.running_mean),
+            " threads are runnable",
+            named,
+            ".",
+        ],
         evidence,
         against,
         who: top.map_or(Who::Nobody, Who::Group),
@@ -135,5 +147,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         suspects: suspects(facts, &ranked, Role::Offender),
         remedy: Remedy::FixProgram,
+        share_of_busy: None,
     })
 }

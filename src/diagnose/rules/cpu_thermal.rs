@@ -5,13 +5,14 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::HEAT;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -61,7 +62,19 @@ pub const RULE: Rule = Rule {
 const BUSY_MIN: f64 = 0.3;
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let (Some(heat), Some(cpu)) = (facts.rates.heat_ratio, facts.cpu()) else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
+    let host = &facts.rates.host;
+    let Some(heat) = facts.rates.heat_ratio else {
+        // A guest never has these files: the host below it slows its CPUs down.
+        if host.virtualization.is_some() || host.container.is_some() {
+            return Outcome::Clear;
+        }
+        return Outcome::unknown(
+            "whether CPUs are throttled because of heat",
+            "/sys/devices/system/cpu/cpuN/thermal_throttle: not there",
+            None,
+        );
+    };
     // One hot CPU of many is enough to slow the one program that runs on it.
     let busiest = facts.rates.cpus.iter().map(|(_, cpu)| cpu.busy_ratio()).fold(cpu.busy_ratio(), f64::max);
     if heat < facts.limit(&HEAT).warning || busiest < BUSY_MIN {
@@ -70,18 +83,20 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let critical = facts.limit(&HEAT).critical.is_some_and(|limit| heat >= limit) && facts.cpu_queues().0;
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().margin(heat, facts.limit(&HEAT).warning, 0.01).ratio(),
-        impact_ratio: heat * cpu.busy_ratio(),
+        impact: Impact::TimeLost(heat * cpu.busy_ratio()),
         evidence: vec![
             facts.evidence(&HEAT, Some(heat), "/sys/devices/system/cpu/cpuN/thermal_throttle"),
-            plain("cpu_busy_ratio", Some(cpu.busy_ratio()), "ratio", "/proc/stat"),
+            plain("cpu_busy_ratio", Some(cpu.busy_ratio()), Unit::Ratio, "/proc/stat"),
         ],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "The CPUs are slowed down for heat {} of the time while they are {} busy.",
-                percent(heat),
-                percent(cpu.busy_ratio())
-            ),
+            sentence![
+                "A CPU is throttled because of heat ",
+                ratio(heat),
+                " of the time while the CPUs are ",
+                ratio(cpu.busy_ratio()),
+                " busy.",
+            ],
             Who::Nobody,
             Remedy::AddResource,
         )

@@ -4,14 +4,17 @@
 //! the load looks high and the CPUs idle at the same time. The throttled time adds up over the CPUs.
 
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::THROTTLED_COST;
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
-use crate::model::cgroup::CgroupRates;
-use crate::model::finding::{NotChecked, Remedy, Severity};
+use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, own, ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -73,49 +76,46 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let groups = match &facts.rates.cgroups {
-        Ok(groups) => groups,
-        Err(absence) => {
-            return Outcome::Unknown(NotChecked {
-                what: "limits of control groups".into(),
-                reason: absence.to_string(),
-                unlock: Some("mount the cgroup file system".into()),
-            });
-        }
-    };
-    let held = |group: &&CgroupRates| {
-        group.periods_count as f64 >= facts.setting(&THROTTLED_PERIODS_MIN)
-            && group.throttled_ratio.is_some_and(|ratio| ratio >= facts.limit(&THROTTLED_PERIODS).warning)
-            && group.throttled_cpus.is_some_and(|cpus| cpus >= facts.limit(&THROTTLED_CPUS).warning)
-    };
-    let cost = |group: &&CgroupRates| group.throttled_cpus.unwrap_or(0.0);
-    let Some(group) = groups.iter().filter(held).max_by(|a, b| cost(a).total_cmp(&cost(b))) else {
+    let groups = reading!(facts.rates.cgroups);
+    let held = groups
+        .iter()
+        .filter(|group| group.periods_count as f64 >= facts.setting(&THROTTLED_PERIODS_MIN))
+        .filter_map(|group| Some((group, group.throttled_ratio?, group.throttled_cpus?)))
+        .filter(|(_, throttled, cpus)| {
+            *throttled >= facts.limit(&THROTTLED_PERIODS).warning
+                && *cpus >= facts.limit(&THROTTLED_CPUS).warning
+        });
+    let Some((group, throttled, cpus)) = held.max_by(|a, b| a.2.total_cmp(&b.2)) else {
         return Outcome::Clear;
     };
-    let (ratio, cpus) = (group.throttled_ratio.unwrap_or(0.0), cost(&group));
     let top = facts.most_among(&group.members, |process| process.cpu_ratio() + process.running_mean);
-    let named =
-        top.as_ref().map(|top| format!("; {} is held back in it", facts.name(top))).unwrap_or_default();
-    let quota = group.quota_cpus.map_or_else(String::new, |quota| format!(" may use {quota:.2} CPUs and"));
-    let critical = facts.limit(&THROTTLED_PERIODS).critical.is_some_and(|limit| ratio >= limit);
-    let summary = format!(
-        "Control group {}{quota} is held back in {} of its periods, {} CPUs' worth of waiting{named}.",
-        group.name(),
-        percent(ratio),
-        human_count(cpus),
-    );
+    let named = top.as_ref().map(|top| sentence!["; it holds back ", facts.name(top)]);
+    let quota = group.quota_cpus.map(|quota| sentence![" may use ", own(format!("{quota:.2}")), " CPUs and"]);
+    let critical = facts.limit(&THROTTLED_PERIODS).critical.is_some_and(|limit| throttled >= limit);
+    let summary = sentence![
+        "Control group ",
+        unit(group.name()),
+        quota,
+        " is throttled in ",
+        ratio(throttled),
+        " of its periods, ",
+        count(cpus),
+        " CPUs' worth of waiting",
+        named,
+        ".",
+    ];
     let severity = if critical { Severity::Critical } else { Severity::Warning };
     Outcome::hit(Hit {
-        impact_ratio: (cpus / facts.cpus).min(1.0).max(0.3 * ratio),
+        impact: Impact::TimeLost((cpus / facts.cpus).min(1.0).max(THROTTLED_COST * throttled)),
         evidence: [
-            facts.evidence(&THROTTLED_PERIODS, Some(ratio), "cpu.stat nr_throttled, nr_periods"),
+            facts.evidence(&THROTTLED_PERIODS, Some(throttled), "cpu.stat nr_throttled, nr_periods"),
             facts.evidence(&THROTTLED_CPUS, Some(cpus), "cpu.stat throttled_time, throttled_usec"),
-            plain("quota_cpus", group.quota_cpus, "count", "cpu.max, cpu.cfs_quota_us"),
+            plain("quota_cpus", group.quota_cpus, Unit::Count, "cpu.max, cpu.cfs_quota_us"),
         ]
         .into_iter()
         .chain(group_stall(group, "cpu"))
         .collect(),
-        why: Some(format!("held back by the CPU quota of {}", group.name())),
+        why: Some(sentence!["held back by the CPU quota of ", unit(group.name())]),
         ..Hit::new(severity, summary, top.map_or(Who::Nobody, Who::Group), Remedy::Tune)
     })
 }

@@ -6,13 +6,17 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, trace};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, reading, trace,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{Sentence, count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -82,7 +86,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
+    let cpu = reading!(facts.rates.cpu);
     let busy = cpu.busy_ratio();
     let user_share = cpu.all_user_ratio() / busy.max(f64::EPSILON);
     let (queues, queues_critically) = facts.cpu_queues();
@@ -99,13 +103,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         (false, false) => Severity::Warning,
     };
     let ranked = rank(facts, Some(facts.busy_cpus()), |group| group.user, |process| process.user_ratio);
-    let wait = facts.cpu_wait_ratio();
     let mut evidence = vec![
         facts.evidence(&CPU_BUSY, Some(busy), "/proc/stat"),
         facts.evidence(&USER_SHARE, Some(user_share), "/proc/stat user, nice"),
     ];
     evidence.extend(facts.cpu_queue_evidence());
-    evidence.push(plain("cpu_nice_ratio", Some(cpu.nice_ratio), "ratio", "/proc/stat nice"));
+    evidence.push(plain("cpu_nice_ratio", Some(cpu.nice_ratio), Unit::Ratio, "/proc/stat nice"));
     let mut against = Vec::new();
     if harmless {
         against.push(
@@ -119,16 +122,20 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .margin(busy, facts.limit(&CPU_BUSY).warning, error)
             .agreement(1 + usize::from(facts.rates.makeup.running_mean > facts.cpus))
             .ratio(),
-        impact_ratio: wait * user_share,
-        summary: format!(
-            "User code keeps the {} CPUs {} busy; {} threads want to run and some thread waits for a CPU {} of \
-             the time{}.",
+        impact: Impact::measured_or(facts.cpu_wait_known().map(|wait| wait * user_share), Rank::Low),
+        summary: sentence![
+            "User code keeps the ",
             facts.rates.cpus_online_count,
-            percent(busy),
-            human_count(facts.rates.makeup.running_mean),
+            " CPUs ",
+            ratio(busy),
+            " busy; ",
+            count(facts.rates.makeup.running_mean),
+            " threads are runnable, and at least one thread was waiting for a CPU ",
             facts.cpu_wait_words(),
+            " of the time",
             named(facts, &ranked),
-        ),
+            ".",
+        ],
         evidence,
         against,
         who,
@@ -136,6 +143,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         suspects: suspects(facts, &ranked, Role::Offender),
         remedy,
+        share_of_busy: None,
     })
 }
 
@@ -154,8 +162,7 @@ fn blame(facts: &Facts<'_>, ranked: &[Ranked]) -> (Who, Remedy) {
     (Who::Group(top.clone()), remedy)
 }
 
-fn named(facts: &Facts<'_>, ranked: &[Ranked]) -> String {
-    ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).map_or_else(String::new, |top| {
-        format!("; {} uses {} of one CPU", facts.groups[top.group].label(top.pid), percent(top.amount))
-    })
+fn named(facts: &Facts<'_>, ranked: &[Ranked]) -> Option<Sentence> {
+    let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR))?;
+    Some(sentence!["; ", facts.name(top), " uses ", ratio(top.amount), " of one CPU"])
 }

@@ -4,13 +4,15 @@
 //! use: the part kept for root does not count as room.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{ROOM_ENOUGH, Rank};
 use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
-use crate::model::finding::{NotChecked, Remedy, Severity};
+use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::Room;
-use crate::model::units::{human_bytes, percent};
+use crate::model::sentence::{bytes, path, quote, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -55,48 +57,49 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    if let Err(absence) = &facts.rates.limits.mounts {
-        return Outcome::Unknown(NotChecked {
-            what: "room in file systems".into(),
-            reason: absence.to_string(),
-            unlock: None,
-        });
-    }
+    reading!(facts.rates.limits.mounts);
     let fullest = facts.fullest_mount().filter(|(_, used)| *used >= facts.limit(&DISK_USED).warning);
     let Some((mount, used)) = fullest else { return Outcome::Clear };
     let Ok(Room { available_bytes, total_bytes, .. }) = mount.room else { return Outcome::Clear };
     let critical = facts.limit(&DISK_USED).critical.is_some_and(|limit| used >= limit)
         && (available_bytes as f64) < facts.setting(&DISK_ROOM_BYTES);
-    if !critical && available_bytes as f64 >= 10.0 * facts.setting(&DISK_ROOM_BYTES) {
+    if !critical && available_bytes as f64 >= ROOM_ENOUGH * facts.setting(&DISK_ROOM_BYTES) {
         return Outcome::Clear;
     }
     let top = facts.most_among(&mount.writers, |process| {
-        process.write_bytes_per_second.unwrap_or(0.0) + process.cpu_ratio()
+        process.write_bytes_per_second.map_or(process.cpu_ratio(), |written| written + process.cpu_ratio())
     });
-    let named = top.as_ref().map(|top| format!("; {} writes there", facts.name(top))).unwrap_or_default();
+    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " writes there"]);
     Outcome::hit(Hit {
-        impact_ratio: if critical { 0.6 } else { 0.05 },
+        impact: Impact::Rank(if critical { Rank::Severe } else { Rank::Minor }),
         evidence: vec![
             facts.evidence(&DISK_USED, Some(used), &format!("statvfs {}", mount.path)),
             plain(
                 "disk_available_bytes",
                 Some(available_bytes as f64),
-                "bytes",
+                Unit::Bytes,
                 &format!("statvfs {}", mount.path),
             ),
         ],
-        why: Some(format!("writes to {}, which is full", mount.path)).filter(|_| top.is_some()),
+        why: top.is_some().then(|| sentence!["writes to ", path(mount.path.as_str()), ", which is full"]),
         device: Some(mount.path.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "File system {} ({}) is {} full: {} of {} are left{named}.",
-                mount.path,
-                mount.kind,
-                percent(used),
-                human_bytes(available_bytes as f64),
-                human_bytes(total_bytes as f64)
-            ),
+            sentence![
+                "File system ",
+                path(mount.path.as_str()),
+                " (",
+                quote(mount.kind.as_str()),
+                ") is ",
+                ratio(used),
+                " full: ",
+                bytes(available_bytes as f64),
+                " of ",
+                bytes(total_bytes as f64),
+                " are left",
+                named,
+                ".",
+            ],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

@@ -6,8 +6,11 @@
 use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, advise, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, advise, confirm, look, reading, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{
+    DISK_WAITERS_COST, DISK_WAITERS_CRITICAL, LATENCY_FULL, OWNER_UNSEEN,
+};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
 };
@@ -15,7 +18,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::DiskRates;
-use crate::model::units::human_seconds;
+use crate::model::sentence::{device, seconds, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -86,12 +89,13 @@ const TIMES_NORMAL: f64 = 5.0;
 const TIMES_NORMAL_MIN_SECONDS: f64 = 0.002;
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.disks);
     if !facts.io_waited_for() {
         return Outcome::Clear;
     }
     let slow = facts.disks().iter().filter_map(|disk| Some((disk, slow_seconds(facts, disk)?)));
     // The slowest by its own limit; a device that stands on others only when none of those is slow.
-    let Some((disk, seconds)) = slow.max_by(|a, b| {
+    let Some((disk, slowest)) = slow.max_by(|a, b| {
         let weight =
             |(disk, seconds): &(&DiskRates, f64)| seconds / facts.limit(Facts::await_limit(disk)).warning;
         a.0.slaves.is_empty().cmp(&b.0.slaves.is_empty()).then(weight(a).total_cmp(&weight(b)))
@@ -99,33 +103,41 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let limit = facts.limit(Facts::await_limit(disk));
-    let (some, full) = facts.io_stalls();
-    let waited = some >= facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0)
-        || full >= 0.2
-        || facts.disk_waiters_mean() >= 1.0;
-    let critical = limit.critical.is_some_and(|limit| seconds >= limit) && waited;
+    let stalls = facts.io_stalls();
+    let waited = stalls.some_reaches(facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0))
+        || stalls.full_reaches(LATENCY_FULL)
+        || facts.disk_waiters_mean() >= DISK_WAITERS_CRITICAL;
+    let critical = limit.critical.is_some_and(|limit| slowest >= limit) && waited;
     let users = users(facts, disk);
     let normal = disk
         .read_await_since_boot_seconds
         .filter(|normal| *normal > 0.0)
-        .map(|normal| format!(" (its normal is {})", human_seconds(normal)))
-        .unwrap_or_default();
+        .map(|normal| sentence![" (", seconds(normal), " since boot)"]);
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .cap_if(!users.seen, 0.8)
-            .margin(seconds, limit.warning, limit.warning / 4.0)
-            .agreement(1 + usize::from(some >= facts.limit(&IO_PRESSURE).warning))
+            .cap_if(!users.seen, OWNER_UNSEEN)
+            .margin(slowest, limit.warning, limit.warning / 4.0)
+            .agreement(1 + usize::from(stalls.some_reaches(facts.limit(&IO_PRESSURE).warning)))
             .ratio(),
-        impact_ratio: some.max(facts.disk_waiters_mean().min(1.0) * 0.8),
-        summary: format!(
-            "Disk {} takes {} for a request{normal}: {}; some thread waits for I/O {} of the time{}.",
-            disk.name,
-            human_seconds(seconds),
-            describe(disk),
-            facts.io_wait_words(),
-            users.text
+        impact: Impact::TimeLost(
+            stalls.some.into_iter().fold(facts.disk_waiters_mean().min(1.0) * DISK_WAITERS_COST, f64::max),
         ),
+        summary: sentence![
+            "Disk ",
+            device(disk.name.as_str()),
+            " takes ",
+            seconds(slowest),
+            " per request",
+            normal,
+            ": ",
+            describe(disk),
+            "; at least one thread was waiting for I/O ",
+            facts.io_wait_words(),
+            " of the time",
+            users.text,
+            ".",
+        ],
         evidence: numbers(facts, disk),
         against: Vec::new(),
         who: users.who,
@@ -133,6 +145,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: Some(disk.name.clone()),
         suspects: users.suspects,
         remedy: Remedy::Tune,
+        share_of_busy: None,
     })
 }
 

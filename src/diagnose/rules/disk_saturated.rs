@@ -7,16 +7,20 @@
 use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{
+    DISK_WAITERS_CRITICAL, OWNER_UNSEEN, READS_WAITED_FOR, Rank, SATURATED_FULL, SLOWER_THAN_USUAL,
+    SPINNING_QUEUE,
+};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
 };
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
-use crate::model::finding::{NotChecked, Remedy, Severity};
+use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::DiskRates;
-use crate::model::units::percent;
+use crate::model::sentence::{device, ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -91,49 +95,48 @@ pub const RULE: Rule = Rule {
 const DEEP_QUEUE_AWAIT_SECONDS: f64 = 0.001;
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    if let Err(absence) = &facts.rates.disks {
-        return Outcome::Unknown(NotChecked {
-            what: "disks".into(),
-            reason: absence.to_string(),
-            unlock: None,
-        });
-    }
+    reading!(facts.rates.disks);
     let saturated = facts.disks().iter().filter(|disk| is_saturated(facts, disk));
     let Some(disk) = saturated.max_by(|a, b| {
         (a.leaf, a.queue_mean).partial_cmp(&(b.leaf, b.queue_mean)).unwrap_or(std::cmp::Ordering::Equal)
     }) else {
         return Outcome::Clear;
     };
-    let (some, full) = facts.io_stalls();
-    let waited = some >= facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0)
-        || full >= 0.1
-        || facts.disk_waiters_mean() >= 1.0;
+    let stalls = facts.io_stalls();
+    let waited = stalls.some_reaches(facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0))
+        || stalls.full_reaches(SATURATED_FULL)
+        || facts.disk_waiters_mean() >= DISK_WAITERS_CRITICAL;
     let deep = facts.limit(&DISK_QUEUE).critical.is_some_and(|limit| disk.queue_mean >= limit);
     let full_time = facts.limit(&DISK_BUSY).critical.is_some_and(|limit| disk.utilization_ratio >= limit);
-    let waits_somewhere = waited || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
+    let waits_somewhere =
+        waited || Facts::read_share(disk) >= READS_WAITED_FOR || !facts.writes_are_writeback();
     let users = users(facts, disk);
     let mut against = Vec::new();
-    if some < facts.limit(&IO_PRESSURE).warning && facts.rates.io_pressure.is_ok() {
-        against.push(format!(
-            "No thread sleeps for I/O ({} of the time): the requests are asynchronous.",
-            percent(some)
-        ));
+    if let Some(some) = stalls.some.filter(|some| *some < facts.limit(&IO_PRESSURE).warning) {
+        against.push(sentence![
+            "Threads hardly sleep for I/O (",
+            ratio(some),
+            " of the time): the requests are asynchronous.",
+        ]);
     }
     Outcome::hit(Hit {
         severity: if deep && full_time && waits_somewhere { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .cap_if(!users.seen, 0.8)
+            .cap_if(!users.seen, OWNER_UNSEEN)
             .margin(disk.queue_mean, facts.limit(&DISK_QUEUE).warning, 0.5)
             .agreement(1 + usize::from(facts.io_waited_for()) + usize::from(deep))
             .ratio(),
-        impact_ratio: some.max(if waits_somewhere { 0.5 } else { 0.2 }),
-        summary: format!(
-            "Disk {} is busy {} of the time: {}{}.",
-            disk.name,
-            percent(disk.utilization_ratio),
+        impact: Impact::at_least(stalls.some, if waits_somewhere { Rank::Serious } else { Rank::Low }),
+        summary: sentence![
+            "Disk ",
+            device(disk.name.as_str()),
+            " is busy ",
+            ratio(disk.utilization_ratio),
+            " of the time: ",
             describe(disk),
-            users.text
-        ),
+            users.text,
+            ".",
+        ],
         evidence: numbers(facts, disk),
         against,
         who: users.who,
@@ -141,6 +144,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: Some(disk.name.clone()),
         suspects: users.suspects,
         remedy: users.remedy,
+        share_of_busy: None,
     })
 }
 
@@ -152,12 +156,12 @@ fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
     let slow = disk.await_seconds().is_some_and(|seconds| {
         seconds >= limit
             || (deep && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
-            || (seconds >= 3.0 * normal && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
+            || (seconds >= SLOWER_THAN_USUAL * normal && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
     });
-    let queued =
-        disk.queue_mean >= if Facts::spinning(disk) { 2.0 } else { facts.limit(&DISK_QUEUE).warning };
+    let queued = disk.queue_mean
+        >= if Facts::spinning(disk) { SPINNING_QUEUE } else { facts.limit(&DISK_QUEUE).warning };
     let somebody_waits =
-        facts.io_waited_for() || Facts::read_share(disk) >= 0.1 || !facts.writes_are_writeback();
+        facts.io_waited_for() || Facts::read_share(disk) >= READS_WAITED_FOR || !facts.writes_are_writeback();
     disk.completed_count as f64 >= facts.setting(&REQUESTS_MIN)
         && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning
         && (queued && slow && somebody_waits || is_crowded(facts, disk))
@@ -169,5 +173,5 @@ fn is_crowded(facts: &Facts<'_>, disk: &DiskRates) -> bool {
     const WAITERS: f64 = 1.5;
     const STALLED: f64 = 0.6;
     let restless = facts.limit(&DISK_BUSY).critical.is_some_and(|limit| disk.utilization_ratio >= limit);
-    restless && facts.io_stalls().0 >= STALLED && facts.disk_waiters_mean() >= WAITERS
+    restless && facts.io_stalls().some_reaches(STALLED) && facts.disk_waiters_mean() >= WAITERS
 }

@@ -6,13 +6,16 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::label;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{CALM_BUSY, Rank};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::PeerWait;
 use crate::model::profile::ProfileMode;
+use crate::model::sentence::{Sentence, address, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -68,11 +71,11 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(cpu) = facts.cpu() else { return Outcome::Clear };
-    let calm = cpu.busy_ratio() < 0.5
-        && facts.cpu_wait_ratio() < facts.limit(&CPU_PRESSURE).warning
-        && facts.io_stalls().0 < facts.limit(&IO_PRESSURE).warning
-        && facts.memory_stalls().0 < facts.limit(&MEMORY_PRESSURE).warning;
+    let cpu = reading!(facts.rates.cpu);
+    let calm = cpu.busy_ratio() < CALM_BUSY
+        && !facts.cpu_waits(facts.limit(&CPU_PRESSURE).warning)
+        && !facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning)
+        && !facts.memory_stalls().some_reaches(facts.limit(&MEMORY_PRESSURE).warning);
     let waits =
         facts.rates.limits.peers.iter().filter(|wait| wait.waiting_count > 0 && !wait.peers.is_empty());
     let Some(wait) = waits.max_by_key(|wait| wait.waiting_count).filter(|_| calm) else {
@@ -85,29 +88,33 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let name = label(&facts.groups[top.group].comm.to_lossy(), top.pid, 1);
     Outcome::hit(Hit {
         confidence_ratio: 0.5,
-        impact_ratio: 0.05,
+        impact: Impact::Rank(Rank::Minor),
         evidence: vec![
             plain(
                 "threads_waiting_in_sockets_count",
                 Some(f64::from(wait.waiting_count)),
-                "count",
+                Unit::Count,
                 "/proc/PID/task/TID/wchan",
             ),
-            plain("threads_count", Some(f64::from(wait.threads_count)), "count", "/proc/PID/task"),
+            plain("threads_count", Some(f64::from(wait.threads_count)), Unit::Count, "/proc/PID/task"),
         ],
         against: vec![
-            "One look at the end of the window: a wait that is normal for this service looks the same."
+            "Sampled once, at the end of the window: a wait that is normal for this service looks the same."
                 .into(),
         ],
-        why: Some(format!("waits for {}", far_end(wait))),
+        why: Some(sentence!["waits for ", far_end(wait)]),
         ..Hit::new(
             Severity::Info,
-            format!(
-                "{} of {} threads of {name} wait for {}: if it is slow, look there.",
+            sentence![
                 wait.waiting_count,
+                " of ",
                 wait.threads_count,
+                " threads of ",
+                name,
+                " wait for ",
                 far_end(wait),
-            ),
+                ": if it is slow, look there.",
+            ],
             Who::Group(top),
             Remedy::FixProgram,
         )
@@ -115,12 +122,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 /// `10.0.0.5 port 3306`, or that and how many others.
-fn far_end(wait: &PeerWait) -> String {
-    let mut ends = wait.peers.iter().map(|(address, port, _)| format!("{address} port {port}"));
-    let first = ends.next().unwrap_or_default();
+fn far_end(wait: &PeerWait) -> Sentence {
+    let mut ends = wait.peers.iter().map(|(ip, port, _)| sentence![address(ip), " port ", *port]);
+    let first = ends.next();
     match ends.count() {
-        0 => first,
-        1 => format!("{first} or one other peer"),
-        more => format!("{first} or {more} other peers"),
+        0 => sentence![first],
+        1 => sentence![first, " or one other peer"],
+        more => sentence![first, " or ", more, " other peers"],
     }
 }

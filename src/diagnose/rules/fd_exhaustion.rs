@@ -4,13 +4,13 @@
 //! exemption from its own limit. A process that is stuck at its limit spins or refuses connections.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::limits::OpenFiles;
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -60,12 +60,19 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let limits = &facts.rates.limits;
-    let share = |files: &OpenFiles| files.limit.map(|limit| files.count as f64 / limit.max(1) as f64);
+    if limits.open_files.is_empty() && facts.system_files_ratio().is_none() {
+        return Outcome::unknown(
+            "open files",
+            "neither /proc/PID/fd nor /proc/sys/fs/file-nr can be read",
+            None,
+        );
+    }
     let worst = limits
         .open_files
         .iter()
-        .filter_map(|files| Some((files, share(files)?)))
-        .filter(|(_, share)| *share >= facts.limit(&PROCESS_FILES).warning)
+        .filter_map(|files| Some((files, files.limit?)))
+        .map(|(files, limit)| (files, files.count as f64 / limit.max(1) as f64, limit))
+        .filter(|(_, share, _)| *share >= facts.limit(&PROCESS_FILES).warning)
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
     if let Some(system) =
@@ -75,28 +82,27 @@ fn check(facts: &Facts<'_>) -> Outcome {
         let top = most.and_then(|files| facts.most_among(&[files.pid], |_| 1.0));
         let critical = at(system, facts.limit(&SYSTEM_FILES).critical);
         return Outcome::hit(Hit {
-            impact_ratio: if critical { 0.8 } else { 0.2 },
+            impact: Impact::Rank(if critical { Rank::Severe } else { Rank::Low }),
             evidence: vec![facts.evidence(&SYSTEM_FILES, Some(system), "/proc/sys/fs/file-nr")],
             ..Hit::new(
                 if critical { Severity::Critical } else { Severity::Warning },
-                format!("The system has {} of all files open that it may have.", percent(system)),
+                sentence!["The system has ", ratio(system), " of the files open that it may have."],
                 top.map_or(Who::Nobody, Who::Group),
                 Remedy::Tune,
             )
         });
     }
-    let Some((files, share)) = worst else { return Outcome::Clear };
+    let Some((files, share, limit)) = worst else { return Outcome::Clear };
     let top = facts.most_among(&[files.pid], |_| 1.0);
     let critical = at(share, facts.limit(&PROCESS_FILES).critical);
-    let name = top.as_ref().map_or_else(|| format!("process {}", files.pid), |top| facts.name(top));
-    let limit = files.limit.unwrap_or(0);
+    let name = top.as_ref().map_or_else(|| sentence!["process ", files.pid], |top| facts.name(top));
     Outcome::hit(Hit {
-        impact_ratio: if critical { 0.6 } else { 0.1 },
+        impact: Impact::Rank(if critical { Rank::Severe } else { Rank::Minor }),
         evidence: vec![facts.evidence(&PROCESS_FILES, Some(share), "/proc/PID/fd, /proc/PID/limits")],
-        why: Some(format!("holds {} of {limit} files", files.count)),
+        why: Some(sentence!["has ", files.count, " of ", limit, " files open"]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("{name} has {} of the {limit} files open that it may have.", files.count),
+            sentence![name, " has ", files.count, " of the ", limit, " files open that it may have."],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

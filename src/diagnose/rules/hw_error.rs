@@ -3,14 +3,16 @@
 //! Evidence: the kernel log within the window, the counters of memory controllers, arrays with missing members.
 //! Older messages are worth knowing and no more. The log needs the right to read it.
 
-use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::evidence::facts::{Facts, event_age, plain};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
 use crate::model::reading::AbsenceKind;
-use crate::model::units::human_seconds;
+use crate::model::sentence::{device, quote, seconds, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -72,12 +74,19 @@ fn check(facts: &Facts<'_>) -> Outcome {
             });
         }
     };
+    if facts.rates.uptime_seconds.is_none() && counted.is_none() && !log.is_empty() {
+        return Outcome::unknown(
+            "when the messages of the kernel log were written",
+            "/proc/uptime: not there",
+            None,
+        );
+    }
     let worst = of_log(facts, log).into_iter().chain(counted).max_by_key(|hit| hit.severity);
     worst.map_or(Outcome::Clear, Outcome::hit)
 }
 
 fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
-    let now = facts.rates.uptime_seconds.unwrap_or(0.0);
+    let now = facts.rates.uptime_seconds?;
     // Loop devices and ram are files of somebody, not hardware.
     let real = |message: &&KernelMessage| {
         message.level <= 4
@@ -89,13 +98,17 @@ fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
     let recent = log.iter().filter(real).filter(|message| now - message.at_seconds <= RECENT_SECONDS);
     let last = recent.clone().next_back()?;
     let in_window = recent.filter(|message| now - message.at_seconds <= facts.rates.seconds + 1.0).count();
-    let ago = human_seconds((now - last.at_seconds).max(0.0));
+    let seconds_ago = (now - last.at_seconds).max(0.0);
+    let ago = seconds(seconds_ago);
     Some(Hit {
-        impact_ratio: if in_window > 0 { 1.0 } else { 0.05 },
-        evidence: vec![plain("hardware_errors_count", Some(in_window as f64), "count", "/dev/kmsg")],
+        impact: Impact::Rank(if in_window > 0 { Rank::Blocking } else { Rank::Minor }),
+        evidence: [plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")]
+            .into_iter()
+            .chain((in_window == 0).then(|| event_age(seconds_ago)))
+            .collect(),
         ..Hit::new(
             if in_window > 0 { Severity::Critical } else { Severity::Info },
-            format!("The kernel reports, {ago} ago: {}", last.text),
+            sentence!["The kernel reported, ", ago, " ago: ", quote(last.text.as_str())],
             Who::Nobody,
             Remedy::AddResource,
         )
@@ -111,16 +124,16 @@ fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
         (uncorrected, _) => (Severity::Critical, uncorrected, "not corrected"),
     };
     Some(Hit {
-        impact_ratio: if severity == Severity::Critical { 1.0 } else { 0.1 },
+        impact: Impact::Rank(if severity == Severity::Critical { Rank::Blocking } else { Rank::Low }),
         evidence: vec![plain(
             "memory_module_errors_count",
             Some(count as f64),
-            "count",
+            Unit::Count,
             "/sys/devices/system/edac/mc/mcN/ce_count, ue_count",
         )],
         ..Hit::new(
             severity,
-            format!("{count} errors of memory modules were {what} in this window: a module fails."),
+            sentence![count, " errors of memory modules, ", what, ", in this window: a module is failing."],
             Who::Nobody,
             Remedy::AddResource,
         )
@@ -130,25 +143,32 @@ fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
 /// An array that has lost a member: the next one that fails takes the data with it.
 fn of_arrays(facts: &Facts<'_>) -> Option<Hit> {
     let array = facts.rates.hardware.arrays.iter().find(|array| array.working_count < array.members_count)?;
-    let rebuilding = array.rebuilding.map(|what| format!("; {what} is going on")).unwrap_or_default();
+    let rebuilding = array.rebuilding.map(|what| sentence!["; ", what, " is running"]);
     Some(Hit {
-        impact_ratio: 0.1,
+        impact: Impact::Rank(Rank::Low),
         device: Some(array.name.clone()),
         evidence: vec![
-            plain("raid_members_count", Some(f64::from(array.members_count)), "count", "/proc/mdstat"),
+            plain("raid_members_count", Some(f64::from(array.members_count)), Unit::Count, "/proc/mdstat"),
             plain(
                 "raid_members_working_count",
                 Some(f64::from(array.working_count)),
-                "count",
+                Unit::Count,
                 "/proc/mdstat",
             ),
         ],
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "RAID array {} runs with {} of {} members{rebuilding}.",
-                array.name, array.working_count, array.members_count
-            ),
+            sentence![
+                "RAID array ",
+                device(array.name.as_str()),
+                " runs with ",
+                array.working_count,
+                " of ",
+                array.members_count,
+                " members",
+                rebuilding,
+                ".",
+            ],
             Who::Device(array.name.clone()),
             Remedy::AddResource,
         )

@@ -3,12 +3,13 @@
 //! Evidence: statvfs(3). File systems that make inodes as they need them (btrfs, vfat) show none and are left out.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::INODES_USED;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::sentence::{path, ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -46,18 +47,25 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.limits.mounts);
     let fullest =
         facts.most_inodes_used_mount().filter(|(_, used)| *used >= facts.limit(&INODES_USED).warning);
     let Some((mount, used)) = fullest else { return Outcome::Clear };
     let critical = facts.limit(&INODES_USED).critical.is_some_and(|limit| used >= limit);
     let top = facts.most_among(&mount.writers, |process| process.cpu_ratio());
     Outcome::hit(Hit {
-        impact_ratio: if critical { 0.6 } else { 0.05 },
+        impact: Impact::Rank(if critical { Rank::Severe } else { Rank::Minor }),
         evidence: vec![facts.evidence(&INODES_USED, Some(used), &format!("statvfs {}", mount.path))],
         device: Some(mount.path.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("File system {} has used {} of its inodes.", mount.path, percent(used)),
+            sentence![
+                "File system ",
+                path(mount.path.as_str()),
+                " has used ",
+                ratio(used),
+                " of its inodes.",
+            ],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

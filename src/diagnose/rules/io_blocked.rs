@@ -6,17 +6,19 @@
 //! and threads that fight for a lock of the kernel make progress: neither is this.
 
 use crate::diagnose::evidence::facts::{Facts, plain, reason};
-use crate::diagnose::evidence::groups::{Ranked, label, suspects};
+use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::{DiskRates, ThreadRates};
+use crate::model::sentence::{Sentence, count, device, function, seconds, sentence};
 use crate::model::task::State;
-use crate::model::units::{human_count, human_seconds};
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
 use std::collections::HashMap;
 
@@ -98,6 +100,9 @@ pub const RULE: Rule = Rule {
 const DISK_EXPLAINS: f64 = 0.3;
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.processes_absent() {
+        return Outcome::Absent(absence.clone());
+    }
     let stuck: Vec<&ThreadRates> = facts.user_threads().filter(|thread| is_stuck(facts, thread)).collect();
     let device = facts.disks().iter().find(|disk| disk.stuck_seconds >= facts.limit(&STUCK_SECONDS).warning);
     let disks_quiet = facts.disks().iter().all(|disk| disk.utilization_ratio < DISK_EXPLAINS);
@@ -124,7 +129,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .cap_if(!hung, 0.85)
             .agreement(1 + usize::from(wait.is_some()) + usize::from(device.is_some()))
             .ratio(),
-        impact_ratio: mean.clamp(if device.is_some() { 0.5 } else { 0.0 }, 1.0),
+        impact: match device {
+            Some(_) => Impact::at_least(Some(mean.min(1.0)), Rank::Serious),
+            None => Impact::TimeLost(mean.min(1.0)),
+        },
         summary: summary(facts, &threads, &ranked, wait.as_deref(), device, hung),
         evidence: vec![
             facts.evidence(&UNINTERRUPTIBLE, Some(mean), "/proc/PID/task/TID/stat state D"),
@@ -138,8 +146,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 device.map(|disk| disk.stuck_seconds),
                 "/proc/diskstats in flight, completed",
             ),
-            plain("procs_blocked_mean", facts.rates.procs_blocked_mean, "count", "/proc/stat procs_blocked"),
-            plain("psi_io_some_ratio", pressure, "ratio", "/proc/pressure/io some total"),
+            plain(
+                "procs_blocked_mean",
+                facts.rates.procs_blocked_mean,
+                Unit::Count,
+                "/proc/stat procs_blocked",
+            ),
+            plain("psi_io_some_ratio", pressure, Unit::Ratio, "/proc/pressure/io some total"),
         ],
         against: Vec::new(),
         suspects: suspects(facts, &ranked, Role::Victim),
@@ -149,9 +162,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .map(Who::Group)
             .or_else(|| device.map(|disk| Who::Device(disk.name.clone())))
             .unwrap_or(Who::Nobody),
-        why: wait.map(|wait| format!("waits in {wait}")),
+        why: wait.map(|wait| sentence!["waits in ", function(wait)]),
         device: device.map(|disk| disk.name.clone()),
         remedy: Remedy::Tune,
+        share_of_busy: None,
     })
 }
 
@@ -223,43 +237,44 @@ fn summary(
     threads: &[&ThreadRates],
     ranked: &[Ranked],
     wait: Option<&str>,
-    device: Option<&DiskRates>,
+    stuck: Option<&DiskRates>,
     hung: bool,
-) -> String {
-    let place = match (wait, WaitReason::of(wait.unwrap_or(""))) {
-        (None, _) => String::new(),
-        (Some(wait), WaitReason::RemoteFilesystem) => {
-            format!(" in {wait} (a network or user-space file system)")
-        }
-        (Some(wait), WaitReason::FrozenFilesystem) => format!(" in {wait} (a frozen file system)"),
-        (Some(wait), _) => format!(" in {wait}"),
-    };
-    let device = device
-        .map(|disk| {
-            format!(
-                "; disk {} has {} requests on their way and answered none for {}",
-                disk.name,
-                disk.in_flight_count,
-                human_seconds(disk.stuck_seconds)
-            )
-        })
-        .unwrap_or_default();
-    let name = ranked.first().map(|top| {
-        let group = &facts.groups[top.group];
-        label(&group.comm.to_lossy(), top.pid, group.count())
+) -> Sentence {
+    let place = wait.map(|wait| {
+        let kind = match WaitReason::of(wait) {
+            WaitReason::RemoteFilesystem => " (a network or user-space file system)",
+            WaitReason::FrozenFilesystem => " (a frozen file system)",
+            _ => "",
+        };
+        sentence![" in ", function(wait), kind]
     });
-    match name {
-        Some(name) if hung => format!(
-            "{} threads hang{place} without ever getting on, while the disks have nothing to do with it: {name}{device}.",
-            threads.len()
-        ),
+    let stuck = stuck.map(|disk| {
+        sentence![
+            "; disk ",
+            device(disk.name.as_str()),
+            " has ",
+            disk.in_flight_count,
+            " requests in flight and completed none for ",
+            seconds(disk.stuck_seconds),
+        ]
+    });
+    match ranked.first().map(|top| facts.name(top)) {
+        Some(name) if hung => {
+            let cause = if stuck.is_some() { ": " } else { ", and no disk is the cause: " };
+            sentence![threads.len(), " threads hang", place, " and make no progress", cause, name, stuck, "."]
+        }
         Some(name) => {
             let mean: f64 = threads.iter().map(|thread| thread.uninterruptible_mean).sum();
-            format!(
-                "{} threads on average wait{place} while no disk is busy: {name}{device}.",
-                human_count(mean)
-            )
+            sentence![
+                count(mean),
+                " threads on average wait",
+                place,
+                " while no disk is busy: ",
+                name,
+                stuck,
+                "."
+            ]
         }
-        None => format!("A disk hangs{device}."),
+        None => sentence!["A disk hangs", stuck, "."],
     }
 }

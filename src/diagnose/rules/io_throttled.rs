@@ -5,14 +5,18 @@
 
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{DISK_QUIET, IO_LIMIT_STALL, IO_LIMIT_WAITERS};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, percent};
+use crate::model::sentence::{bytes, ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -64,7 +68,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let at_limit = facts.cgroups().iter().filter_map(|group| Some((group, used(group)?)));
+    let at_limit = reading!(facts.rates.cgroups).iter().filter_map(|group| Some((group, used(group)?)));
     let Some((group, used)) = at_limit
         .filter(|(_, used)| *used >= facts.limit(&IO_LIMIT_USED).warning)
         .max_by(|a, b| a.1.total_cmp(&b.1))
@@ -78,46 +82,48 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .filter(|process| group.members.contains(&process.pid))
         .map(|process| process.uninterruptible_mean)
         .sum();
-    let (some, _) = facts.io_stalls();
-    if waiting < 0.2 && some < facts.limit(&IO_PRESSURE).warning {
+    let stalls = facts.io_stalls();
+    let (critical_waiters, waiters) = IO_LIMIT_WAITERS;
+    if waiting < waiters && !stalls.some_reaches(facts.limit(&IO_PRESSURE).warning) {
         return Outcome::Clear;
     }
     let top = facts.most_among(&group.members, |process| {
         process.io_bytes_per_second().unwrap_or(0.0) + process.uninterruptible_mean
     });
-    let named = top.as_ref().map(|top| format!("; {} waits for it", facts.name(top))).unwrap_or_default();
-    let rate = group.read_bytes_per_second.unwrap_or(0.0) + group.write_bytes_per_second.unwrap_or(0.0);
-    let critical = waiting >= 0.5 || some >= 0.2;
-    let summary = format!(
-        "Control group {} moves {} a second, {} of its I/O limit, and its threads wait for I/O {} of the \
-         time{named}.",
-        group.name(),
-        human_bytes(rate),
-        percent(used),
-        facts.io_wait_words()
-    );
-    let quiet = facts.leaves().all(|disk| disk.utilization_ratio < 0.6);
+    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " waits for it"]);
+    let rate =
+        group.read_bytes_per_second.into_iter().chain(group.write_bytes_per_second).reduce(|a, b| a + b);
+    let critical = waiting >= critical_waiters || stalls.some_reaches(IO_LIMIT_STALL);
+    let summary = sentence![
+        "Control group ",
+        unit(group.name()),
+        " moves ",
+        rate.map(|rate| sentence![bytes(rate), " per second, "]),
+        ratio(used),
+        " of its I/O limit, and at least one thread was waiting for I/O ",
+        facts.io_wait_words(),
+        " of the time",
+        named,
+        ".",
+    ];
+    let quiet = facts.leaves().all(|disk| disk.utilization_ratio < DISK_QUIET);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().agreement(1 + usize::from(quiet)).ratio(),
-        impact_ratio: some.max(waiting.min(1.0)),
+        impact: Impact::TimeLost(stalls.some.into_iter().fold(waiting.min(1.0), f64::max)),
         evidence: [
             facts.evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
-            facts.evidence(
-                &IO_PRESSURE,
-                facts.rates.io_pressure.is_ok().then_some(some),
-                "/proc/pressure/io some total",
-            ),
+            facts.evidence(&IO_PRESSURE, stalls.some, "/proc/pressure/io some total"),
             plain(
                 "cgroup_bytes_per_second",
-                Some(rate),
-                "bytes_per_second",
+                rate,
+                Unit::BytesPerSecond,
                 "io.stat, blkio.throttle.io_service_bytes",
             ),
         ]
         .into_iter()
         .chain(group_stall(group, "io"))
         .collect(),
-        why: Some(format!("held back by the I/O limit of {}", group.name())),
+        why: Some(sentence!["held back by the I/O limit of ", unit(group.name())]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,

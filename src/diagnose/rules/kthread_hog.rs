@@ -8,14 +8,16 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Ranked, rank};
 use crate::diagnose::evidence::kernel_work::{KernelWork, Served};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ProcessRates;
-use crate::model::units::percent;
+use crate::model::sentence::{process, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -76,12 +78,15 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.processes_absent() {
+        return Outcome::Absent(absence.clone());
+    }
     let Some(work) = facts.busiest_kernel_work() else { return Outcome::Clear };
     if work.cpus < facts.limit(&KERNEL_THREAD_CPU).warning {
         return Outcome::Clear;
     }
     // It is a matter where the CPUs are wanted, or where a thread has more to do than one CPU can.
-    let wanted = facts.cpu_wait_ratio() >= facts.limit(&CPU_PRESSURE).warning;
+    let wanted = facts.cpu_waits(facts.limit(&CPU_PRESSURE).warning);
     let full = facts.limit(&KERNEL_THREAD_CPU).critical.is_some_and(|limit| work.cpus >= limit);
     let severity = match (full, wanted) {
         (true, true) if facts.cpu_queues().1 => Severity::Critical,
@@ -89,25 +94,36 @@ fn check(facts: &Facts<'_>) -> Outcome {
         _ => Severity::Info,
     };
     let mover = mover(facts, &work);
-    let named = mover.as_ref().map(|top| format!(", for {}", facts.name(top))).unwrap_or_default();
-    let who_works = match work.threads_count {
-        0 | 1 => format!("Kernel thread {}", work.name),
-        count => format!("{count} kernel threads of {}", work.name),
+    let named = mover.as_ref().map(|top| sentence![", for ", facts.name(top)]);
+    let one = work.threads_count <= 1;
+    let name = process(work.name.as_str());
+    let who_works = if one {
+        sentence!["Kernel thread ", name, ", which "]
+    } else {
+        sentence![work.threads_count, " kernel threads of ", name, ", each of which "]
     };
+    let verb = if one { ", uses " } else { ", use " };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .margin(work.cpus, facts.limit(&KERNEL_THREAD_CPU).warning, 0.02)
             .agreement(1 + usize::from(wanted))
             .ratio(),
-        impact_ratio: (work.cpus / facts.cpus).min(1.0) * facts.cpu_wait_ratio().max(0.2),
+        impact: Impact::measured_or(
+            facts
+                .cpu_wait_known()
+                .map(|wait| (work.cpus / facts.cpus).min(1.0) * wait.max(Rank::Low.ratio())),
+            Rank::Minor,
+        ),
         evidence: vec![
             facts.evidence(&KERNEL_THREAD_CPU, Some(work.cpus), "/proc/PID/stat of kernel threads"),
-            plain("psi_cpu_some_ratio", facts.cpu_wait_known(), "ratio", "/proc/pressure/cpu some total"),
+            plain("psi_cpu_some_ratio", facts.cpu_wait_known(), Unit::Ratio, "/proc/pressure/cpu some total"),
         ],
-        why: mover.as_ref().map(|_| format!("makes the kernel work: {} {}", work.name, work.words)),
+        why: mover
+            .as_ref()
+            .map(|_| sentence!["makes the kernel work: ", process(work.name.as_str()), " ", work.words]),
         ..Hit::new(
             severity,
-            format!("{who_works} uses {} of one CPU: it {}{named}.", percent(work.cpus), work.words),
+            sentence![who_works, work.words, named, verb, ratio(work.cpus), " of one CPU."],
             mover.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

@@ -4,13 +4,15 @@
 //! process does not accept is in what it does meanwhile: it burns CPU time, sleeps, or waits for a lock.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{Sentence, count, function, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -68,7 +70,14 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(overflows) = facts.net_most(&["TcpExt.ListenOverflows"]) else { return Outcome::Clear };
+    reading!(facts.rates.net_per_second);
+    let Some(overflows) = facts.net_most(&["TcpExt.ListenOverflows"]) else {
+        return Outcome::unknown(
+            "connections that found an accept queue full",
+            "/proc/net/netstat has no ListenOverflows",
+            None,
+        );
+    };
     if overflows < facts.limit(&LISTEN_OVERFLOWS).warning {
         return Outcome::Clear;
     }
@@ -79,36 +88,40 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let owner = full.and_then(|socket| socket.pid).and_then(|pid| facts.most_among(&[pid], |_| 1.0));
     let doing = full.and_then(|socket| socket.pid).and_then(|pid| facts.rates.process(pid)).map(doing);
     let named = match (&owner, full) {
-        (Some(owner), Some(socket)) => format!(
-            ": {} has {} connections waiting on port {} and {}",
+        (Some(owner), Some(socket)) => Some(sentence![
+            ": ",
             facts.name(owner),
+            " has ",
             socket.receive_queue,
+            " connections waiting on port ",
             socket.port,
-            doing.as_deref().unwrap_or("does something else")
-        ),
+            doing.as_ref().map(|doing| sentence![" and ", doing]),
+        ]),
         (None, Some(socket)) => {
-            format!(": {} connections wait on port {}", socket.receive_queue, socket.port)
+            Some(sentence![": ", socket.receive_queue, " connections wait on port ", socket.port])
         }
-        _ => String::new(),
+        _ => None,
     };
     Outcome::hit(Hit {
-        impact_ratio: 0.5,
+        impact: Impact::Rank(Rank::Serious),
         evidence: vec![
             facts.evidence(&LISTEN_OVERFLOWS, Some(overflows), "/proc/net/netstat TcpExt ListenOverflows"),
             plain(
                 "accept_queue_count",
                 full.map(|socket| socket.receive_queue as f64),
-                "count",
+                Unit::Count,
                 "/proc/net/tcp rx_queue",
             ),
         ],
-        why: doing.map(|doing| format!("does not accept: it {doing}")),
+        why: doing.map(|doing| sentence!["does not accept: it ", doing]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} connections a second are dropped because nobody accepts them{named}.",
-                human_count(overflows)
-            ),
+            sentence![
+                count(overflows),
+                " connections per second are dropped because the accept queue is full",
+                named,
+                ".",
+            ],
             owner.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )
@@ -116,15 +129,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 /// What a process does instead of accepting.
-fn doing(process: &ProcessRates) -> String {
+fn doing(process: &ProcessRates) -> Sentence {
     if process.cpu_ratio() >= 0.5 {
-        return format!("uses {} of one CPU", percent(process.cpu_ratio()));
+        return sentence!["uses ", ratio(process.cpu_ratio()), " of one CPU"];
     }
     if process.uninterruptible_mean >= 0.5 {
-        return "is blocked on I/O".to_owned();
+        return "is blocked on I/O".into();
     }
     match &process.wait_channel {
-        Some(function) => format!("sleeps in {function}"),
-        None => "sleeps".to_owned(),
+        Some(wait) => sentence!["sleeps in ", function(wait.as_str())],
+        None => "sleeps".into(),
     }
 }

@@ -9,15 +9,17 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{Rank, SWITCHES_OF_A_FIGHT};
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::{ProcessRates, ThreadRates};
+use crate::model::sentence::{self, count, ratio, sentence};
 use crate::model::task::{Pid, State};
-use crate::model::units::{human_count, percent};
+use crate::model::units::Unit;
 use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, WaitReason};
 use std::collections::BTreeMap;
 
@@ -82,6 +84,9 @@ struct Queue {
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.processes_absent() {
+        return Outcome::Absent(absence.clone());
+    }
     let Some(queue) = in_user_space(facts).or_else(|| in_kernel(facts)) else {
         return between_processes(facts).map_or(Outcome::Clear, Outcome::hit);
     };
@@ -89,35 +94,44 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some(top) = facts.most_among(&[queue.pid], |_| queue.waiters) else { return Outcome::Clear };
     let name = process.comm.to_lossy();
     let place = if queue.kernel { "the lock of its address space (mmap_lock)" } else { "a lock (futex)" };
-    let serious = queue.waiters >= 4.0;
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .agreement(1 + usize::from(facts.rates.context_switches_per_second.unwrap_or(0.0) >= 2000.0))
+            .agreement(
+                1 + usize::from(
+                    facts.rates.context_switches_per_second.is_some_and(|rate| rate >= SWITCHES_OF_A_FIGHT),
+                ),
+            )
             .margin(queue.waiters, facts.limit(&LOCK_WAITERS).warning, 0.5)
             .ratio(),
         // It costs more than one busy thread does, and less than a box that is full.
-        impact_ratio: 0.35 + if serious { 0.1 } else { 0.0 },
+        impact: Impact::Rank(Rank::Considerable),
         evidence: vec![
             facts.evidence(&LOCK_WAITERS, Some(queue.waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
-            plain("process_cpus", Some(process.cpu_ratio()), "count", "/proc/PID/stat"),
+            plain("process_cpus", Some(process.cpu_ratio()), Unit::Count, "/proc/PID/stat"),
             plain(
                 "context_switches_per_second",
                 facts.rates.context_switches_per_second,
-                "per_second",
+                Unit::PerSecond,
                 "/proc/stat ctxt",
             ),
         ],
-        why: Some(format!("{} of its threads wait for {place}", human_count(queue.waiters))),
+        why: Some(sentence![count(queue.waiters), " of its threads wait for ", place]),
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "{} of {} working threads of {name} (pid {}) wait for {place} on average; the process gets no \
-                 further than {} of one CPU.",
-                human_count(queue.waiters),
+            sentence![
+                count(queue.waiters),
+                " of ",
                 queue.threads,
+                " working threads of ",
+                sentence::process(name),
+                " (pid ",
                 queue.pid,
-                percent(process.cpu_ratio())
-            ),
+                ") wait for ",
+                place,
+                " on average; the process uses only ",
+                ratio(process.cpu_ratio()),
+                " of one CPU.",
+            ],
             Who::Group(top),
             Remedy::FixProgram,
         )
@@ -126,8 +140,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
 
 /// Threads that take turns under one lock: many of them, and together about one CPU's work.
 fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
-    let idle = facts.cpu().map_or(0.0, |cpu| cpu.idle_ratio + cpu.iowait_ratio);
-    let spare = idle * f64::from(facts.rates.cpus_online_count);
+    let cpu = facts.cpu()?;
+    let spare = (cpu.idle_ratio + cpu.iowait_ratio) * f64::from(facts.rates.cpus_online_count);
     if facts.cpus >= 2.0 && spare < 0.3 {
         return None;
     }
@@ -187,29 +201,32 @@ fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
     let top = facts.most_among(&pids, ProcessRates::cpu_ratio).filter(|top| top.group == group)?;
     Some(Hit {
         confidence_ratio: Confidence::new()
-            .agreement(1 + usize::from(facts.rates.context_switches_per_second.unwrap_or(0.0) >= 2000.0))
+            .agreement(
+                1 + usize::from(
+                    facts.rates.context_switches_per_second.is_some_and(|rate| rate >= SWITCHES_OF_A_FIGHT),
+                ),
+            )
             .margin(waiters, facts.limit(&LOCK_WAITERS).warning, 0.5)
             .ratio(),
-        impact_ratio: 0.35,
+        impact: Impact::Rank(Rank::Considerable),
         evidence: vec![
             facts.evidence(&LOCK_WAITERS, Some(waiters), "/proc/PID/task/TID/stat, wchan, schedstat"),
-            plain("group_cpus", Some(facts.groups[group].cpu()), "count", "/proc/PID/stat"),
-            plain("cpu_idle_ratio", Some(idle), "ratio", "/proc/stat idle, iowait"),
+            plain("group_cpus", Some(facts.groups[group].cpu()), Unit::Count, "/proc/PID/stat"),
+            plain("cpu_idle_ratio", Some(idle), Unit::Ratio, "/proc/stat idle, iowait"),
         ],
-        why: Some(format!(
-            "{} of its processes wait for a lock that they share (futex)",
-            human_count(waiters)
-        )),
+        why: Some(sentence![count(waiters), " of its processes wait for a lock that they share (futex)"]),
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "{} of {} working processes of {} wait for a lock that they share (futex) on average; together \
-                 they get no further than {} of one CPU.",
-                human_count(waiters),
+            sentence![
+                count(waiters),
+                " of ",
                 pids.len(),
+                " working processes of ",
                 facts.name(&top),
-                percent(facts.groups[group].cpu())
-            ),
+                " wait for a lock that they share (futex) on average; together they use only ",
+                ratio(facts.groups[group].cpu()),
+                " of one CPU.",
+            ],
             Who::Group(top),
             Remedy::FixProgram,
         )

@@ -5,16 +5,19 @@
 
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{
     CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, IO_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE,
 };
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
-use crate::model::cgroup::CgroupRates;
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::sentence::{bytes, count, ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -85,85 +88,92 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let hits = |group: &CgroupRates| group.memory_failures_per_second.unwrap_or(0.0);
-    let limited = facts.cgroups().iter().filter(|group| {
-        hits(group) >= facts.limit(&CGROUP_MEMORY_HITS).warning
-            && group.memory.is_some_and(|memory| memory.limit_bytes.is_some())
-    });
-    let Some(group) = limited.max_by(|a, b| hits(a).total_cmp(&hits(b))) else { return Outcome::Clear };
-    let Some(memory) = group.memory else { return Outcome::Clear };
+    let limited = reading!(facts.rates.cgroups)
+        .iter()
+        .filter_map(|group| Some((group, group.memory_failures_per_second?, group.memory?)))
+        .filter(|(_, hits, memory)| {
+            *hits >= facts.limit(&CGROUP_MEMORY_HITS).warning && memory.limit_bytes.is_some()
+        });
+    let Some((group, hits, memory)) = limited.max_by(|a, b| a.1.total_cmp(&b.1)) else {
+        return Outcome::Clear;
+    };
+    // Where the page cache is not counted, all of it may be needed.
     let used = memory.usage_bytes.zip(memory.limit_bytes).map(|(usage, limit)| {
-        usage.saturating_sub(memory.inactive_file_bytes.unwrap_or(0)) as f64 / limit.max(1) as f64
+        memory.inactive_file_bytes.map_or(usage, |cache| usage.saturating_sub(cache)) as f64
+            / limit.max(1) as f64
     });
-    let (some, full) = facts.memory_stalls();
+    let stalls = facts.memory_stalls();
     let cache_only = used.is_some_and(|used| used < facts.limit(&CGROUP_MEMORY).warning);
     let stalls_known = facts.rates.memory_pressure.is_ok();
     let harmless = match stalls_known {
         true => {
-            some < facts.setting(&CGROUP_MEMORY_PRESSURE)
-                || (cache_only && some < 2.0 * facts.limit(&MEMORY_PRESSURE).warning)
+            !stalls.some_reaches(facts.setting(&CGROUP_MEMORY_PRESSURE))
+                || (cache_only && !stalls.some_reaches(2.0 * facts.limit(&MEMORY_PRESSURE).warning))
         }
-        // Where nobody counts the waiting, a group that is full of what cannot be dropped must do.
+        // Where the kernel does not count the waiting, a group that is full of what cannot be dropped must do.
         false => cache_only || used.is_none(),
     };
     // A group full of files is no harm, until it reads them from disk again and again.
-    let refaults = facts.refault_share().unwrap_or(0.0);
-    let cache_short = refaults >= facts.limit(&REFAULT_SHARE).warning
-        && facts.io_stalls().0 >= facts.limit(&IO_PRESSURE).warning
+    let refaults = facts.refault_share().filter(|refaults| *refaults >= facts.limit(&REFAULT_SHARE).warning);
+    let cache_short = refaults.is_some()
+        && facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning)
         && own_reclaim(facts);
     if harmless && !cache_short {
         return Outcome::Clear;
     }
     let top = facts.most_among(&group.members, |process| process.memory_bytes() as f64);
-    let named = top.as_ref().map(|top| format!("; {} holds most of it", facts.name(top))).unwrap_or_default();
-    let limit = human_bytes(memory.limit_bytes.unwrap_or(0) as f64);
-    let critical = full >= facts.limit(&MEMORY_FULL).critical.unwrap_or(1.0)
-        || some >= facts.limit(&MEMORY_PRESSURE).critical.unwrap_or(1.0);
-    let read_again = if cache_short {
-        format!("; {} of what is read from disk was in memory a moment ago", percent(refaults))
-    } else {
-        String::new()
-    };
-    let summary = format!(
-        "Control group {} is at its memory limit of {limit} ({} times a second it had to make room) and threads \
-         wait for memory {} of the time{read_again}{named}.",
-        group.name(),
-        human_count(hits(group)),
-        facts.memory_wait_words()
-    );
+    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " holds most of it"]);
+    let limit = memory.limit_bytes.map(|limit| sentence![" of ", bytes(limit as f64)]);
+    // A cache that is too small makes threads wait for I/O instead.
+    let reading = facts.io_stalls().some.filter(|_| cache_short);
+    let critical = stalls.full_reaches(facts.limit(&MEMORY_FULL).critical.unwrap_or(1.0))
+        || stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).critical.unwrap_or(1.0));
+    let read_again = refaults.filter(|_| cache_short).map(|refaults| {
+        sentence!["; ", ratio(refaults), " of what is read from disk was in memory a moment ago"]
+    });
+    let summary = sentence![
+        "Control group ",
+        unit(group.name()),
+        " is at its memory limit",
+        limit.as_ref(),
+        " (it had to free memory ",
+        count(hits),
+        " times per second), and threads were waiting for memory ",
+        facts.memory_wait_words(),
+        " of the time",
+        read_again,
+        named,
+        ".",
+    ];
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(1 + usize::from(own_reclaim(facts)) + usize::from(!cache_only))
             .ratio(),
-        impact_ratio: some
-            .max(if cache_short { facts.io_stalls().0 } else { 0.0 })
-            .max(2.0 * full)
-            .max(if stalls_known { 0.0 } else { 0.3 })
-            .min(1.0),
+        impact: Impact::measured_or(
+            stalls.cost().map(|cost| reading.into_iter().fold(cost, f64::max)),
+            Rank::Moderate,
+        ),
         evidence: [
             facts.evidence(&CGROUP_MEMORY, used, "memory.current, memory.stat, memory.max, or version 1's"),
-            facts.evidence(
-                &CGROUP_MEMORY_HITS,
-                Some(hits(group)),
-                "memory.events max, high, or memory.failcnt",
-            ),
-            facts.evidence(
-                &MEMORY_PRESSURE,
-                stalls_known.then_some(some),
-                "/proc/pressure/memory some total",
-            ),
+            facts.evidence(&CGROUP_MEMORY_HITS, Some(hits), "memory.events max, high, or memory.failcnt"),
+            facts.evidence(&MEMORY_PRESSURE, stalls.some, "/proc/pressure/memory some total"),
             plain(
                 "memory_limit_bytes",
                 memory.limit_bytes.map(|bytes| bytes as f64),
-                "bytes",
+                Unit::Bytes,
                 "memory.max, memory.limit_in_bytes",
             ),
-            plain("memory_available_ratio", facts.available_ratio(), "ratio", "/proc/meminfo MemAvailable"),
+            plain(
+                "memory_available_ratio",
+                facts.available_ratio(),
+                Unit::Ratio,
+                "/proc/meminfo MemAvailable",
+            ),
         ]
         .into_iter()
         .chain(group_stall(group, "memory"))
         .collect(),
-        why: Some(format!("at the memory limit of {limit} of {}", group.name())),
+        why: Some(sentence!["at the memory limit", limit, " of ", unit(group.name())]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,
@@ -176,6 +186,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
 /// Whether most of the scanning is for a group's limit and not for the box.
 fn own_reclaim(facts: &Facts<'_>) -> bool {
     let Some(paging) = facts.paging() else { return false };
-    let global = paging.kswapd_scan_per_second.unwrap_or(0.0) + paging.direct_scan_per_second.unwrap_or(0.0);
-    paging.cgroup_scan_per_second.is_some_and(|own| own > global)
+    paging
+        .cgroup_scan_per_second
+        .zip(paging.global_scan_per_second())
+        .is_some_and(|(own, global)| own > global)
 }

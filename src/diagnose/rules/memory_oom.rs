@@ -4,16 +4,19 @@
 //! rises for kills in control groups as well, so the scope is told from the log (`constraint=`, 5.0), or
 //! from the groups' own counts. A kill before the window is worth knowing and no more.
 
-use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::evidence::facts::{Facts, event_age};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::OOM_KILLS;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::KernelMessage;
+use crate::model::sentence::{bytes, process, seconds, sentence, unit};
 use crate::model::task::Pid;
-use crate::model::units::{human_bytes, human_seconds};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -71,32 +74,42 @@ pub const RULE: Rule = Rule {
 const RECENT_SECONDS: f64 = 3600.0;
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let of_groups = facts.cgroups().iter().find(|group| group.oom_kills_count.unwrap_or(0) > 0);
+    let of_groups = facts.cgroups().iter().find(|group| group.oom_kills_count.is_some_and(|kills| kills > 0));
     let counted = facts.paging().and_then(|paging| paging.oom_kills_count);
-    let messages = facts.rates.limits.kernel_log.as_ref().map_or(&[][..], Vec::as_slice);
-    let now = facts.rates.uptime_seconds.unwrap_or(0.0);
+    let log = facts.rates.limits.kernel_log.as_ref();
+    if counted.is_none() && of_groups.is_none() && log.is_err() {
+        reading!(facts.rates.paging);
+        return Outcome::unknown(
+            "OOM kills",
+            "/proc/vmstat has no oom_kill, and the kernel log cannot be read",
+            Some("Linux 4.13 or newer, or run as root"),
+        );
+    }
+    let messages = log.map_or(&[][..], Vec::as_slice);
+    // Without the time since boot no message can be placed.
+    let now = facts.rates.uptime_seconds.unwrap_or(f64::INFINITY);
     let killed: Vec<(&KernelMessage, Killed)> =
         messages.iter().filter_map(|message| Some((message, Killed::parse(&message.text)?))).collect();
     let in_window = |message: &KernelMessage| now - message.at_seconds <= facts.rates.seconds + 1.0;
     let recent = killed.iter().rfind(|(message, _)| in_window(message));
     // Kernels before 4.13 do not count: there the log must.
     let logged = killed.iter().filter(|(message, _)| in_window(message)).count() as u64;
-    let kills = counted.unwrap_or(logged).max(of_groups.and_then(|g| g.oom_kills_count).unwrap_or(0));
+    let kills = counted.unwrap_or(logged);
+    let kills = of_groups.and_then(|group| group.oom_kills_count).map_or(kills, |own| own.max(kills));
     let limit = facts.limit(&OOM_KILLS);
     if kills == 0 || (kills as f64) < limit.warning {
         return earlier(&killed, now);
     }
     let critical = limit.critical.is_some_and(|limit| kills as f64 >= limit);
     let limit = of_groups.and_then(|group| group.memory?.limit_bytes);
-    let group_name = of_groups.map(|group| group.name().to_owned());
-    let scope = match (recent.map(|(_, killed)| killed.in_cgroup), &group_name) {
-        (Some(true), Some(name)) | (None, Some(name)) => {
-            let limit = limit.map(|bytes| format!(" of {}", human_bytes(bytes as f64))).unwrap_or_default();
-            format!("at the memory limit{limit} of control group {name}")
+    let scope = match (recent.map(|(_, killed)| killed.in_cgroup), of_groups) {
+        (Some(true) | None, Some(group)) => {
+            let limit = limit.map(|limit| sentence![" of ", bytes(limit as f64)]);
+            sentence!["at the memory limit", limit, " of control group ", unit(group.name())]
         }
-        (Some(true), None) => "at the memory limit of its control group".to_owned(),
-        (Some(false), _) => "because the whole box has no memory left".to_owned(),
-        (None, None) => "for want of memory".to_owned(),
+        (Some(true), None) => "at the memory limit of its control group".into(),
+        (Some(false), _) => "because the whole box has no memory left".into(),
+        (None, None) => "because memory ran out".into(),
     };
     let who = match recent {
         Some((_, killed)) => Who::Process { pid: killed.pid, comm: killed.comm.clone() },
@@ -106,20 +119,22 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .map_or(Who::Nobody, Who::Group),
     };
     let name = match &who {
-        Who::Process { pid, comm } => format!(": the last was {comm} (pid {pid})"),
-        _ => String::new(),
+        Who::Process { pid, comm } => {
+            Some(sentence![": the last was ", process(comm.as_str()), " (pid ", *pid, ")"])
+        }
+        _ => None,
     };
-    let count = if kills == 1 { "One process was".to_owned() } else { format!("{kills} processes were") };
+    let victims = if kills == 1 { "One process was".into() } else { sentence![kills, " processes were"] };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(1 + usize::from(recent.is_some()) + usize::from(of_groups.is_some()))
             .ratio(),
-        impact_ratio: 1.0,
+        impact: Impact::Rank(Rank::Blocking),
         evidence: vec![facts.evidence(&OOM_KILLS, Some(kills as f64), "/proc/vmstat oom_kill")],
-        why: Some(format!("killed {scope}")),
+        why: Some(sentence!["killed ", &scope]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("{count} killed within the window {scope}{name}."),
+            sentence![victims, " OOM-killed during this window ", scope, name, "."],
             who,
             if of_groups.is_some() { Remedy::Tune } else { Remedy::AddResource },
         )
@@ -133,15 +148,21 @@ fn earlier(killed: &[(&KernelMessage, Killed)], now: f64) -> Outcome {
     else {
         return Outcome::Clear;
     };
-    let ago = human_seconds((now - message.at_seconds).max(0.0));
+    let seconds_ago = (now - message.at_seconds).max(0.0);
+    let ago = seconds(seconds_ago);
     Outcome::hit(Hit {
-        impact_ratio: 0.05,
+        impact: Impact::Rank(Rank::Minor),
+        evidence: vec![event_age(seconds_ago)],
         ..Hit::new(
             Severity::Info,
-            format!(
-                "{} (pid {}) was killed for want of memory {ago} ago; nobody was in this window.",
-                last.comm, last.pid
-            ),
+            sentence![
+                process(last.comm.as_str()),
+                " (pid ",
+                last.pid,
+                ") was OOM-killed ",
+                ago,
+                " ago; no OOM kill during this window.",
+            ],
             Who::Nobody,
             Remedy::FixProgram,
         )

@@ -8,8 +8,9 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::evidence::memory_blame::{Blame, Demand};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{
     ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, IO_PRESSURE, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE, REFAULTS_MIN,
@@ -17,7 +18,8 @@ use crate::diagnose::thresholds::{
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::rates::{PagingRates, ProcessRates};
-use crate::model::units::{human_bytes, human_count, percent};
+use crate::model::sentence::{Sentence, bytes, count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -98,21 +100,21 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let Some(paging) = facts.paging() else { return Outcome::Clear };
+    let paging = reading!(facts.rates.paging);
     let stalls_known = facts.rates.memory_pressure.is_ok();
-    let (some, full) = facts.memory_stalls();
-    let refault_share = facts.refault_share().unwrap_or(0.0);
-    let refaults = paging.refault_file_per_second.unwrap_or(0.0);
-    let cache_short = refault_share >= facts.limit(&REFAULT_SHARE).warning
-        && refaults >= facts.setting(&REFAULTS_MIN)
-        && (some >= facts.limit(&MEMORY_PRESSURE).warning / 5.0
-            || facts.io_stalls().0 >= facts.limit(&IO_PRESSURE).warning
+    let stalls = facts.memory_stalls();
+    let refaulting = facts.refault_share().zip(paging.refault_file_per_second).filter(|(share, rate)| {
+        *share >= facts.limit(&REFAULT_SHARE).warning && *rate >= facts.setting(&REFAULTS_MIN)
+    });
+    let cache_short = refaulting.is_some()
+        && (stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).warning / 5.0)
+            || facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning)
             || facts.io_waiters_mean() >= 0.3);
     let direct = paging
         .allocation_stalls_per_second
         .is_some_and(|rate| rate >= facts.limit(&ALLOCATION_STALLS).warning);
-    let stalled = some >= facts.limit(&MEMORY_PRESSURE).warning;
-    if !(stalled || cache_short || (direct && (some >= 0.01 || !stalls_known))) {
+    let stalled = stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).warning);
+    if !(stalled || cache_short || (direct && (stalls.some_reaches(0.01) || !stalls_known))) {
         return if stalls_known || paging.allocation_stalls_per_second.is_some() {
             Outcome::Clear
         } else {
@@ -123,61 +125,64 @@ fn check(facts: &Facts<'_>) -> Outcome {
             })
         };
     }
-    let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    let thrashing = at(full, facts.limit(&MEMORY_FULL).critical)
-        || (at(some, facts.limit(&MEMORY_PRESSURE).critical) && (direct || cache_short));
+    let thrashing = facts.limit(&MEMORY_FULL).critical.is_some_and(|limit| stalls.full_reaches(limit))
+        || (facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| stalls.some_reaches(limit))
+            && (direct || cache_short));
     let blame = blame(facts, cache_short);
-    let what = if cache_short {
-        format!(
-            "The page cache is too small: {} of what is read from disk was in memory a moment ago ({} pages a \
-             second)",
-            percent(refault_share),
-            human_count(refaults)
-        )
+    let what = if let Some((share, refaults)) = refaulting.filter(|_| cache_short) {
+        sentence![
+            "The page cache is too small: ",
+            ratio(share),
+            " of what is read from disk was in memory a moment ago (",
+            count(refaults),
+            " pages per second)",
+        ]
     } else {
-        let stalls = paging.allocation_stalls_per_second.unwrap_or(0.0);
-        let helped = if stalls > 0.0 {
-            format!(" ({} times a second a thread had to do it itself)", human_count(stalls))
-        } else {
-            String::new()
-        };
-        format!("Memory is short: the kernel frees some while threads wait{helped}")
+        let helped = paging
+            .allocation_stalls_per_second
+            .filter(|stalls| *stalls > 0.0)
+            .map(|stalls| sentence![" (", count(stalls), " times per second a thread had to do it itself)"]);
+        sentence!["Memory is short: the kernel frees some while threads wait", helped]
     };
     Outcome::hit(Hit {
         severity: if thrashing { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .agreement(usize::from(stalled) + usize::from(cache_short) + usize::from(direct))
             .ratio(),
-        impact_ratio: some.max(2.0 * full).max(if cache_short { facts.io_stalls().0 } else { 0.0 }).min(1.0),
-        summary: format!(
-            "{what}; threads wait for memory {} of the time{}.",
-            facts.memory_wait_words(),
-            blame.text
+        impact: Impact::measured_or(
+            stalls
+                .cost()
+                .map(|cost| facts.io_stalls().some.filter(|_| cache_short).into_iter().fold(cost, f64::max)),
+            Rank::Moderate,
         ),
-        evidence: numbers(facts, paging, refault_share),
+        summary: sentence![
+            what,
+            "; threads were waiting for memory ",
+            facts.memory_wait_words(),
+            " of the time",
+            blame.text,
+            ".",
+        ],
+        evidence: numbers(facts, paging),
         against: Vec::new(),
         who: blame.who,
         why: blame.why,
         device: None,
         suspects: blame.suspects,
         remedy: blame.remedy,
+        share_of_busy: None,
     })
 }
 
-fn numbers(
-    facts: &Facts<'_>,
-    paging: &PagingRates,
-    refault_share: f64,
-) -> Vec<crate::model::finding::Evidence> {
-    let known = facts.rates.memory_pressure.is_ok();
-    let (some, full) = facts.memory_stalls();
+fn numbers(facts: &Facts<'_>, paging: &PagingRates) -> Vec<crate::model::finding::Evidence> {
+    let stalls = facts.memory_stalls();
     vec![
-        facts.evidence(&MEMORY_PRESSURE, known.then_some(some), "/proc/pressure/memory some total"),
-        facts.evidence(&MEMORY_FULL, known.then_some(full), "/proc/pressure/memory full total"),
+        facts.evidence(&MEMORY_PRESSURE, stalls.some, "/proc/pressure/memory some total"),
+        facts.evidence(&MEMORY_FULL, stalls.full, "/proc/pressure/memory full total"),
         facts.evidence(&ALLOCATION_STALLS, paging.allocation_stalls_per_second, "/proc/vmstat allocstall_*"),
         facts.evidence(
             &REFAULT_SHARE,
-            Some(refault_share),
+            facts.refault_share(),
             "/proc/vmstat workingset_refault_file, /proc/diskstats",
         ),
         facts.evidence(&MAJOR_FAULTS, paging.major_faults_per_second, "/proc/vmstat pgmajfault"),
@@ -185,7 +190,7 @@ fn numbers(
         plain(
             "memory_unowned_bytes",
             Some(facts.unowned_memory()),
-            "bytes",
+            Unit::Bytes,
             "/proc/meminfo HugePages, SUnreclaim, Shmem",
         ),
     ]
@@ -193,8 +198,8 @@ fn numbers(
 
 struct Answer {
     who: Who,
-    why: Option<String>,
-    text: String,
+    why: Option<Sentence>,
+    text: Option<Sentence>,
     suspects: Vec<crate::model::finding::Suspect>,
     remedy: Remedy,
 }
@@ -212,8 +217,8 @@ fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
         let name = facts.groups[top.group].label(top.pid);
         return Answer {
             who: Who::Group(top.clone()),
-            why: Some("reads the same files again and again".to_owned()),
-            text: format!("; {name} reads {} a second", human_bytes(top.amount)),
+            why: Some("reads the same files again and again".into()),
+            text: Some(sentence!["; ", name, " reads ", bytes(top.amount), " per second"]),
             suspects: suspects(facts, &readers, Role::Offender),
             remedy: Remedy::AddResource,
         };

@@ -7,13 +7,17 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{Rank, SWAP_MAKES_IO, ZRAM_TRAFFIC};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
-use crate::model::finding::{NotChecked, Remedy, Role, Severity};
+use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, human_count};
+use crate::model::sentence::{bytes, count, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -83,37 +87,32 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let paging = match &facts.rates.paging {
-        Ok(paging) => paging,
-        Err(absence) => {
-            return Outcome::Unknown(NotChecked {
-                what: "paging and swapping".into(),
-                reason: absence.to_string(),
-                unlock: None,
-            });
-        }
-    };
+    let paging = reading!(facts.rates.paging);
     let (Some(swap_in), Some(swap_out)) = (paging.swap_in_per_second, paging.swap_out_per_second) else {
-        return Outcome::Clear;
+        // A kernel that cannot swap does not count it.
+        if facts.rates.swaps.is_empty() {
+            return Outcome::Clear;
+        }
+        return Outcome::unknown("swapping", "/proc/vmstat has no pswpin and pswpout", None);
     };
     // In compressed memory a page costs microseconds, not milliseconds.
     let cheap =
         !facts.rates.swaps.is_empty() && facts.rates.swaps.iter().all(|swap| swap.path.contains("zram"));
-    let scale = if cheap { 10.0 } else { 1.0 };
-    let (some, full) = facts.memory_stalls();
-    let stalls_known = facts.rates.memory_pressure.is_ok();
-    let hurts = !stalls_known || some >= facts.limit(&MEMORY_PRESSURE).warning / 2.0;
+    let scale = if cheap { ZRAM_TRAFFIC } else { 1.0 };
+    let stalls = facts.memory_stalls();
+    let hurts = stalls.some.is_none_or(|some| some >= facts.limit(&MEMORY_PRESSURE).warning / 2.0);
     let traffic = swap_in >= facts.limit(&SWAP_IN).warning * scale
         || swap_out >= facts.limit(&SWAP_OUT).warning * scale;
     let seconds = swapping_seconds(facts, scale);
     if !traffic || !hurts || seconds < facts.limit(&SWAP_SECONDS).warning {
         return Outcome::Clear;
     }
-    let swap_share = facts.swap_share().unwrap_or(0.0);
-    let stalled = facts.limit(&MEMORY_FULL).critical.is_some_and(|limit| full >= limit)
-        || some >= facts.limit(&MEMORY_PRESSURE).critical.unwrap_or(1.0);
+    let swap_share = facts.swap_share();
+    let mostly_swap = swap_share.is_some_and(|share| share >= SWAP_MAKES_IO);
+    let stalled = facts.limit(&MEMORY_FULL).critical.is_some_and(|limit| stalls.full_reaches(limit))
+        || stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).critical.unwrap_or(1.0));
     let critical = facts.limit(&SWAP_IN).critical.is_some_and(|limit| swap_in >= limit * scale)
-        && (stalled || (swap_share >= 0.3 && !cheap));
+        && (stalled || (mostly_swap && !cheap));
     let blame = facts.memory_blame();
     let victims = rank(
         facts,
@@ -128,39 +127,48 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .agreement(
-                1 + usize::from(some >= facts.limit(&MEMORY_PRESSURE).warning)
-                    + usize::from(swap_share >= 0.3),
+                1 + usize::from(stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).warning))
+                    + usize::from(mostly_swap),
             )
             .ratio(),
-        impact_ratio: (some.max(2.0 * full)).max(if stalls_known { 0.0 } else { swap_share }).min(1.0),
-        summary: format!(
-            "The box swaps: {} pages a second come back from swap and {} go out; threads wait for memory {} of \
-             the time{}.",
-            human_count(swap_in),
-            human_count(swap_out),
+        impact: Impact::measured_or(stalls.cost(), Rank::Serious),
+        summary: sentence![
+            "The box swaps: ",
+            count(swap_in),
+            " pages per second come back from swap and ",
+            count(swap_out),
+            " go out; threads were waiting for memory ",
             facts.memory_wait_words(),
+            " of the time",
             blame.text(facts),
-        ),
+            ".",
+        ],
         evidence: vec![
             facts.evidence(&SWAP_IN, Some(swap_in), "/proc/vmstat pswpin"),
             facts.evidence(&SWAP_OUT, Some(swap_out), "/proc/vmstat pswpout"),
             facts.evidence(&SWAP_SECONDS, Some(seconds), "/proc/vmstat, second by second"),
-            facts.evidence(
-                &MEMORY_PRESSURE,
-                stalls_known.then_some(some),
-                "/proc/pressure/memory some total",
+            facts.evidence(&MEMORY_PRESSURE, stalls.some, "/proc/pressure/memory some total"),
+            facts.evidence(&MEMORY_FULL, stalls.full, "/proc/pressure/memory full total"),
+            plain(
+                "swap_share_of_disk_ratio",
+                facts.swap_share(),
+                Unit::Ratio,
+                "/proc/vmstat, /proc/diskstats",
             ),
-            facts.evidence(&MEMORY_FULL, stalls_known.then_some(full), "/proc/pressure/memory full total"),
-            plain("swap_share_of_disk_ratio", facts.swap_share(), "ratio", "/proc/vmstat, /proc/diskstats"),
-            plain("memory_available_bytes", available.map(|bytes| bytes as f64), "bytes", "/proc/meminfo"),
+            plain(
+                "memory_available_bytes",
+                available.map(|bytes| bytes as f64),
+                Unit::Bytes,
+                "/proc/meminfo",
+            ),
         ],
         against: available
             .filter(|_| facts.available_ratio().is_some_and(|ratio| ratio > 0.2))
-            .map(|bytes| {
-                format!(
-                    "{} of memory are available: some limit smaller than the box may be the cause.",
-                    human_bytes(bytes as f64)
-                )
+            .map(|available| {
+                sentence![
+                    bytes(available as f64),
+                    " of memory are available: a limit below the size of the box may be the cause.",
+                ]
             })
             .into_iter()
             .collect(),
@@ -169,6 +177,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: None,
         suspects: named,
         remedy: blame.remedy(),
+        share_of_busy: None,
     })
 }
 

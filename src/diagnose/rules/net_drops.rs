@@ -4,12 +4,13 @@
 //! `dropped` of a network card counts packets that nobody wanted as well, so it is not used.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PACKET_DROPS;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::human_count;
+use crate::model::sentence::{count, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -65,9 +66,16 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let datagrams = facts.net_most(&["Udp.RcvbufErrors", "Udp6.RcvbufErrors"]).unwrap_or(0.0);
-    let backlog = facts.net("softnet.dropped").unwrap_or(0.0);
-    let drops = datagrams.max(backlog);
+    let datagrams = facts.net_most(&["Udp.RcvbufErrors", "Udp6.RcvbufErrors"]);
+    let backlog = facts.net("softnet.dropped");
+    let Some(drops) = datagrams.into_iter().chain(backlog).reduce(f64::max) else {
+        reading!(facts.rates.net_per_second);
+        return Outcome::unknown(
+            "packets dropped inside the box",
+            "/proc/net/snmp has no RcvbufErrors, and /proc/net/softnet_stat cannot be read",
+            None,
+        );
+    };
     if drops < facts.limit(&PACKET_DROPS).warning {
         return Outcome::Clear;
     }
@@ -82,22 +90,27 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let owner = dropping.and_then(|socket| socket.pid).and_then(|pid| facts.most_among(&[pid], |_| 1.0));
     let named = match (&owner, dropping) {
         (Some(owner), Some(socket)) => {
-            format!("; {} reads port {} too slowly", facts.name(owner), socket.port)
+            Some(sentence!["; ", facts.name(owner), " reads port ", socket.port, " too slowly"])
         }
-        _ => String::new(),
+        _ => None,
     };
-    let summary = if datagrams >= backlog {
-        format!("{} datagrams a second find no room in their socket{named}.", human_count(datagrams))
+    let summary = if datagrams == Some(drops) {
+        sentence![
+            count(drops),
+            " datagrams per second are dropped because their socket has no room",
+            named,
+            ".",
+        ]
     } else {
-        format!("{} packets a second find no room in a CPU's queue.", human_count(backlog))
+        sentence![count(drops), " packets per second are dropped because the queue of a CPU has no room."]
     };
     Outcome::hit(Hit {
-        impact_ratio: 0.4,
+        impact: Impact::Rank(Rank::Considerable),
         evidence: vec![
-            facts.evidence(&PACKET_DROPS, Some(datagrams), "/proc/net/snmp Udp RcvbufErrors"),
-            facts.evidence(&PACKET_DROPS, Some(backlog), "/proc/net/softnet_stat, second column"),
+            facts.evidence(&PACKET_DROPS, datagrams, "/proc/net/snmp Udp RcvbufErrors"),
+            facts.evidence(&PACKET_DROPS, backlog, "/proc/net/softnet_stat, second column"),
         ],
-        why: dropping.map(|socket| format!("reads port {} too slowly", socket.port)),
+        why: dropping.map(|socket| sentence!["reads port ", socket.port, " too slowly"]),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,

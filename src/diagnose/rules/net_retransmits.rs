@@ -5,12 +5,14 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{RETRANSMITS_MIN, Rank};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 use std::collections::BTreeMap;
 
 /// The rule.
@@ -67,10 +69,13 @@ impl Segments {
     /// Without connections that are being opened: those are sent again where nobody accepts them.
     fn of(counters: &BTreeMap<String, f64>) -> Option<Self> {
         let count = |name: &str| counters.get(name).copied();
-        let first = count("TcpExt.TCPSynRetrans").unwrap_or(0.0);
         Some(Self {
             sent: count("Tcp.OutSegs")?,
-            again: (count("Tcp.RetransSegs")? - first).max(0.0),
+            // A kernel that does not count them apart has them all in one number.
+            again: match count("TcpExt.TCPSynRetrans") {
+                Some(first) => (count("Tcp.RetransSegs")? - first).max(0.0),
+                None => count("Tcp.RetransSegs")?,
+            },
             timeouts: count("TcpExt.TCPTimeouts"),
         })
     }
@@ -81,6 +86,7 @@ impl Segments {
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.net_per_second);
     let seconds = facts.rates.seconds;
     let enough =
         |segments: &Segments| (segments.sent + segments.again) * seconds >= facts.setting(&SEGMENTS_MIN);
@@ -90,7 +96,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     };
     let (share, again, sent) = (worst.share(), worst.again, worst.sent);
     // The kernel's count of segments sent leaves out those sent again.
-    if share < facts.limit(&RETRANSMITS).warning || again * seconds < 10.0 {
+    if share < facts.limit(&RETRANSMITS).warning || again * seconds < RETRANSMITS_MIN {
         return Outcome::Clear;
     }
     let critical = facts.limit(&RETRANSMITS).critical.is_some_and(|limit| share >= limit);
@@ -106,19 +112,21 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new()
             .margin(share, facts.limit(&RETRANSMITS).warning, facts.limit(&RETRANSMITS).warning / 4.0)
             .ratio(),
-        impact_ratio: (share * 5.0).min(0.5),
+        impact: Impact::Rank(if critical { Rank::Moderate } else { Rank::Low }),
         evidence: vec![
             facts.evidence(&RETRANSMITS, Some(share), "/proc/net/snmp Tcp RetransSegs, OutSegs"),
-            plain("tcp_segments_per_second", Some(sent), "per_second", "/proc/net/snmp Tcp OutSegs"),
-            plain("tcp_timeouts_per_second", worst.timeouts, "per_second", "/proc/net/netstat TcpExt"),
+            plain("tcp_segments_per_second", Some(sent), Unit::PerSecond, "/proc/net/snmp Tcp OutSegs"),
+            plain("tcp_timeouts_per_second", worst.timeouts, Unit::PerSecond, "/proc/net/netstat TcpExt"),
         ],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "TCP sends {} of its segments again, {} a second: packets get lost.",
-                percent(share),
-                human_count(again)
-            ),
+            sentence![
+                "TCP sends ",
+                ratio(share),
+                " of its segments again, ",
+                count(again),
+                " per second: packets get lost.",
+            ],
             owner.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

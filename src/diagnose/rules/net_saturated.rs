@@ -5,15 +5,17 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::Socket;
 use crate::model::rates::InterfaceRates;
+use crate::model::sentence::{self, Sentence, bytes, count, ratio, sentence};
 use crate::model::task::Pid;
-use crate::model::units::{human_bytes, percent};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -76,6 +78,9 @@ impl Link<'_> {
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.rates.absences.iter().find(|absence| absence.path == "/proc/net/dev") {
+        return Outcome::Absent(absence.clone());
+    }
     let links = facts.rates.interfaces.iter().filter_map(|interface| {
         let speed = interface.speed_bits_per_second? as f64;
         let (sent, received) =
@@ -94,22 +99,36 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new()
             .margin(link.used(), facts.limit(&LINK_USED).warning, 0.02)
             .ratio(),
-        impact_ratio: if critical { 0.5 } else { 0.3 },
+        impact: Impact::Rank(if critical { Rank::Serious } else { Rank::Moderate }),
         evidence: vec![
             facts.evidence(&LINK_USED, Some(link.used()), "/proc/net/dev, /sys/class/net/LINK/speed"),
-            plain("link_bytes_per_second", Some(link.bits / 8.0), "bytes", "/proc/net/dev"),
-            plain("link_speed_bits_per_second", Some(link.speed), "per_second", "/sys/class/net/LINK/speed"),
+            plain("link_bytes_per_second", Some(link.bits / 8.0), Unit::BytesPerSecond, "/proc/net/dev"),
+            plain(
+                "link_speed_bits_per_second",
+                Some(link.speed),
+                Unit::PerSecond,
+                "/sys/class/net/LINK/speed",
+            ),
         ],
-        why: Some(format!("{direction} all that link {name} can carry")),
+        why: Some(sentence![direction, " all that link ", sentence::device(name.as_str()), " can carry"]),
         device: Some(name.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "Link {name} {direction} {} a second, {} of the {} Mbit/s that it can carry{named}.",
-                human_bytes(link.bits / 8.0),
-                percent(link.used()),
-                (link.speed / 1e6).round(),
-            ),
+            sentence![
+                "Link ",
+                sentence::device(name.as_str()),
+                " ",
+                direction,
+                " ",
+                bytes(link.bits / 8.0),
+                " per second, ",
+                ratio(link.used()),
+                " of the ",
+                count((link.speed / 1e6).round()),
+                " Mbit/s that it can carry",
+                named,
+                ".",
+            ],
             who,
             Remedy::Distribute,
         )
@@ -117,8 +136,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 /// Whose data wait for the link; the link itself where that is not seen.
-fn sender(facts: &Facts<'_>, link: &Link<'_>) -> (Who, String) {
-    let device = (Who::Device(link.interface.name.clone()), String::new());
+fn sender(facts: &Facts<'_>, link: &Link<'_>) -> (Who, Option<Sentence>) {
+    let device = (Who::Device(link.interface.name.clone()), None);
     let Some(sockets) = facts.rates.limits.sockets.as_ref().filter(|_| link.sending) else { return device };
     let waiting = |pid: Pid| -> f64 {
         let own = |socket: &&Socket| socket.pid == Some(pid);
@@ -128,8 +147,8 @@ fn sender(facts: &Facts<'_>, link: &Link<'_>) -> (Who, String) {
         sockets.noted.iter().filter(|socket| socket.send_queue > 0).filter_map(|socket| socket.pid).collect();
     match facts.most_among(&pids, |process| waiting(process.pid)) {
         Some(top) if top.share >= facts.setting(&MAIN_CAUSE) => {
-            let named = format!("; {} has {} waiting to be sent", facts.name(&top), human_bytes(top.amount));
-            (Who::Group(top), named)
+            let named = sentence!["; ", facts.name(&top), " has ", bytes(top.amount), " waiting to be sent"];
+            (Who::Group(top), Some(named))
         }
         _ => device,
     }

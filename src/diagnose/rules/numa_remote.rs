@@ -6,13 +6,15 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -74,10 +76,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if facts.rates.host.memory_nodes_count.is_none_or(|nodes| nodes < 2) {
         return Outcome::Clear;
     }
-    let Some((hit, miss)) =
-        facts.paging().and_then(|paging| Some((paging.numa_hit_per_second?, paging.numa_miss_per_second?)))
-    else {
-        return Outcome::Clear;
+    let paging = reading!(facts.rates.paging);
+    let Some((hit, miss)) = paging.numa_hit_per_second.zip(paging.numa_miss_per_second) else {
+        return Outcome::unknown(
+            "memory from other nodes",
+            "/proc/vmstat has no numa_hit and numa_miss",
+            None,
+        );
     };
     let share = miss / (hit + miss).max(f64::EPSILON);
     if share < facts.limit(&NUMA_MISSES).warning || hit + miss < PAGES_MIN {
@@ -92,30 +97,33 @@ fn check(facts: &Facts<'_>) -> Outcome {
         |process| growth(process.rss_growth_bytes),
     );
     let who = grown.into_iter().next().filter(|top| top.share >= facts.setting(&MAIN_CAUSE));
-    let named = who.as_ref().map(|top| format!("; {} grows most", facts.name(top))).unwrap_or_default();
+    let named = who.as_ref().map(|top| sentence!["; ", facts.name(top), " grows most"]);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .margin(share, facts.limit(&NUMA_MISSES).warning, 0.02)
             .agreement(1)
             .ratio(),
-        impact_ratio: 0.2,
+        impact: Impact::Rank(Rank::Low),
         evidence: vec![
             facts.evidence(&NUMA_MISSES, Some(share), "/proc/vmstat numa_hit, numa_miss"),
-            plain("numa_misses_per_second", Some(miss), "per_second", "/proc/vmstat numa_miss"),
+            plain("numa_misses_per_second", Some(miss), Unit::PerSecond, "/proc/vmstat numa_miss"),
             plain(
                 "memory_nodes_count",
                 facts.rates.host.memory_nodes_count.map(f64::from),
-                "count",
+                Unit::Count,
                 "/sys/devices/system/node/online",
             ),
         ],
         ..Hit::new(
             Severity::Warning,
-            format!(
-                "{} of the pages, {} a second, come from another memory node than the one that was wanted{named}.",
-                percent(share),
-                human_count(miss)
-            ),
+            sentence![
+                ratio(share),
+                " of the pages, ",
+                count(miss),
+                " per second, come from another memory node than the preferred one",
+                named,
+                ".",
+            ],
             who.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

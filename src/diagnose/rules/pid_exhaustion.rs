@@ -5,12 +5,16 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
-use crate::diagnose::rule::{Hit, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence, unit};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -69,12 +73,12 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let refused = facts.cgroups().iter().filter(|group| {
-        let count = group.forks_refused_count.unwrap_or(0);
-        count > 0 && count as f64 >= facts.limit(&FORKS_REFUSED).warning
-    });
-    if let Some(group) = refused.max_by_key(|group| group.forks_refused_count) {
-        let count = group.forks_refused_count.unwrap_or(0);
+    let refused = facts
+        .cgroups()
+        .iter()
+        .filter_map(|group| Some((group, group.forks_refused_count?)))
+        .filter(|(_, count)| *count > 0 && *count as f64 >= facts.limit(&FORKS_REFUSED).warning);
+    if let Some((group, count)) = refused.max_by_key(|(_, count)| *count) {
         let critical = facts.limit(&FORKS_REFUSED).critical.is_some_and(|limit| count as f64 >= limit);
         // The parent tries on and on; its children only sleep.
         let top = facts
@@ -82,28 +86,44 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .filter(|top| top.amount > 0.0)
             .or_else(|| facts.most_among(&group.members, |process| f64::from(process.threads_count)));
         let limit = group.pids.and_then(|pids| pids.limit_count);
-        let of_limit = limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
-        let named = top.as_ref().map(|top| format!("; it is {}", facts.name(top))).unwrap_or_default();
+        let of_limit = limit.map(|limit| sentence![" of ", limit]);
+        let named = top.as_ref().map(|top| sentence!["; it is ", facts.name(top)]);
         return Outcome::hit(Hit {
-            impact_ratio: 0.9,
+            impact: Impact::Rank(Rank::Blocking),
             evidence: vec![
                 facts.evidence(&FORKS_REFUSED, Some(count as f64), "pids.events max"),
-                plain("tasks_limit_count", limit.map(|limit| limit as f64), "count", "pids.max"),
+                plain("tasks_limit_count", limit.map(|limit| limit as f64), Unit::Count, "pids.max"),
             ],
-            why: Some(format!("at the limit{of_limit} tasks of {}", group.name())),
+            why: Some(sentence!["at the limit", of_limit.as_ref(), " tasks of ", unit(group.name())]),
             ..Hit::new(
                 if critical { Severity::Critical } else { Severity::Warning },
-                format!(
-                    "Control group {} is at its limit{of_limit} tasks: {count} forks were refused within the \
-                     window{named}.",
-                    group.name()
-                ),
+                sentence![
+                    "Control group ",
+                    unit(group.name()),
+                    " is at its limit",
+                    of_limit,
+                    " tasks: ",
+                    count,
+                    " forks were refused during this window",
+                    named,
+                    ".",
+                ],
                 top.map_or(Who::Nobody, Who::Group),
                 Remedy::FixProgram,
             )
         });
     }
-    let Some(share) = facts.system_threads_ratio() else { return Outcome::Clear };
+    let Some(share) = facts.system_threads_ratio() else {
+        reading!(facts.rates.load);
+        return Outcome::unknown(
+            "how many threads there may be",
+            "neither /proc/sys/kernel/pid_max nor threads-max can be read",
+            None,
+        );
+    };
+    if share < facts.limit(&SYSTEM_THREADS).warning {
+        reading!(facts.rates.cgroups);
+    }
     if share < facts.limit(&SYSTEM_THREADS).warning {
         return Outcome::Clear;
     }
@@ -111,11 +131,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let threads_of = |process: &crate::model::rates::ProcessRates| f64::from(process.threads_count);
     let ranked = rank(facts, None, |group| group.sum(threads_of), threads_of);
     Outcome::hit(Hit {
-        impact_ratio: if critical { 0.8 } else { 0.2 },
+        impact: Impact::Rank(if critical { Rank::Severe } else { Rank::Low }),
         evidence: vec![facts.evidence(&SYSTEM_THREADS, Some(share), "/proc/loadavg, pid_max, threads-max")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("The system has {} of all threads that it may have.", percent(share)),
+            sentence!["The system has ", ratio(share), " of the threads that it may have."],
             ranked.into_iter().next().map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

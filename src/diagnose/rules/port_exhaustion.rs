@@ -4,12 +4,13 @@
 //! TIME_WAIT count. Read only when TCP is in trouble: the table costs time by socket.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PORTS;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::units::percent;
+use crate::model::sentence::{ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -61,11 +62,14 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    // The sockets are read where TCP is in trouble, or there are very many of them.
     let Some(sockets) = &facts.rates.limits.sockets else { return Outcome::Clear };
-    let Some(ports) =
-        facts.rates.net.as_ref().ok().and_then(|net| net.local_ports_count).filter(|&ports| ports > 0)
-    else {
-        return Outcome::Clear;
+    let Some(ports) = reading!(facts.rates.net).local_ports_count.filter(|&ports| ports > 0) else {
+        return Outcome::unknown(
+            "how many local ports there are",
+            "/proc/sys/net/ipv4/ip_local_port_range cannot be read",
+            None,
+        );
     };
     let share = sockets.busiest_destination_count as f64 / ports as f64;
     if share < facts.limit(&PORTS).warning {
@@ -73,15 +77,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let critical = facts.limit(&PORTS).critical.is_some_and(|limit| share >= limit);
     Outcome::hit(Hit {
-        impact_ratio: if critical { 0.7 } else { 0.2 },
+        impact: Impact::Rank(if critical { Rank::Severe } else { Rank::Low }),
         evidence: vec![facts.evidence(&PORTS, Some(share), "/proc/net/tcp, ip_local_port_range")],
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} connections go to one destination: {} of the local ports.",
+            sentence![
                 sockets.busiest_destination_count,
-                percent(share)
-            ),
+                " connections go to one destination: ",
+                ratio(share),
+                " of the local ports.",
+            ],
             Who::Nobody,
             Remedy::FixProgram,
         )

@@ -4,13 +4,14 @@
 //! of the time at most.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::REALTIME_CPU;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::percent;
+use crate::model::sentence::{process, ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -52,6 +53,9 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.processes_absent() {
+        return Outcome::Absent(absence.clone());
+    }
     let realtime = facts.user_threads().filter(|thread| matches!(thread.policy, Some(1 | 2)) && thread.alive);
     let Some(thread) = realtime
         .filter(|thread| {
@@ -63,18 +67,18 @@ fn check(facts: &Facts<'_>) -> Outcome {
     };
     let critical = facts.limit(&REALTIME_CPU).critical.is_some_and(|limit| thread.cpu_ratio() >= limit);
     let top = facts.most_among(&[thread.pid], |_| thread.cpu_ratio());
-    let name = top.as_ref().map_or_else(|| thread.comm.to_lossy(), |top| facts.name(top));
+    let name = top.as_ref().map_or_else(|| sentence![process(thread.comm.to_lossy())], |top| facts.name(top));
     Outcome::hit(Hit {
-        impact_ratio: 0.7,
+        impact: Impact::Rank(Rank::Severe),
         evidence: vec![facts.evidence(
             &REALTIME_CPU,
             Some(thread.cpu_ratio()),
             "/proc/PID/task/TID/stat policy, utime, stime",
         )],
-        why: Some("runs at real-time priority and never sleeps".to_owned()),
+        why: Some("runs at real-time priority and never sleeps".into()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!("A real-time thread of {name} takes {} of one CPU.", percent(thread.cpu_ratio())),
+            sentence!["A real-time thread of ", name, " takes ", ratio(thread.cpu_ratio()), " of one CPU."],
             top.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

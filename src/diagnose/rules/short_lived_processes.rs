@@ -7,15 +7,17 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::STORM_MATTERS;
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::rates::ThreadRates;
+use crate::model::sentence::{count, ratio, seconds, sentence};
 use crate::model::task::Pid;
-use crate::model::units::{human_count, human_seconds, percent};
+use crate::model::units::Unit;
 use std::collections::HashMap;
 
 /// The rule.
@@ -72,6 +74,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    reading!(facts.rates.cpu);
     let Some(forks) = facts.rates.forks_per_second.filter(|forks| *forks >= facts.limit(&FORKS).warning)
     else {
         return Outcome::Clear;
@@ -102,7 +105,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
         vanished + if forks >= facts.limit(&FORKS).critical.unwrap_or(f64::MAX) { starting } else { 0.0 };
     let share = (storm / busy).min(1.0);
     let life = vanished / forks;
-    let matters = storm >= 0.2 * facts.cpus || facts.cpu_wait_ratio() >= 0.1;
+    let (waiting, of_cpus) = STORM_MATTERS;
+    let matters = storm >= of_cpus * facts.cpus || facts.cpu_waits(waiting);
     if share < facts.limit(&VANISHED_SHARE).warning || life > facts.setting(&SHORT_LIFE_SECONDS) || !matters {
         return Outcome::Clear;
     }
@@ -112,35 +116,39 @@ fn check(facts: &Facts<'_>) -> Outcome {
         && facts.cpu_queues().0;
     let reaper = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR));
     let top = reaper.and_then(|reaper| starter(facts, reaper));
-    let parent = top.as_ref().map_or_else(String::new, |top| {
-        format!("; most are children of {}", facts.groups[top.group].label(top.pid))
-    });
+    let parent = top.as_ref().map(|top| sentence!["; most are children of ", facts.name(top)]);
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .margin(share, facts.limit(&VANISHED_SHARE).warning, 0.05)
             .agreement(1 + usize::from(top.is_some()))
             .ratio(),
-        impact_ratio: share * facts.cpu_wait_ratio().max(storm / facts.cpus).min(1.0),
-        summary: format!(
-            "{} processes a second are started; what they use, {} of the busy CPU time, no living process \
-             accounts for, {} each{parent}.",
-            human_count(forks),
-            percent(share),
-            human_seconds(life),
+        impact: Impact::TimeLost(
+            share * facts.cpu_wait_known().into_iter().fold(storm / facts.cpus, f64::max).min(1.0),
         ),
+        summary: sentence![
+            count(forks),
+            " processes start per second and end at once; they use ",
+            ratio(share),
+            " of the busy CPU time, ",
+            seconds(life),
+            " each",
+            parent,
+            ".",
+        ],
         evidence: vec![
             facts.evidence(&FORKS, Some(forks), "/proc/stat processes"),
             facts.evidence(&VANISHED_SHARE, Some(share), "/proc/stat less /proc/PID/stat"),
-            plain("vanished_cpus", Some(vanished), "count", "/proc/stat less /proc/PID/stat"),
-            plain("cpu_seconds_per_life", Some(life), "seconds", "vanished_cpus by forks_per_second"),
+            plain("vanished_cpus", Some(vanished), Unit::Count, "/proc/stat less /proc/PID/stat"),
+            plain("cpu_seconds_per_life", Some(life), Unit::Seconds, "vanished_cpus by forks_per_second"),
         ],
         against: Vec::new(),
         suspects: suspects(facts, &ranked, Role::Offender),
         who: top.map_or(Who::Nobody, Who::Group),
-        why: Some(format!("starts {} processes a second", human_count(forks))),
+        why: Some(sentence!["starts ", count(forks), " processes per second"]),
         device: None,
         remedy: Remedy::FixProgram,
+        share_of_busy: Some(share),
     })
 }
 

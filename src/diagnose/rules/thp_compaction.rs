@@ -6,14 +6,16 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::OF_SYSTEM_COST;
 use crate::diagnose::thresholds::{
     COMPACTION_STALLS, COMPACTION_THREADS, CPU_SYSTEM, MAIN_CAUSE, MEMORY_PRESSURE,
 };
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -76,7 +78,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let (Some(paging), Some(cpu)) = (facts.paging(), facts.cpu()) else { return Outcome::Clear };
+    let (paging, cpu) = (reading!(facts.rates.paging), reading!(facts.rates.cpu));
+    // A kernel without compaction does not count it.
     let Some(stalls) = paging.compaction_stalls_per_second else { return Outcome::Clear };
     let threads = facts.kernel_threads_cpus(&["kcompactd", "khugepaged"]);
     let compacting = stalls >= facts.limit(&COMPACTION_STALLS).warning
@@ -84,40 +87,47 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if !compacting || cpu.system_ratio < facts.limit(&CPU_SYSTEM).warning {
         return Outcome::Clear;
     }
-    let failed = paging.compaction_failures_per_second.unwrap_or(0.0);
     // Who stalls spends kernel time on it.
     let ranked = rank(facts, None, |group| group.system, |process| process.system_ratio);
     let who = ranked.first().filter(|top| top.share >= facts.setting(&MAIN_CAUSE)).cloned();
-    let named = who
-        .as_ref()
-        .map(|top| format!("; {} spends {} of one CPU in the kernel", facts.name(top), percent(top.amount)))
-        .unwrap_or_default();
+    let named = who.as_ref().map(|top| {
+        sentence!["; ", facts.name(top), " spends ", ratio(top.amount), " of one CPU in the kernel"]
+    });
     let stalls_critically =
-        facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| facts.memory_stalls().0 >= limit);
+        facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| facts.memory_stalls().some_reaches(limit));
     let critical = stalls_critically && stalls >= facts.limit(&COMPACTION_STALLS).warning;
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(
                 usize::from(stalls >= facts.limit(&COMPACTION_STALLS).warning)
                     + usize::from(threads >= facts.limit(&COMPACTION_THREADS).warning)
-                    + usize::from(facts.memory_stalls().0 > 0.02),
+                    + usize::from(facts.memory_stalls().some_reaches(0.02)),
             )
             .ratio(),
-        impact_ratio: facts.memory_stalls().0.max(cpu.system_ratio / 2.0),
+        impact: Impact::TimeLost(
+            facts.memory_stalls().some.into_iter().fold(OF_SYSTEM_COST * cpu.system_ratio, f64::max),
+        ),
         evidence: vec![
             facts.evidence(&COMPACTION_STALLS, Some(stalls), "/proc/vmstat compact_stall"),
-            plain("compaction_failures_per_second", Some(failed), "per_second", "/proc/vmstat compact_fail"),
+            plain(
+                "compaction_failures_per_second",
+                paging.compaction_failures_per_second,
+                Unit::PerSecond,
+                "/proc/vmstat compact_fail",
+            ),
             facts.evidence(&COMPACTION_THREADS, Some(threads), "/proc/PID/stat of kcompactd, khugepaged"),
             facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
         ],
-        why: Some("asks for large pages that the kernel has to put together first".to_owned()),
+        why: Some("asks for large pages that the kernel must assemble first".into()),
         suspects: suspects(facts, &ranked, Role::Victim),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} times a second a thread stands still while memory is moved together for a large page{named}.",
-                human_count(stalls)
-            ),
+            sentence![
+                count(stalls),
+                " times per second a thread waits while the kernel compacts memory for a large page",
+                named,
+                ".",
+            ],
             who.map_or(Who::Nobody, Who::Group),
             Remedy::Tune,
         )

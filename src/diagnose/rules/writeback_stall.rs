@@ -7,13 +7,14 @@ use crate::diagnose::evidence::disk_load::users;
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, change, confirm};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::units::{human_bytes, human_count};
+use crate::model::sentence::{bytes, count, sentence};
+use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
 
 /// The rule.
@@ -60,6 +61,9 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.processes_absent() {
+        return Outcome::Absent(absence.clone());
+    }
     let waiters = facts.blocked_threads(|reason| reason == WaitReason::Writeback);
     if waiters < facts.limit(&WRITEBACK_WAITERS).warning {
         return Outcome::Clear;
@@ -78,19 +82,25 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let critical = facts.limit(&WRITEBACK_WAITERS).critical.is_some_and(|limit| waiters >= limit);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().ratio(),
-        impact_ratio: waiters.min(1.0),
+        impact: Impact::TimeLost(waiters.min(1.0)),
         evidence: vec![
             facts.evidence(&WRITEBACK_WAITERS, Some(waiters), "/proc/PID/task/TID/wchan balance_dirty_pages"),
-            plain("dirty_bytes", dirty.map(|bytes| bytes as f64), "bytes", "/proc/meminfo Dirty, Writeback"),
+            plain(
+                "dirty_bytes",
+                dirty.map(|bytes| bytes as f64),
+                Unit::Bytes,
+                "/proc/meminfo Dirty, Writeback",
+            ),
         ],
-        why: Some("writes faster than the disk takes it".to_owned()),
+        why: Some("writes faster than the disk can store".into()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
-            format!(
-                "{} writers on average are held until dirty memory is written back{}.",
-                human_count(waiters),
-                dirty.map_or_else(String::new, |bytes| format!(" ({} are dirty)", human_bytes(bytes as f64)))
-            ),
+            sentence![
+                count(waiters),
+                " writers on average wait until dirty memory is written back",
+                dirty.map(|dirty| sentence![" (", bytes(dirty as f64), " are dirty)"]),
+                ".",
+            ],
             who,
             Remedy::Tune,
         )

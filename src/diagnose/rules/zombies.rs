@@ -4,11 +4,13 @@
 //! nothing else; the parent is at fault, and killing the zombie is of no use.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::ZOMBIES;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::sentence::sentence;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -51,6 +53,9 @@ pub const RULE: Rule = Rule {
 const GROWING: usize = 10;
 
 fn check(facts: &Facts<'_>) -> Outcome {
+    if let Some(absence) = facts.processes_absent() {
+        return Outcome::Absent(absence.clone());
+    }
     let many = |(_, old, all): &&(i32, usize, usize)| {
         *old as f64 >= facts.limit(&ZOMBIES).warning || (*old >= GROWING && all > old)
     };
@@ -59,14 +64,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let who = facts.most_among(&[parent], |_| 1.0);
-    let name = who.as_ref().map_or_else(|| format!("process {parent}"), |top| facts.name(top));
+    let name = who.as_ref().map_or_else(|| sentence!["process ", parent], |top| facts.name(top));
     Outcome::hit(Hit {
-        impact_ratio: 0.05,
+        impact: Impact::Rank(Rank::Minor),
         evidence: vec![facts.evidence(&ZOMBIES, Some(count as f64), "/proc/PID/stat state Z, by parent")],
-        why: Some(format!("does not wait for {count} children")),
+        why: Some(sentence!["does not wait for ", count, " children"]),
         ..Hit::new(
             Severity::Warning,
-            format!("{name} has {count} children that have ended and that it does not wait for."),
+            sentence![name, " has ", count, " ended children (zombies) and does not wait for them."],
             who.map_or(Who::Nobody, Who::Group),
             Remedy::FixProgram,
         )

@@ -9,6 +9,7 @@
 //! A file is taken whole or not at all: the first thing in it that makes no sense is its [`Problem`].
 
 use super::{ALL, InForce, Limit, SETTINGS, Setting, Thresholds};
+use crate::model::units::Unit;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -150,7 +151,7 @@ impl Found<'_, '_> {
     }
 
     /// The number from 0 to `max`.
-    fn number(&self, table: &str, unit: &str, max: f64, example: f64) -> Result<f64, Problem> {
+    fn number(&self, table: &str, unit: Unit, max: f64, example: f64) -> Result<f64, Problem> {
         let number = as_number(self.value);
         if let Some(number) = number.filter(|number| (0.0..=max).contains(number)) {
             // Minus zero would be printed as such.
@@ -159,10 +160,10 @@ impl Found<'_, '_> {
         let range = if max <= 1.0 {
             "from 0 to 1".to_owned()
         } else {
-            format!("from 0 to 1e15 ({})", unit.replace('_', " "))
+            format!("from 0 to 1e15 ({})", unit.word().replace('_', " "))
         };
         let (not, hint) = match number {
-            Some(number) if unit == "ratio" && max <= 1.0 && number > 1.0 && number <= 100.0 => (
+            Some(number) if unit == Unit::Ratio && max <= 1.0 && number > 1.0 && number <= 100.0 => (
                 format!(", not {number}"),
                 format!("for {number} % write {} = {}", self.name, number / 100.0),
             ),

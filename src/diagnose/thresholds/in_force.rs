@@ -1,5 +1,6 @@
 //! What a limit is, and which is in force: the default, or what configuration files say.
 
+use crate::model::units::Unit;
 use std::collections::BTreeMap;
 
 /// A pair of limits for one number.
@@ -9,8 +10,8 @@ pub struct Limit {
     pub key: &'static str,
     /// Name of the number, as it stands in the JSON's evidence.
     pub metric: &'static str,
-    /// Its unit: `ratio`, `per_second`, `seconds`, `count`.
-    pub unit: &'static str,
+    /// Its unit.
+    pub unit: Unit,
     // From here on it is worth a warning. Private, like the next one: a rule that read it would not see what
     // a user set.
     warning: f64,
@@ -26,7 +27,7 @@ pub struct Limit {
 
 pub(super) const fn limit(
     metric: &'static str,
-    unit: &'static str,
+    unit: Unit,
     warning: f64,
     critical: Option<f64>,
     source: &'static str,
@@ -57,7 +58,7 @@ pub struct Setting {
     /// Name of its table in a configuration file.
     pub key: &'static str,
     /// Its unit.
-    pub unit: &'static str,
+    pub unit: Unit,
     // Private: a rule that read it would not see what a user set.
     value: f64,
     /// What it decides.
@@ -69,7 +70,7 @@ pub struct Setting {
 
 pub(super) const fn setting(
     key: &'static str,
-    unit: &'static str,
+    unit: Unit,
     value: f64,
     meaning: &'static str,
     source: &'static str,
@@ -226,8 +227,8 @@ impl Setting {
     }
 }
 
-fn max(unit: &str, above_one: bool) -> f64 {
+fn max(unit: Unit, above_one: bool) -> f64 {
     // Far above all that is counted, and far below where sums of it lose their units.
     const MOST: f64 = 1e15;
-    if unit == "ratio" && !above_one { 1.0 } else { MOST }
+    if unit == Unit::Ratio && !above_one { 1.0 } else { MOST }
 }

@@ -2,32 +2,29 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::thresholds::{
-    CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, DISK_QUEUE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE,
+    CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE,
     UNINTERRUPTIBLE,
 };
 use crate::diagnose::triage::Short;
 use crate::diagnose::triage::load::Answer as Load;
 use crate::model::finding::{Step, StepId};
 use crate::model::report::Verdict;
-use crate::model::units::{human_count, percent};
+use crate::model::sentence::{count, ratio, sentence};
 
 /// Decides.
 pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
     let cpu = facts.cpu();
-    let busy = cpu.map_or(0.0, |cpu| cpu.busy_ratio());
-    let iowait = cpu.map_or(0.0, |cpu| cpu.iowait_ratio);
     let waiters = facts.io_waiters_mean();
-    let (io_some, _) = facts.io_stalls();
-    let (memory_some, _) = facts.memory_stalls();
-    let blocked = facts.rates.procs_blocked_mean.unwrap_or(0.0);
+    let blocked =
+        facts.rates.procs_blocked_mean.is_some_and(|mean| mean >= facts.limit(&UNINTERRUPTIBLE).warning);
     let device = facts.disks().iter().any(|disk| disk.queue_mean >= facts.limit(&DISK_QUEUE).warning);
-    let cpu_short = busy >= facts.setting(&CPU_BRANCH_BUSY)
-        || facts.cpu_wait_ratio() >= facts.limit(&CPU_PRESSURE).warning;
-    let io_short = io_some >= facts.limit(&IO_PRESSURE).warning
-        || iowait >= facts.limit(&IOWAIT).warning
+    let cpu_short = cpu.is_some_and(|cpu| cpu.busy_ratio() >= facts.setting(&CPU_BRANCH_BUSY))
+        || facts.cpu_waits(facts.limit(&CPU_PRESSURE).warning);
+    let io_short = facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning)
+        || cpu.is_some_and(|cpu| cpu.iowait_ratio >= facts.limit(&IOWAIT).warning)
         || waiters >= facts.limit(&UNINTERRUPTIBLE).warning
-        || (blocked >= facts.limit(&UNINTERRUPTIBLE).warning && waiters > 0.0)
-        || memory_some >= facts.limit(&MEMORY_PRESSURE).warning
+        || (blocked && waiters > 0.0)
+        || facts.memory_stalls().some_reaches(facts.limit(&MEMORY_PRESSURE).warning)
         || device;
     let seen = (!facts.rates.processes.is_empty()).then_some(waiters);
     let known = cpu.is_some() || facts.cpu_wait_known().is_some();
@@ -46,26 +43,32 @@ pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
         (false, true) => "I/O, not CPU",
         (false, false) => "neither CPU nor I/O",
     };
-    let summary = format!(
-        "{}, some thread waits for one {} of the time; some thread waits for I/O {} of the time, for \
-         memory {}, and {} threads are blocked on I/O",
+    let summary = sentence![
         cpu.map_or_else(
-            || "how busy the CPUs are is not known".to_owned(),
-            |cpu| format!("CPUs {} busy", percent(cpu.busy_ratio()))
+            || "how busy the CPUs are is not known".into(),
+            |cpu| sentence!["CPUs ", ratio(cpu.busy_ratio()), " busy"],
         ),
+        "; at least one thread was waiting for a CPU ",
         facts.cpu_wait_words(),
+        " of the time, for I/O ",
         facts.io_wait_words(),
+        ", for memory ",
         facts.memory_wait_words(),
-        seen.map_or_else(|| "an unknown number of".to_owned(), human_count)
-    );
+        "; ",
+        seen.map_or_else(|| "an unknown number of".into(), |seen| sentence![count(seen)]),
+        " threads were blocked on I/O",
+    ];
     let psi = |reading: &crate::model::reading::Reading<crate::model::rates::PressureRates>| {
         reading.as_ref().ok().map(|pressure| pressure.some_ratio)
     };
+    let busiest = facts.disks().iter().max_by(|a, b| a.utilization_ratio.total_cmp(&b.utilization_ratio));
+    let busiest_source =
+        busiest.map_or_else(|| "/proc/diskstats".to_owned(), |disk| format!("/proc/diskstats {}", disk.name));
     let step = Step {
         step: StepId::CpuOrIo,
         question: "Do threads wait for the CPUs or for I/O?".to_owned(),
-        answer: answer.to_owned(),
-        brief: brief.to_owned(),
+        answer: answer.into(),
+        brief: brief.into(),
         summary,
         evidence: vec![
             facts.evidence(&CPU_BUSY, cpu.map(|cpu| cpu.busy_ratio()), "/proc/stat"),
@@ -81,6 +84,7 @@ pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
                 cpu.filter(|cpu| cpu.waits_known).map(|cpu| cpu.iowait_ratio),
                 "/proc/stat iowait",
             ),
+            facts.evidence(&DISK_BUSY, busiest.map(|disk| disk.utilization_ratio), &busiest_source),
             facts.evidence(&UNINTERRUPTIBLE, seen, "/proc/PID/task/TID/stat state D, wchan"),
         ],
         next: None,
@@ -105,5 +109,5 @@ pub fn lead_on(step: &mut Step, short: Short, next: Option<StepId>, verdict: &Ve
         Some(StepId::LimitsAndErrors) => "limits, locks and errors",
         _ => return,
     };
-    step.summary = format!("{}. {clear}; what slows the box was found among {found}.", step.summary);
+    step.summary.push(sentence![". ", clear, "; the bottleneck was found among ", found, "."]);
 }

@@ -7,7 +7,8 @@ use crate::diagnose::thresholds::{
     SYSTEM_THREADS,
 };
 use crate::model::finding::{Evidence, Severity, Step, StepId};
-use crate::model::units::quantity;
+use crate::model::sentence::{Sentence, Span, own, sentence};
+use crate::model::units::label;
 
 /// The step. Its evidence is that of the findings in this lane, then how near the box is to the limits that every box has.
 pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
@@ -16,7 +17,7 @@ pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
         .filter(|judged| judged.rule.lane.step() == Some(StepId::LimitsAndErrors))
         .filter(|judged| judged.hit.severity >= Severity::Warning)
         .collect();
-    found.sort_by(|a, b| b.hit.severity.cmp(&a.hit.severity));
+    found.sort_by_key(|judged| std::cmp::Reverse(judged.hit.severity));
     let mut evidence: Vec<Evidence> = found.iter().flat_map(|judged| judged.hit.evidence.clone()).collect();
     for near in limits(facts) {
         if !evidence.iter().any(|known| known.metric == near.metric) {
@@ -27,13 +28,13 @@ pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
     let summary = if found.is_empty() {
         clear(&evidence)
     } else {
-        found.iter().map(|judged| judged.rule.title).collect::<Vec<_>>().join("; ")
+        Sentence::joined(found.iter().map(|judged| judged.rule.title.into()), "; ")
     };
     Step {
         step: StepId::LimitsAndErrors,
         question: "Is a limit reached, or does something fail?".to_owned(),
-        answer: answer.to_owned(),
-        brief: if found.is_empty() { "no limit reached".to_owned() } else { answer.to_owned() },
+        answer: answer.into(),
+        brief: if found.is_empty() { "no limit reached" } else { answer }.into(),
         summary,
         evidence,
         next: None,
@@ -70,7 +71,7 @@ fn limits(facts: &Facts<'_>) -> Vec<Evidence> {
 }
 
 /// No finding: which limit is the nearest.
-fn clear(evidence: &[Evidence]) -> String {
+fn clear(evidence: &[Evidence]) -> Sentence {
     let share = |item: &Evidence| Some(item.value? / item.warning.filter(|limit| *limit > 0.0)?);
     let nearest = evidence
         .iter()
@@ -78,10 +79,10 @@ fn clear(evidence: &[Evidence]) -> String {
         .max_by(|a, b| a.2.total_cmp(&b.2).then_with(|| b.0.metric.cmp(&a.0.metric)));
     match nearest {
         Some((item, value, _)) => {
-            let name =
-                item.metric.trim_end_matches("_ratio").trim_end_matches("_per_second").replace('_', " ");
-            format!("no limit is reached; the nearest is {name} at {}", quantity(value, &item.unit))
+            let name = label(&item.metric);
+            let value = Span::Number { value, unit: item.unit };
+            sentence!["no limit is reached; the nearest is ", own(name), " at ", value]
         }
-        None => "no limit is known".to_owned(),
+        None => "no limit is known".into(),
     }
 }

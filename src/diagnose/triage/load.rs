@@ -5,7 +5,8 @@ use crate::diagnose::thresholds::{LOAD_BUSY, LOAD_PER_CPU, UNINTERRUPTIBLE};
 use crate::model::finding::{Step, StepId};
 use crate::model::rates::Rates;
 use crate::model::report::{Load, LoadGroup};
-use crate::model::units::human_count;
+use crate::model::sentence::{count, own, sentence};
+use crate::model::units::Unit;
 
 /// What the load says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,35 +41,42 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
         Answer::Earlier => "earlier",
     };
     let brief = match answer {
-        Answer::Earlier => "load high earlier".to_owned(),
-        _ => format!("load {} per CPU", human_count(now)),
+        Answer::Earlier => "load high earlier".into(),
+        _ => sentence!["load ", count(now), " per CPU"],
     };
     let averages = load.map_or_else(
-        || "the load averages cannot be read".to_owned(),
-        |load| format!("load {:.2} {:.2} {:.2} on {:.0} CPUs", load.one, load.five, load.fifteen, facts.cpus),
+        || "the load averages cannot be read".into(),
+        |load| {
+            let averages = format!("{:.2} {:.2} {:.2}", load.one, load.five, load.fifteen);
+            sentence!["load ", own(averages), " on ", count(facts.cpus), " CPUs"]
+        },
     );
     // Where no process can be seen, who is blocked cannot be either.
     let blocked = (!facts.rates.processes.is_empty()).then_some(makeup.uninterruptible_mean);
-    let summary = format!(
-        "{averages}; in this window {} threads ran or wanted to and {} were blocked: {} by CPU{}",
-        human_count(makeup.running_mean),
-        blocked.map_or_else(|| "an unknown number".to_owned(), human_count),
-        human_count(now),
+    let summary = sentence![
+        averages,
+        "; in this window ",
+        count(makeup.running_mean),
+        " threads runnable and ",
+        blocked.map_or_else(|| "an unknown number".into(), |blocked| sentence![count(blocked)]),
+        " blocked (",
+        count(now),
+        " per CPU)",
         trend(facts, now),
-    );
+    ];
     let value = |pick: fn(&crate::model::snapshot::LoadAverage) -> f64| load.map(pick);
     let step = Step {
         step: StepId::LoadAverage,
         question: "Is more work waiting than the CPUs can take?".to_owned(),
-        answer: word.to_owned(),
+        answer: word.into(),
         brief,
         summary,
         evidence: vec![
             facts.evidence(&LOAD_PER_CPU, Some(now), "/proc/PID/task/TID/stat states R and D"),
-            plain("load1", value(|load| load.one), "count", "/proc/loadavg"),
-            plain("load5", value(|load| load.five), "count", "/proc/loadavg"),
-            plain("load15", value(|load| load.fifteen), "count", "/proc/loadavg"),
-            plain("running_mean", Some(makeup.running_mean), "count", "/proc/PID/task/TID/stat state R"),
+            plain("load1", value(|load| load.one), Unit::Count, "/proc/loadavg"),
+            plain("load5", value(|load| load.five), Unit::Count, "/proc/loadavg"),
+            plain("load15", value(|load| load.fifteen), Unit::Count, "/proc/loadavg"),
+            plain("running_mean", Some(makeup.running_mean), Unit::Count, "/proc/PID/task/TID/stat state R"),
             facts.evidence(&UNINTERRUPTIBLE, blocked, "/proc/PID/task/TID/stat state D"),
         ],
         next: None,
@@ -77,20 +85,19 @@ pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
 }
 
 /// Now, sustained or earlier, from the three averages.
-fn trend(facts: &Facts<'_>, now: f64) -> String {
-    let Ok(load) = &facts.rates.load else { return String::new() };
+fn trend(facts: &Facts<'_>, now: f64) -> &'static str {
+    let Ok(load) = &facts.rates.load else { return "" };
     let high = |value: f64| value / facts.cpus > facts.limit(&LOAD_PER_CPU).warning;
-    let words = match (high(now * facts.cpus), high(load.one), high(load.five), high(load.fifteen)) {
+    match (high(now * facts.cpus), high(load.one), high(load.five), high(load.fifteen)) {
         // A long average that is high beside a short one that is not remembers other work.
-        (true, true, true, true) => "; sustained for a quarter of an hour",
-        (true, true, true, false) => "; for some minutes",
-        (true, true, false, _) => "; for about a minute",
-        (true, false, _, _) => "; it has just begun",
-        (false, true, _, _) => "; the average is high from work that is over",
-        (false, false, true, _) | (false, false, false, true) => "; there was more some minutes ago",
+        (true, true, true, true) => "; high for a quarter of an hour",
+        (true, true, true, false) => "; high for a few minutes",
+        (true, true, false, _) => "; high for about a minute",
+        (true, false, _, _) => "; started within the last minute",
+        (false, true, _, _) => "; the average is still high from work that has ended",
+        (false, false, true, _) | (false, false, false, true) => "; the load was higher some minutes ago",
         (false, false, false, false) => "",
-    };
-    words.to_owned()
+    }
 }
 
 /// The make-up of the load for the report.

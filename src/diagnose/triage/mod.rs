@@ -16,7 +16,8 @@ use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Lane, Rule};
 use crate::model::finding::{Evidence, Step, StepId};
 use crate::model::report::Verdict;
-use crate::model::units::quantity;
+use crate::model::sentence::{Span, own, sentence};
+use crate::model::units::label;
 
 /// The steps that lead to `verdict`, each with the one that follows.
 pub fn walk(facts: &Facts<'_>, judged: &[Judged], verdict: &Verdict) -> Vec<Step> {
@@ -80,19 +81,24 @@ fn path(short: Short, chain: impl DoubleEndedIterator<Item = &'static Rule>) -> 
 }
 
 /// Answers a step with what the verdict's lane says, and with the number that says so most.
-fn answer_with(step: &mut Step, answer: &str, evidence: &[Evidence]) {
+fn answer_with(step: &mut Step, answer: &'static str, evidence: &[Evidence]) {
     if step.answer == answer {
         return;
     }
-    answer.clone_into(&mut step.answer);
+    step.answer = answer.into();
     let number = evidence.iter().find(|item| item.beyond().is_some()).or(evidence.first());
     let number = number.and_then(|item| Some((item, item.value?)));
     step.brief = number.map_or_else(
-        || answer.to_owned(),
+        || answer.into(),
         |(item, value)| {
-            let name =
-                item.metric.trim_end_matches("_per_second").trim_end_matches("_ratio").replace('_', " ");
-            format!("{answer} ({name} {})", quantity(value, &item.unit))
+            let name = label(&item.metric);
+            let value = Span::Number { value, unit: item.unit };
+            // `steal (CPU steal 29 %)` says it twice.
+            if name.ends_with(answer) {
+                sentence![answer, " ", value]
+            } else {
+                sentence![answer, " (", own(name), " ", value, ")"]
+            }
         },
     );
 }
@@ -101,6 +107,8 @@ impl Lane {
     /// Whether `steps` end at this lane with its answer, before the culprit is named.
     pub fn ends(self, steps: &[Step]) -> bool {
         let last = steps.iter().rev().find(|step| !matches!(step.step, StepId::Who | StepId::Why));
-        last.is_some_and(|step| Some(step.step) == self.step() && Some(step.answer.as_str()) == self.answer())
+        last.is_some_and(|step| {
+            Some(step.step) == self.step() && self.answer().is_some_and(|answer| step.answer == answer)
+        })
     }
 }

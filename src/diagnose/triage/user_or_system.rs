@@ -3,7 +3,12 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::thresholds::{CPU_SYSTEM, INTERRUPTS, ONE_THREAD, STEAL};
 use crate::model::finding::{Step, StepId};
-use crate::model::units::percent;
+use crate::model::sentence::{Sentence, Span, quote, ratio, sentence};
+use crate::model::units::Unit;
+use std::borrow::Cow;
+
+/// A share that the kernel does not count.
+const UNKNOWN: Span = Span::Text(Cow::Borrowed("unknown"));
 
 /// The step.
 pub fn step(facts: &Facts<'_>) -> Step {
@@ -13,9 +18,9 @@ pub fn step(facts: &Facts<'_>) -> Step {
         return Step {
             step: StepId::UserOrSystem,
             question,
-            answer: "unknown".to_owned(),
-            brief: "CPU time unknown".to_owned(),
-            summary: facts.rates.cpu.as_ref().err().map_or_else(String::new, ToString::to_string),
+            answer: "unknown".into(),
+            brief: "CPU time unknown".into(),
+            summary: sentence![facts.rates.cpu.as_ref().err().map(|absence| quote(absence.to_string()))],
             evidence: Vec::new(),
             next: None,
         };
@@ -29,29 +34,32 @@ pub fn step(facts: &Facts<'_>) -> Step {
     ];
     let largest = modes.iter().fold(modes[0], |best, next| if next.1 > best.1 { *next } else { best });
     let known = |known: bool, ratio: f64| known.then_some(ratio);
-    let unknown = || "?".to_owned();
     let answer = if cpu.busy_ratio() < 0.02 { "idle" } else { largest.0 };
     let brief = brief(answer, largest, user, cpu.system_ratio);
     let hottest = facts.user_threads().max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()));
     let thread = hottest
         .filter(|thread| thread.cpu_ratio() >= 0.5)
-        .map(|thread| format!("; the hottest thread uses {} of one CPU", percent(thread.cpu_ratio())))
-        .unwrap_or_default();
+        .map(|thread| sentence!["; the busiest thread uses ", ratio(thread.cpu_ratio()), " of one CPU"]);
     Step {
         step: StepId::UserOrSystem,
         question,
-        answer: answer.to_owned(),
+        answer: answer.into(),
         brief,
-        summary: format!(
-            "user {} (of it {} at lowered priority), system {}, interrupts {}, stolen {}{thread}",
-            percent(user),
-            percent(cpu.nice_ratio),
-            percent(cpu.system_ratio),
-            known(cpu.waits_known, cpu.interrupts_ratio()).map_or_else(unknown, percent),
-            known(cpu.steal_known, cpu.steal_ratio).map_or_else(unknown, percent)
-        ),
+        summary: sentence![
+            "user ",
+            ratio(user),
+            " (of it ",
+            ratio(cpu.nice_ratio),
+            " at lowered priority), system ",
+            ratio(cpu.system_ratio),
+            ", interrupts ",
+            known(cpu.waits_known, cpu.interrupts_ratio()).map_or(UNKNOWN, ratio),
+            ", stolen ",
+            known(cpu.steal_known, cpu.steal_ratio).map_or(UNKNOWN, ratio),
+            thread,
+        ],
         evidence: vec![
-            plain("cpu_user_ratio", Some(user), "ratio", "/proc/stat user, nice"),
+            plain("cpu_user_ratio", Some(user), Unit::Ratio, "/proc/stat user, nice"),
             facts.evidence(&CPU_SYSTEM, Some(cpu.system_ratio), "/proc/stat system"),
             facts.evidence(
                 &INTERRUPTS,
@@ -60,11 +68,11 @@ pub fn step(facts: &Facts<'_>) -> Step {
             ),
             facts.evidence(&STEAL, known(cpu.steal_known, cpu.steal_ratio), "/proc/stat steal"),
             facts.evidence(&ONE_THREAD, hottest.map(|thread| thread.cpu_ratio()), "/proc/PID/task/TID/stat"),
-            plain("forks_per_second", facts.rates.forks_per_second, "per_second", "/proc/stat processes"),
+            plain("forks_per_second", facts.rates.forks_per_second, Unit::PerSecond, "/proc/stat processes"),
             plain(
                 "context_switches_per_second",
                 facts.rates.context_switches_per_second,
-                "per_second",
+                Unit::PerSecond,
                 "/proc/stat ctxt",
             ),
         ],
@@ -73,13 +81,13 @@ pub fn step(facts: &Facts<'_>) -> Step {
 }
 
 /// The answer with its number; of user and system time the other one is ruled out by name.
-fn brief(answer: &str, (_, ratio): (&str, f64), user: f64, system: f64) -> String {
+fn brief(answer: &'static str, (_, share): (&str, f64), user: f64, system: f64) -> Sentence {
     let clearly = |more: f64, less: f64| more >= 2.0 * less;
     let not = match answer {
         "user" if clearly(user, system) => ", not system",
         "system" if clearly(system, user) => ", not user",
-        "idle" => return "CPUs idle".to_owned(),
+        "idle" => return "CPUs idle".into(),
         _ => "",
     };
-    format!("{answer} {}{not}", percent(ratio))
+    sentence![answer, " ", ratio(share), not]
 }

@@ -6,50 +6,51 @@ use crate::model::bottleneck::{BottleneckId, Sort};
 use crate::model::finding::{Step, StepId};
 use crate::model::rates::ProcessRates;
 use crate::model::report::{ProcessRow, Verdict};
+use crate::model::sentence::{ratio, sentence, unit};
 use crate::model::task::Pid;
-use crate::model::units::percent;
+use crate::model::units::Unit;
 
 /// The step.
 pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
-    let (answer, summary) = match &verdict.culprit {
+    let (answer, brief, summary) = match &verdict.culprit {
         Some(culprit) => {
             let members = usize::try_from(culprit.members_count).unwrap_or(usize::MAX);
             let name = label(&culprit.comm, culprit.pid, members);
-            let share = culprit
-                .share_ratio
-                .map(|share| format!(", {} of what is short: {}", percent(share), part(facts, share)))
-                .unwrap_or_default();
-            let unit = culprit.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
-            (name.clone(), format!("{name}{unit}{share}"))
+            let share =
+                culprit.share_ratio.map(|share| sentence![", ", part(facts, share), " (", ratio(share), ")"]);
+            let of_unit = culprit.unit.as_ref().map(|name| sentence![", ", unit(name.as_str())]);
+            let summary = sentence![name.clone(), of_unit, share];
+            (name, label(&culprit.comm, None, members), summary)
         }
         None if verdict.bottleneck == BottleneckId::None => {
             let top = rank(facts, None, |group| group.cpu(), ProcessRates::cpu_ratio);
             let summary = top.first().map_or_else(
-                || "nobody used CPU time".to_owned(),
+                || "no process used CPU time".into(),
                 |top| {
-                    let group = &facts.groups[top.group];
-                    format!(
-                        "nobody is to blame; most CPU time: {}, {} of one CPU",
-                        group.label(top.pid),
-                        percent(top.amount)
-                    )
+                    sentence![
+                        "no culprit; most CPU time: ",
+                        facts.name(top),
+                        ", ",
+                        ratio(top.amount),
+                        " of one CPU",
+                    ]
                 },
             );
-            ("nobody".to_owned(), summary)
+            ("nobody".into(), "no culprit".into(), summary)
         }
-        None => ("cannot be named".to_owned(), "no process accounts for it".to_owned()),
+        None => ("cannot be named".into(), "no single process".into(), "no process accounts for it".into()),
     };
     Step {
         step: StepId::Who,
         question: "Which process or service is it?".to_owned(),
-        brief: answer.clone(),
         answer,
+        brief,
         summary,
         evidence: verdict
             .culprit
             .as_ref()
             .map(|culprit| {
-                plain("culprit_share_ratio", culprit.share_ratio, "ratio", "/proc/PID/stat, io, status")
+                plain("culprit_share_ratio", culprit.share_ratio, Unit::Ratio, "/proc/PID/stat, io, status")
             })
             .into_iter()
             .collect(),

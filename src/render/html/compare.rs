@@ -5,9 +5,8 @@ use super::words::{cut, name, sentence};
 use crate::model::bottleneck::BottleneckId;
 use crate::model::comparison::{Comparison, Number, Outcome};
 use crate::model::report::Report;
-use crate::model::units::percent;
 use crate::model::units::quantity;
-use crate::render::text::evidence::label;
+use crate::model::units::{Unit, label, percent};
 use maud::{Markup, html};
 
 /// Numbers that are shown.
@@ -44,10 +43,10 @@ pub(in crate::render) fn change(number: &Number) -> String {
         () if !difference.is_finite() => "not known".to_owned(),
         () if difference == 0.0 => "the same".to_owned(),
         // Of two shares the difference says more than the share of a share.
-        () if number.unit == "ratio" => {
+        () if number.unit == Unit::Ratio => {
             format!("{}{}", sign(difference), percent(difference.abs()).replace(" %", " points"))
         }
-        () if before == 0.0 => format!("{}{}", sign(difference), quantity(difference.abs(), &number.unit)),
+        () if before == 0.0 => format!("{}{}", sign(difference), quantity(difference.abs(), number.unit)),
         () => format!("{}{}", sign(difference), percent((difference / before).abs())),
     }
 }
@@ -59,7 +58,7 @@ fn sign(difference: f64) -> &'static str {
 /// The table of numbers.
 pub(super) fn numbers(comparison: &Comparison) -> Markup {
     let said = |value: Option<f64>, number: &Number| {
-        value.map_or_else(|| "–".to_owned(), |value| quantity(value, &number.unit))
+        value.map_or_else(|| "–".to_owned(), |value| quantity(value, number.unit))
     };
     html! {
         section.scroll tabindex="0" aria-label="Table: numbers before and after" {
@@ -103,7 +102,7 @@ pub(super) fn side(report: &Report) -> Markup {
             p { span.tone { span aria-hidden="true" { (symbol(verdict.severity)) " " } (verdict.severity.word()) }
                 " · " strong { (cut(verdict.bottleneck.as_str(), 60)) } " · " (percent(verdict.confidence_ratio)) " sure" }
             p { (sentence(&verdict.summary)) }
-            @if let Some(culprit) = &verdict.culprit { p { (who(culprit)) } }
+            @if let Some(culprit) = &verdict.culprit { p { (who(report, culprit)) } }
             p.muted.small { (window(report)) }
         }
     }

@@ -5,9 +5,8 @@ use super::words::{cut, name, sentence};
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Evidence, Finding, Role, Suspect};
 use crate::model::report::Report;
-use crate::model::units::percent;
 use crate::model::units::quantity;
-use crate::render::text::evidence::label;
+use crate::model::units::{label, percent};
 use maud::{Markup, html};
 
 /// Findings that are shown; a report with more has a fault of its own.
@@ -15,13 +14,13 @@ const FINDINGS_MAX: usize = 40;
 
 /// `memory wait 61 %`, in words.
 pub(super) fn said(evidence: &Evidence) -> String {
-    let value = evidence.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &evidence.unit));
+    let value = evidence.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, evidence.unit));
     format!("{} {value}", label(&evidence.metric))
 }
 
 /// What the number is when all is well: `below 10 %`.
 pub(super) fn goal(evidence: &Evidence) -> Option<String> {
-    let limit = quantity(evidence.warning?, &evidence.unit);
+    let limit = quantity(evidence.warning?, evidence.unit);
     Some(format!("{} {limit}", if evidence.falls() { "above" } else { "below" }))
 }
 
@@ -72,11 +71,11 @@ fn table(place: usize, id: &str, evidence: &[Evidence]) -> Markup {
                     th.n scope="col" { "Critical" } th scope="col" { "From" }
                 } }
                 tbody { @for item in evidence {
-                    @let limit = |limit: Option<f64>| limit.map_or_else(|| "–".to_owned(), |limit| quantity(limit, &item.unit));
+                    @let limit = |limit: Option<f64>| limit.map_or_else(|| "–".to_owned(), |limit| quantity(limit, item.unit));
                     tr {
                         th scope="row" { (name(&label(&item.metric))) }
                         td class=(if item.beyond().is_some() { "n over" } else { "n" }) {
-                            (item.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &item.unit)))
+                            (item.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, item.unit)))
                             @if let Some(severity) = item.beyond() { " " span title=(severity.word()) { (symbol(severity)) } }
                         }
                         td.n { (limit(item.warning)) }

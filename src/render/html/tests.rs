@@ -6,12 +6,13 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::rates::CpuRates;
 use crate::model::series::{DiskSlice, MemoryLevel, Series, Slice, Stalls};
 use crate::model::tuning::{SettingNote, Workers};
+use crate::model::units::Unit;
 use crate::render::test_report::{self, HOSTILE};
 use roxmltree::{Document, Node};
 use std::collections::BTreeSet;
 
-/// An annex with something in every part of it; `name` wherever a word comes from outside.
-fn annex(name: &str) -> Annex {
+/// Extras with something in every part of it; `name` wherever a word comes from outside.
+fn extras(name: &str) -> ReportExtras {
     let cpu = CpuRates { user_ratio: 0.5, system_ratio: 0.2, idle_ratio: 0.3, ..CpuRates::default() };
     let slice = |start: f64| Slice {
         start_seconds: start,
@@ -35,7 +36,7 @@ fn annex(name: &str) -> Annex {
         }],
     };
     let gap = Slice { start_seconds: 1.0, end_seconds: 2.0, ..Slice::default() };
-    Annex {
+    ReportExtras {
         series: Series { slices: vec![slice(0.0), gap, slice(2.0)], runnable_counts: vec![1.0, 4.0, 2.0] },
         cpus: (0..40).map(|id| (id, cpu)).collect(),
         cpu: Some(cpu),
@@ -79,7 +80,7 @@ fn annex(name: &str) -> Annex {
             fit_count: 11,
             fit_largest_count: 7,
         }],
-        facts: vec![("Disk".to_owned(), name.to_owned())],
+        facts: vec![("Disk".to_owned(), name.to_owned().into())],
     }
 }
 
@@ -107,10 +108,10 @@ fn pages() -> Vec<String> {
     let mut full = test_report::busy();
     full.findings.push(note("Only 2 % of memory is free, which is no shortage."));
     vec![
-        render(&full, &annex("vda")),
-        render(&test_report::healthy(), &Annex::default()),
-        render(&test_report::unknown(), &Annex::default()),
-        render(&test_report::hostile(), &annex(HOSTILE)),
+        render(&full, &extras("vda")),
+        render(&test_report::healthy(), &ReportExtras::default()),
+        render(&test_report::unknown(), &ReportExtras::default()),
+        render(&test_report::hostile(), &extras(HOSTILE)),
         compare(&comparison("x")),
         compare(&comparison(HOSTILE)),
     ]
@@ -121,7 +122,7 @@ fn note(summary: &str) -> Finding {
     note.id = BottleneckId::None;
     note.severity = Severity::Info;
     note.explained_by = None;
-    note.summary = summary.to_owned();
+    note.summary = summary.to_owned().into();
     note
 }
 
@@ -133,7 +134,7 @@ fn comparison(name: &str) -> Comparison {
         caveats: vec![name.to_owned()],
         numbers: vec![Number {
             metric: name.to_owned(),
-            unit: "ratio".to_owned(),
+            unit: Unit::Ratio,
             source: String::new(),
             before: Some(0.9),
             after: Some(0.1),
@@ -158,11 +159,11 @@ fn every_part_is_there() {
         "the program asks for less: swap in pages goes from 14678/s towards below 10/s",
         "its price, and a restart",
         "by which 7 fit",
-        "psi memory some is below 10 %",
+        "memory pressure is below 10 %",
         "vmstat 1 5",
         "zend_hash_find 55 %",
         "CPU time by mode",
-        "Pressure: somebody waits for",
+        "Pressure: threads wait for",
         "What the load is made of",
         "Disk queue",
         "the 16 busiest of 40",
@@ -182,7 +183,7 @@ fn every_part_is_there() {
 }
 
 #[test]
-fn it_asks_nobody_for_anything() {
+fn a_page_loads_nothing() {
     for page in pages() {
         assert!(page.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"));
         assert!(!page.contains("http://") && !page.contains("https://"), "a reference to elsewhere");
@@ -208,11 +209,11 @@ fn it_asks_nobody_for_anything() {
 #[test]
 fn names_from_outside_make_neither_elements_nor_attributes() {
     let (report, hostile) = (test_report::busy(), test_report::hostile());
-    let (plain, broken) = (render(&report, &annex("vda")), render(&hostile, &annex(HOSTILE)));
+    let (plain, broken) = (render(&report, &extras("vda")), render(&hostile, &extras(HOSTILE)));
     let mut known = skeleton(&plain);
     // A limit of a file and a frame of the kernel have parts that the harmless report shows elsewhere.
     known.extend(
-        skeleton(&render(&hostile, &annex("vda")))
+        skeleton(&render(&hostile, &extras("vda")))
             .difference(&known)
             .filter(|part| !part.contains("onerror"))
             .cloned()
@@ -258,21 +259,21 @@ fn pictures_have_words_and_ids_are_there_once() {
 fn a_page_stays_small_whatever_is_in_it() {
     let mut report = test_report::hostile();
     let long = "x<\u{202e}".repeat(100_000);
-    report.verdict.summary = long.clone();
+    report.verdict.summary = long.clone().into();
     let finding = report.findings[0].clone();
     report.findings = vec![finding; 500];
     report.processes = vec![report.processes[0].clone(); 10_000];
     report.processes.iter_mut().for_each(|row| row.cmdline = Some(long.clone()));
     report.not_checked = vec![report.not_checked[0].clone(); 5000];
-    let mut annex = annex(&long);
-    annex.series.slices = (0..240)
+    let mut extras = extras(&long);
+    extras.series.slices = (0..240)
         .map(|start| Slice {
             start_seconds: f64::from(start),
             end_seconds: f64::from(start) + 1.0,
-            ..annex.series.slices[0].clone()
+            ..extras.series.slices[0].clone()
         })
         .collect();
-    let page = render(&report, &annex);
+    let page = render(&report, &extras);
     assert!(page.len() < 600_000, "{}", page.len());
     Document::parse(&body(&page)).unwrap();
 }

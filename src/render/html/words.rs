@@ -1,6 +1,7 @@
-//! Words from outside, made fit to be shown: visible, of bounded length, and in no document's way.
+//! Words from outside: control characters made visible, length limited.
 
-use crate::render::escape;
+use crate::render::escape::Visible;
+use crate::render::shared;
 use maud::{Markup, html};
 
 /// Characters of a name.
@@ -10,23 +11,18 @@ pub(super) const NAME_MAX: usize = 80;
 pub(super) const SENTENCE_MAX: usize = 600;
 
 /// `text` with all that acts made visible, and no longer than `most` characters.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    // What is made visible gets longer, never shorter, so the rest is not worth the work.
-    let end = text.char_indices().nth(most.saturating_add(1)).map_or(text.len(), |(index, _)| index);
-    let visible = escape::terminal(&text[..end]).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
-    if end == text.len() && visible.chars().count() <= most {
-        return visible;
-    }
-    visible.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+pub(super) fn cut<T: Visible + ?Sized>(text: &T, most: usize) -> String {
+    // Neither may stand in XML.
+    shared::cut(text, most).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 /// A name, kept apart from the direction of the text around it.
-pub(super) fn name(text: &str) -> Markup {
+pub(super) fn name<T: Visible + ?Sized>(text: &T) -> Markup {
     html! { bdi { (cut(text, NAME_MAX)) } }
 }
 
 /// A sentence.
-pub(super) fn sentence(text: &str) -> Markup {
+pub(super) fn sentence<T: Visible + ?Sized>(text: &T) -> Markup {
     html! { bdi { (cut(text, SENTENCE_MAX)) } }
 }
 

@@ -12,7 +12,8 @@ use crate::model::finding::Severity;
 use crate::model::metrics::Metrics;
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units;
-use crate::render::escape;
+use crate::render::escape::Visible;
+use crate::render::shared::{cut_bytes, own_finding};
 
 /// Bytes of the sentence: NRPE 2 hands on 1023 bytes of an answer, and the numbers must be among them.
 const SENTENCE_MAX: usize = 400;
@@ -71,11 +72,11 @@ const LABELS: [Label; 12] = [
 pub fn render(report: &Report) -> String {
     let numbers: String = LABELS.iter().filter_map(|label| number(report, label)).collect();
     let bar = if numbers.is_empty() { "" } else { " |" };
-    let sentence = cut(&text(&report.verdict.summary), SENTENCE_MAX);
+    let sentence = cut_bytes(&text(&report.verdict.summary), SENTENCE_MAX, "...");
     let mut answer =
         format!("DIAG {} - {}: {sentence}{bar}{numbers}\n", state(&report.verdict), id(&report.verdict));
     for line in lines(report) {
-        let line = cut(&text(&line), LINE_MAX);
+        let line = cut_bytes(&text(&line), LINE_MAX, "...");
         if answer.len() + line.len() < ALL_MAX {
             answer.push_str(&line);
             answer.push('\n');
@@ -86,10 +87,10 @@ pub fn render(report: &Report) -> String {
 
 /// The plugin's answer where there is no report: one line.
 pub fn no_answer(reason: &str) -> String {
-    format!("DIAG UNKNOWN - {}\n", cut(&text(reason), SENTENCE_MAX))
+    format!("DIAG UNKNOWN - {}\n", cut_bytes(&text(reason), SENTENCE_MAX, "..."))
 }
 
-/// The word of the state. `unknown` is no verdict, and so neither good nor bad.
+/// The word of the state. `unknown` is neither good nor bad.
 fn state(verdict: &Verdict) -> &'static str {
     if verdict.bottleneck == BottleneckId::Unknown {
         return "UNKNOWN";
@@ -117,7 +118,7 @@ fn lines(report: &Report) -> Vec<String> {
         lines.push(format!("cause: {}", verdict.chain(" -> ")));
     }
     lines.extend(verdict.culprit.as_ref().map(culprit));
-    let own = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);
+    let own = own_finding(report);
     lines.extend(own.and_then(|own| own.advice.first()).map(|advice| format!("next: {}", advice.action)));
     let others = report.findings.iter().filter(|finding| finding.id != verdict.bottleneck);
     let grave = others.filter(|finding| finding.severity >= Severity::Warning);
@@ -155,17 +156,8 @@ fn culprit(culprit: &Culprit) -> String {
 
 /// `text` on one line, without the bar that would begin the performance data, and without tags: Nagios shows an answer
 /// as HTML unless `escape_html_tags` is set, and Icinga Web does so with what looks like it.
-fn text(text: &str) -> String {
-    escape::terminal(text).replace('|', "\u{a6}").replace('<', "\u{2039}")
-}
-
-/// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = (0..=most.saturating_sub(3)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}...", &text[..end])
+fn text<T: Visible + ?Sized>(text: &T) -> String {
+    text.visible().replace('|', "\u{a6}").replace('<', "\u{2039}")
 }
 
 /// ` 'cpu_busy'=24.00%;85;95;0`
@@ -277,9 +269,9 @@ mod tests {
     #[test]
     fn a_long_sentence_leaves_room_for_the_numbers() {
         let mut report = test_report::hostile();
-        report.verdict.summary = "日本|".repeat(3000);
+        report.verdict.summary = "日本|".repeat(3000).into();
         for finding in &mut report.findings {
-            finding.summary = "x|".repeat(5000);
+            finding.summary = "x|".repeat(5000).into();
         }
         report.metrics =
             Metrics { load5: None, psi_cpu_some_ratio: Some(1.0), load1: Some(100_000.0), ..report.metrics };

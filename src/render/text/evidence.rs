@@ -1,13 +1,11 @@
 //! Numbers beside their limits.
 
-use super::page::{Page, Span, columns, plain, shortened, styled};
-use crate::model::finding::Evidence;
-use crate::model::units::quantity;
+use super::page::{Page, Span, plain, styled};
+use crate::model::finding::{Evidence, Severity};
+use crate::model::units::{label, quantity};
 use crate::render::escape;
+use crate::render::shared::columns;
 use anstyle::Style;
-
-/// Columns below which the name of a source says too little to be shown at all.
-const LEAST_SOURCE: usize = 14;
 
 /// One line of evidence, not laid out yet.
 struct Row {
@@ -33,9 +31,12 @@ pub(in crate::render) fn write(page: &mut Page, indent: usize, evidence: &[Evide
             write_wrapped(page, indent, row);
             write_set(page, indent, row);
         }
+        write_sources(page, indent, &rows);
         return;
     }
     let dim = page.palette.dim;
+    // All sources beside their numbers, or all below: half a source is of no use.
+    let beside = room_for_source >= source;
     for row in &rows {
         let mut spans = vec![
             plain(&padded(&row.label, label, false)),
@@ -44,15 +45,32 @@ pub(in crate::render) fn write(page: &mut Page, indent: usize, evidence: &[Evide
             plain(&gap(limits)),
             plain(&padded(&row.limits, limits, false)),
         ];
-        if room_for_source >= source.min(LEAST_SOURCE) {
-            spans.extend([plain("  "), styled(dim, &shortened(&row.source, room_for_source))]);
+        if beside {
+            spans.extend([plain("  "), styled(dim, &row.source)]);
         }
         page.line(indent, &spans);
         write_set(page, indent, row);
     }
+    if !beside {
+        write_sources(page, indent, &rows);
+    }
 }
 
-/// A limit that somebody set, and what it was: a surprising verdict may come from it.
+/// The sources of all rows, each once.
+fn write_sources(page: &mut Page, indent: usize, rows: &[Row]) {
+    let dim = page.palette.dim;
+    let mut sources: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| !row.source.is_empty()) {
+        if !sources.contains(&row.source.as_str()) {
+            sources.push(&row.source);
+        }
+    }
+    if !sources.is_empty() {
+        page.paragraph(indent, &styled(dim, "from "), &[styled(dim, &sources.join("; "))]);
+    }
+}
+
+/// A limit from a configuration file, and its default: a surprising verdict may come from it.
 fn write_set(page: &mut Page, indent: usize, row: &Row) {
     if let Some(set) = &row.set {
         let dim = page.palette.dim;
@@ -78,7 +96,7 @@ fn padded(text: &str, width: usize, right: bool) -> String {
 }
 
 fn row(page: &Page, evidence: &Evidence) -> Row {
-    let said = |limit: Option<f64>| limit.map(|limit| quantity(limit, &evidence.unit));
+    let said = |limit: Option<f64>| limit.map(|limit| quantity(limit, evidence.unit));
     let limits = match (said(evidence.warning), said(evidence.critical)) {
         (Some(warning), Some(critical)) => format!("warning {warning}, critical {critical}"),
         (Some(warning), None) => format!("warning {warning}"),
@@ -87,7 +105,7 @@ fn row(page: &Page, evidence: &Evidence) -> Row {
     };
     Row {
         label: escape::terminal(&label(&evidence.metric)).into_owned(),
-        value: evidence.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, &evidence.unit)),
+        value: evidence.value.map_or_else(|| "unknown".to_owned(), |value| quantity(value, evidence.unit)),
         limits,
         // Escaped before it is measured.
         source: escape::terminal(&evidence.source).into_owned(),
@@ -101,49 +119,20 @@ fn row(page: &Page, evidence: &Evidence) -> Row {
 }
 
 fn style(page: &Page, evidence: &Evidence) -> Style {
-    let Some(value) = evidence.value else { return page.palette.dim };
-    // For what runs out, such as free memory, the critical limit is the lower one.
-    let falling = matches!((evidence.warning, evidence.critical), (Some(w), Some(c)) if c < w);
-    let beyond =
-        |limit: Option<f64>| limit.is_some_and(|limit| if falling { value <= limit } else { value >= limit });
-    if beyond(evidence.critical) {
-        page.palette.critical
-    } else if beyond(evidence.warning) {
-        page.palette.warning
-    } else {
-        Style::new()
+    if evidence.value.is_none() {
+        return page.palette.dim;
     }
-}
-
-/// `cpu_busy_ratio` as people say it: `cpu busy`. The unit is beside the value already.
-pub(in crate::render) fn label(metric: &str) -> String {
-    const UNITS: [&str; 7] =
-        ["_bytes_per_second", "_per_second", "_ratio", "_bytes", "_seconds", "_count", "_ticks"];
-    let name = UNITS.iter().find_map(|unit| metric.strip_suffix(unit)).unwrap_or(metric);
-    name.replace('_', " ")
+    match evidence.beyond() {
+        Some(Severity::Critical) => page.palette.critical,
+        Some(_) => page.palette.warning,
+        None => Style::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn metrics_read_as_words() {
-        assert_eq!(label("cpu_busy_ratio"), "cpu busy");
-        assert_eq!(label("swap_in_pages_per_second"), "swap in pages");
-        assert_eq!(label("read_bytes_per_second"), "read");
-        assert_eq!(label("load_per_cpu"), "load per cpu");
-    }
-
-    #[test]
-    fn values_carry_their_unit() {
-        assert_eq!(quantity(0.97, "ratio"), "97 %");
-        assert_eq!(quantity(14_678.2, "per_second"), "14678/s");
-        assert_eq!(quantity(1_572_864.0, "bytes_per_second"), "1.5 MiB/s");
-        assert_eq!(quantity(2.0, "count"), "2");
-        assert_eq!(quantity(2.25, "threads"), "2.2 threads");
-        assert_eq!(quantity(f64::NAN, "ratio"), "unknown");
-    }
+    use crate::model::units::Unit;
 
     #[test]
     fn a_limit_from_below_is_read_from_below() {
@@ -151,7 +140,7 @@ mod tests {
         let free = |value| Evidence {
             metric: "memory_available_ratio".to_owned(),
             value: Some(value),
-            unit: "ratio".to_owned(),
+            unit: Unit::Ratio,
             warning: Some(0.1),
             critical: Some(0.05),
             source: "/proc/meminfo".to_owned(),

@@ -108,7 +108,7 @@ pub(crate) fn serve_alertmanager(url: &str, mut alerts: Alerts, mailbox: &Arc<Ma
         let now = clocks::monotonic();
         let Some(firing) = latest.as_ref().map(Option::as_ref) else { continue };
         if !alerts.due(firing, now.as_secs_f64()) {
-            // What could not be told is over: until there is other news, there is nothing to try again.
+            // The change that could not be delivered is over: nothing is left to retry.
             pause = Duration::ZERO;
             continue;
         }

@@ -1,0 +1,159 @@
+//! Numbers that are part of how the diagnosis decides, and not limits of a measured number. A configuration file cannot
+//! change them. All are house values: they were chosen on recorded faults.
+
+/// A finding that is less sure than this cannot be the verdict.
+pub const CONFIDENCE_MIN: f64 = 0.4;
+
+/// How sure a healthy verdict is when all stall times are known.
+pub const HEALTHY_CONFIDENCE: f64 = 0.9;
+
+/// What is left of that without PSI.
+pub const HEALTHY_WITHOUT_PSI: f64 = 0.75;
+
+/// How sure a verdict is that cannot tell.
+pub const UNKNOWN_CONFIDENCE: f64 = 0.2;
+
+/// How sure a finding is unless its rule says otherwise.
+pub const CONFIDENCE_OF_A_HIT: f64 = 0.9;
+
+/// How a finding that costs no measured time is placed among those that do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// The summary of the verdict says it already.
+    Nothing,
+    /// Explains a number that looks bad.
+    Trivia,
+    /// Worth a line where nothing else is.
+    Note,
+    /// It happened before the window.
+    Event,
+    /// It may matter later.
+    Minor,
+    /// It matters where nothing else does.
+    Low,
+    /// One program is slower.
+    Moderate,
+    /// One service is slower.
+    Considerable,
+    /// A service loses requests.
+    Serious,
+    /// A service is about to fail.
+    Severe,
+    /// Something fails now.
+    Blocking,
+}
+
+impl Rank {
+    /// The share of time that a finding of this rank counts as.
+    pub fn ratio(self) -> f64 {
+        match self {
+            Self::Nothing => 0.0,
+            Self::Trivia => 0.01,
+            Self::Note => 0.02,
+            Self::Event => 0.04,
+            Self::Minor => 0.05,
+            Self::Low => 0.2,
+            Self::Moderate => 0.3,
+            Self::Considerable => 0.4,
+            Self::Serious => 0.5,
+            Self::Severe => 0.7,
+            Self::Blocking => 1.0,
+        }
+    }
+}
+
+/// Memory that must be available before memory is not short.
+pub const MEMORY_PLENTY: f64 = 0.2;
+
+/// Share of the disk traffic from which swapping makes it.
+pub const SWAP_MAKES_IO: f64 = 0.3;
+
+/// Share of the stall time for I/O from which it is stall time for memory.
+pub const MEMORY_OF_IO: f64 = 0.5;
+
+/// Stall time for memory that makes kernel time.
+pub const MEMORY_MAKES_SYSTEM: f64 = 0.1;
+
+/// Share of the kernel time from which the threads that free memory make it.
+pub const FREEING_OF_SYSTEM: f64 = 0.3;
+
+/// Share of the kernel time from which kernel threads make it.
+pub const KTHREADS_OF_SYSTEM: f64 = 0.5;
+
+/// Share of the kernel time of kernel threads from which it is worth a word.
+pub const KTHREADS_NAMED: f64 = 0.3;
+
+/// Share of the busy CPU time from which short-lived processes explain busy CPUs.
+pub const STORM_EXPLAINS: f64 = 0.5;
+
+/// Time with requests below which a disk has little to do.
+pub const DISK_QUIET: f64 = 0.6;
+
+/// Time with requests from which a disk is in use.
+pub const DISK_IN_USE: f64 = 0.3;
+
+/// Share of requests that are reads, from which threads wait for a disk: each read is waited for.
+pub const READS_WAITED_FOR: f64 = 0.1;
+
+/// Stall time of all threads for I/O from which a saturated disk is critical.
+pub const SATURATED_FULL: f64 = 0.1;
+
+/// Stall time of all threads for I/O from which a slow disk is critical.
+pub const LATENCY_FULL: f64 = 0.2;
+
+/// Mean number of threads waiting for a disk that makes it critical.
+pub const DISK_WAITERS_CRITICAL: f64 = 1.0;
+
+/// Requests in the queue of a disk with moving heads that are many.
+pub const SPINNING_QUEUE: f64 = 2.0;
+
+/// A request that takes this many times the device's mean since boot is slow.
+pub const SLOWER_THAN_USUAL: f64 = 3.0;
+
+/// What is left of the confidence where the owner of the I/O is not seen.
+pub const OWNER_UNSEEN: f64 = 0.8;
+
+/// Mean number of a group's threads in D from which its I/O limit is critical, and from which it is worth a warning.
+pub const IO_LIMIT_WAITERS: (f64, f64) = (0.5, 0.2);
+
+/// Stall time for I/O from which an I/O limit is critical.
+pub const IO_LIMIT_STALL: f64 = 0.2;
+
+/// A swap device in compressed memory may have this many times the traffic.
+pub const ZRAM_TRAFFIC: f64 = 10.0;
+
+/// A file system with this many times the critical room is not reported.
+pub const ROOM_ENOUGH: f64 = 10.0;
+
+/// Share of its threads' waiting that a quota costs at least, of its throttled periods.
+pub const THROTTLED_COST: f64 = 0.3;
+
+/// Share of the waiting of bound threads that is lost.
+pub const PINNED_COST: f64 = 0.8;
+
+/// Share of the waiting threads in D that is lost to a slow disk.
+pub const DISK_WAITERS_COST: f64 = 0.8;
+
+/// Share of the kernel time that a slow clock or compaction may cost.
+pub const OF_SYSTEM_COST: f64 = 0.5;
+
+/// Kernel time from which a slow clock may be what is paid for.
+pub const CLOCK_SYSTEM: f64 = 0.1;
+
+/// Time that threads wait for a CPU below which kernel time is not a matter.
+pub const SYSTEM_WAIT: f64 = 0.05;
+
+/// Time that threads wait for a CPU above which one thread is not the limit.
+pub const SINGLE_THREAD_WAIT: f64 = 0.3;
+
+/// Time that threads wait for a CPU from which a storm of processes matters, and its share of all CPUs that does.
+pub const STORM_MATTERS: (f64, f64) = (0.1, 0.2);
+
+/// Busy CPU time below which a box is calm.
+pub const CALM_BUSY: f64 = 0.5;
+
+/// Context switches per second that agree with a fight for a lock.
+pub const SWITCHES_OF_A_FIGHT: f64 = 2000.0;
+
+/// Segments sent again per window, below which a share of them means nothing.
+pub const RETRANSMITS_MIN: f64 = 10.0;
