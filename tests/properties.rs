@@ -449,7 +449,7 @@ impl RandomBox {
     }
 
     /// What a closer look finds.
-    fn close_look(&mut self, id: u64, tid: u64, frame: &mut Frame) {
+    fn wait_detail(&mut self, id: u64, tid: u64, frame: &mut Frame) {
         let call =
             self.dice.pick(&["running", "-1 0x7ffd00000000 0x1", "0", "74", "73", "202", "99999", "x"]);
         let address = self.dice.pick(&["0x3", "0x7f0000001000", "0xffffffffffffffff"]);
@@ -481,7 +481,7 @@ impl RandomBox {
         let channel = self.dice.pick(&CHANNELS).to_vec();
         frame.files.insert(format!("proc/{id}/task/{tid}/wchan"), channel);
         if matches!(frame.kind, FrameKind::Target | FrameKind::Watch) && self.dice.one_in(2) {
-            self.close_look(id, tid, frame);
+            self.wait_detail(id, tid, frame);
         }
     }
 

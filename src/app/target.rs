@@ -2,8 +2,8 @@
 
 use crate::cli::Target;
 use crate::collect::root::Root;
-use crate::collect::tasks::follower::{Belongs, Wanted, cgroups_of_all, cpu_ticks, process_of_thread};
 use crate::collect::tasks::scan::{Scratch, scan_stats};
+use crate::collect::tasks::wanted::{Belongs, Wanted, cgroups_of_all, cpu_ticks, process_of_thread};
 use crate::delta::cgroup;
 use crate::model::rates::Rates;
 use crate::model::snapshot::Recording;

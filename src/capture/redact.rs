@@ -107,11 +107,11 @@ fn rekeyed<V>(redactor: &mut Redactor, map: BTreeMap<String, V>) -> BTreeMap<Str
 /// What the capture is about.
 pub(super) fn about(redactor: &mut Redactor, about: &mut Meta) {
     let host = &mut about.host;
-    host.hostname.iter_mut().for_each(|name| *name = redactor.host(name));
-    host.boot_id.iter_mut().for_each(|id| *id = redactor.id(id));
+    host.hostname = host.hostname.take().map(|name| redactor.host(&name));
+    host.boot_id = host.boot_id.take().map(|id| redactor.id(&id));
     host.users.values_mut().for_each(|user| *user = redactor.user(user));
-    host.container.iter_mut().for_each(|name| *name = redactor.text(name));
-    about.note.iter_mut().for_each(|note| *note = redactor.text(note));
+    host.container = host.container.take().map(|name| redactor.text(&name));
+    about.note = about.note.take().map(|note| redactor.text(&note));
     if let Some(Asked::Unit(unit)) = &mut about.target {
         // Of an id only the first digits may have been asked for.
         let (kind, digits) =

@@ -7,7 +7,7 @@
 //!
 //! What is no kernel source is the machinery around them: [`window`] says when to look, [`system`] reads all that
 //! is of the whole machine, [`processes`] scans, [`sampler`] and [`target`] watch threads through [`thread_files`]
-//! and [`close_look`], [`details`] reads the costly files of a few processes, [`root`] and [`capture`] are where the bytes come from,
+//! and [`wait_detail`], [`details`] reads the costly files of a few processes, [`root`] and [`capture`] are where the bytes come from,
 //! [`resilience`] and [`own`] are about the run itself.
 #![allow(
     clippy::disallowed_methods,

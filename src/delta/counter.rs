@@ -2,23 +2,23 @@
 //! window without length. Counters go backwards when they wrap, when a device or CPU is taken away and
 //! comes back, and iowait does it for no reason at all (proc_stat(5)).
 
-/// How much a counter grew; none when it went backwards.
+/// How much a counter grew; `None` when it went backwards.
 pub fn difference(before: u64, after: u64) -> Option<u64> {
     after.checked_sub(before)
 }
 
-/// The same by second; none over a span that is not positive.
+/// The same per second; `None` over a span that is not positive.
 pub fn rate(before: u64, after: u64, seconds: f64) -> Option<f64> {
-    (seconds > 0.0).then_some(())?;
-    difference(before, after).map(|count| count as f64 / seconds)
+    let count = difference(before, after)?;
+    (seconds > 0.0).then(|| count as f64 / seconds)
 }
 
-/// The same of counters that a kernel may lack.
+/// The same for counters that a kernel may lack.
 pub fn rate_of(before: Option<u64>, after: Option<u64>, seconds: f64) -> Option<f64> {
     rate(before?, after?, seconds)
 }
 
-/// Mean of a summed duration by event: none without events.
+/// Mean duration of an event; `None` without events.
 pub fn mean(sum: Option<u64>, count: Option<u64>) -> Option<f64> {
     let count = count.filter(|&count| count > 0)?;
     Some(sum? as f64 / count as f64)

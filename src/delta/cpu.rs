@@ -75,7 +75,10 @@ fn share(before: &CpuTicks, after: &CpuTicks, most: u64) -> Option<CpuRates> {
     let grown = |before: u64, after: u64| {
         difference(before, after).filter(|&ticks| ticks <= most).unwrap_or(0) as f64
     };
-    let optional = |before: Option<u64>, after: Option<u64>| grown(before.unwrap_or(0), after.unwrap_or(0));
+    // A mode that is absent at one end is in no share; `steal_known` and `waits_known` say so.
+    let optional = |before: Option<u64>, after: Option<u64>| {
+        before.zip(after).map_or(0.0, |(before, after)| grown(before, after))
+    };
     let user = grown(before.user, after.user);
     let nice = grown(before.nice, after.nice);
     let system = grown(before.system, after.system);

@@ -106,17 +106,22 @@ fn guess(disk: &DiskStat, all: &[DiskStat]) -> Option<BlockDevice> {
             !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
         })
     });
-    let starts = |prefix: &str| disk.name.starts_with(prefix);
-    let kind = match () {
-        () if partition => return None,
-        () if starts("nvme") => BlockKind::Nvme,
-        () if starts("dm-") => BlockKind::DeviceMapper,
-        () if starts("md") => BlockKind::Md,
-        () if starts("loop") => BlockKind::Loop,
-        () if starts("zram") => BlockKind::Zram,
-        () if starts("ram") || starts("fd") || starts("sr") || starts("nbd") => BlockKind::Other,
-        () => BlockKind::Disk,
-    };
+    if partition {
+        return None;
+    }
+    const KINDS: [(&str, BlockKind); 9] = [
+        ("nvme", BlockKind::Nvme),
+        ("dm-", BlockKind::DeviceMapper),
+        ("md", BlockKind::Md),
+        ("loop", BlockKind::Loop),
+        ("zram", BlockKind::Zram),
+        ("ram", BlockKind::Other),
+        ("fd", BlockKind::Other),
+        ("sr", BlockKind::Other),
+        ("nbd", BlockKind::Other),
+    ];
+    let named = KINDS.iter().find(|(prefix, _)| disk.name.starts_with(prefix));
+    let kind = named.map_or(BlockKind::Disk, |(_, kind)| *kind);
     Some(BlockDevice {
         name: disk.name.clone(),
         kind,

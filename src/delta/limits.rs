@@ -1,8 +1,10 @@
 //! Control groups and the network stack: what hit a limit within the window.
 
 use crate::delta::cgroup;
-use crate::delta::counter::{difference, rate};
-use crate::model::cgroup::{CgroupRates, CgroupReading, OWN_GROUP, OwnLimits};
+use crate::delta::counter::{difference, rate, rate_of};
+use crate::model::cgroup::{
+    CgroupRates, CgroupReading, CpuBandwidth, IoLimit, MemoryLimit, OWN_GROUP, OwnLimits, PidsLimit,
+};
 use crate::model::limits::{Hardware, MemoryErrors};
 use crate::model::network::{NamespaceCounters, NamespaceRates, NetCounters};
 use crate::model::reading::Reading;
@@ -19,10 +21,7 @@ pub fn cgroups(before: &FullSnapshot, after: &FullSnapshot, seconds: f64) -> Rea
     Ok(now
         .iter()
         .filter_map(|group| {
-            // A group that was made within the window began at zero.
-            let none = CgroupReading::default();
-            let then =
-                earlier.get(&(group.hierarchy.as_str(), group.path.as_str())).copied().unwrap_or(&none);
+            let then = earlier.get(&(group.hierarchy.as_str(), group.path.as_str())).copied();
             let rates = between(then, group, seconds);
             let idle = rates.members.is_empty() && rates.oom_kills_count.unwrap_or(0) == 0;
             (!idle).then_some(rates)
@@ -30,7 +29,9 @@ pub fn cgroups(before: &FullSnapshot, after: &FullSnapshot, seconds: f64) -> Rea
         .collect())
 }
 
-fn between(then: &CgroupReading, now: &CgroupReading, seconds: f64) -> CgroupRates {
+/// `then` is `None` for a group that did not exist or had hit no limit at the start: its counters began at zero. A
+/// counter that was absent at the start of a group that did exist has no rate.
+fn between(then: Option<&CgroupReading>, now: &CgroupReading, seconds: f64) -> CgroupRates {
     let mut rates = CgroupRates {
         path: now.path.clone(),
         hierarchy: now.hierarchy.clone(),
@@ -43,29 +44,41 @@ fn between(then: &CgroupReading, now: &CgroupReading, seconds: f64) -> CgroupRat
         members: now.members.clone(),
         ..CgroupRates::default()
     };
-    if let Some(cpu) = now.cpu {
-        let start = then.cpu.unwrap_or_default();
-        let periods = difference(start.periods_count, cpu.periods_count).unwrap_or(0);
-        let throttled = difference(start.throttled_count, cpu.throttled_count).unwrap_or(0);
-        rates.periods_count = periods;
-        rates.throttled_ratio = (periods > 0).then(|| (throttled as f64 / periods as f64).min(1.0));
+    let new = CgroupReading {
+        cpu: Some(CpuBandwidth::default()),
+        memory: Some(MemoryLimit {
+            failures_count: Some(0),
+            oom_kills_count: Some(0),
+            ..MemoryLimit::default()
+        }),
+        pids: Some(PidsLimit { refused_count: Some(0), ..PidsLimit::default() }),
+        io: Some(IoLimit::default()),
+        ..CgroupReading::default()
+    };
+    let then = then.unwrap_or(&new);
+    if let (Some(start), Some(cpu)) = (then.cpu, now.cpu) {
+        let periods = difference(start.periods_count, cpu.periods_count);
+        let throttled = difference(start.throttled_count, cpu.throttled_count);
+        rates.throttled_ratio = throttled
+            .zip(periods.filter(|&periods| periods > 0))
+            .map(|(throttled, periods)| (throttled as f64 / periods as f64).min(1.0));
+        // Without a known period no share of them means anything.
+        rates.periods_count = periods.unwrap_or(0);
         rates.throttled_cpus = rate(start.throttled_nanoseconds, cpu.throttled_nanoseconds, seconds)
             .map(|nanoseconds| nanoseconds / NANOSECONDS_PER_SECOND);
     }
-    if let Some(memory) = now.memory {
-        let start = then.memory.unwrap_or_default();
-        rates.memory_failures_per_second =
-            memory.failures_count.and_then(|count| rate(start.failures_count.unwrap_or(0), count, seconds));
+    if let (Some(start), Some(memory)) = (then.memory, now.memory) {
+        rates.memory_failures_per_second = rate_of(start.failures_count, memory.failures_count, seconds);
+        // Version 1: kills are not read while the limit was never hit, and then there were none.
+        let kills = start.oom_kills_count.or(start.failures_count.filter(|&count| count == 0));
         rates.oom_kills_count =
-            memory.oom_kills_count.and_then(|count| difference(start.oom_kills_count.unwrap_or(0), count));
+            kills.zip(memory.oom_kills_count).and_then(|(then, now)| difference(then, now));
     }
-    if let Some(pids) = now.pids {
-        let start = then.pids.unwrap_or_default();
+    if let (Some(start), Some(pids)) = (then.pids, now.pids) {
         rates.forks_refused_count =
-            pids.refused_count.and_then(|count| difference(start.refused_count.unwrap_or(0), count));
+            start.refused_count.zip(pids.refused_count).and_then(|(then, now)| difference(then, now));
     }
-    if let Some(io) = now.io {
-        let start = then.io.unwrap_or_default();
+    if let (Some(start), Some(io)) = (then.io, now.io) {
         rates.read_bytes_per_second = rate(start.read_bytes, io.read_bytes, seconds);
         rates.write_bytes_per_second = rate(start.write_bytes, io.write_bytes, seconds);
         rates.reads_per_second = rate(start.reads_count, io.reads_count, seconds);
@@ -132,4 +145,30 @@ pub fn memory_errors(before: &Hardware, after: &Hardware) -> Option<MemoryErrors
         corrected_count: difference(then.corrected_count, now.corrected_count)?,
         uncorrected_count: difference(then.uncorrected_count, now.uncorrected_count)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(failures: Option<u64>, kills: Option<u64>) -> CgroupReading {
+        let memory =
+            MemoryLimit { failures_count: failures, oom_kills_count: kills, ..MemoryLimit::default() };
+        CgroupReading { memory: Some(memory), ..CgroupReading::default() }
+    }
+
+    #[test]
+    fn a_new_group_began_at_zero_and_a_counter_that_was_absent_did_not() {
+        let now = group(Some(10), Some(2));
+        let rates = |then: Option<&CgroupReading>| {
+            let rates = between(then, &now, 5.0);
+            (rates.memory_failures_per_second, rates.oom_kills_count)
+        };
+        assert_eq!(rates(None), (Some(2.0), Some(2)));
+        assert_eq!(rates(Some(&group(Some(5), Some(1)))), (Some(1.0), Some(1)));
+        assert_eq!(rates(Some(&group(Some(0), None))), (Some(2.0), Some(2)), "never hit, so no kills yet");
+        assert_eq!(rates(Some(&group(Some(5), None))), (Some(1.0), None));
+        assert_eq!(rates(Some(&group(None, None))), (None, None));
+        assert_eq!(rates(Some(&CgroupReading::default())), (None, None), "the file was not readable");
+    }
 }

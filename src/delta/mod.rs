@@ -45,8 +45,7 @@ pub fn rates(recording: &Recording, options: &Options) -> Rates {
         seconds,
         lock_turns_per_second: options.lock_turns_per_second,
     };
-    let target = target::target(recording, &around);
-    let waits = wait_details::waits(recording, &around);
+    let (target, waits) = (target::target(recording, &around), wait_details::waits(recording, &around));
     let own_limits = recording.host.container.is_some().then(|| limits::own(&recording.after));
     let rates = Rates {
         source: recording.source,

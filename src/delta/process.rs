@@ -4,7 +4,9 @@ use crate::delta::cgroup;
 use crate::delta::counter::{difference, rate};
 use crate::model::rates::{ProcessRates, ThreadRates, WaitShare};
 use crate::model::snapshot::Recording;
-use crate::model::task::{Pid, ProcessDetails, ProcessReading, State, ThreadClock, ThreadObservation};
+use crate::model::task::{
+    Pid, ProcessDetails, ProcessReading, SchedStat, State, ThreadClock, ThreadObservation,
+};
 use crate::model::units::NANOSECONDS_PER_SECOND;
 use std::collections::HashMap;
 
@@ -252,6 +254,16 @@ pub fn threads(recording: &Recording, seconds: f64) -> Vec<ThreadRates> {
         .collect()
 }
 
+/// The first and last account of the scheduler, and the seconds between them.
+fn sched_span(thread: &ThreadObservation) -> Option<(f64, SchedStat, SchedStat)> {
+    // The last look at a thread that has ended has no such account; the one before it may.
+    let mut accounts = thread.clocks.iter().filter_map(|clock| Some((clock.at, clock.sched?)));
+    let (start, first) = accounts.next()?;
+    let (end, last) = accounts.next_back()?;
+    let seconds = (end.saturating_sub(start)).as_secs_f64();
+    (seconds >= SPAN_MIN_SECONDS).then_some((seconds, first, last))
+}
+
 fn thread_rates(
     thread: &ThreadObservation,
     alive: bool,
@@ -267,14 +279,7 @@ fn thread_rates(
             .and_then(|(first, last)| rate(field(first), field(last), span))
             .map_or(0.0, |rate| rate / ticks)
     };
-    // The last look at a thread that has ended has no such account; the one before it may.
-    let accounts: Vec<_> = thread.clocks.iter().filter_map(|clock| Some((clock.at, clock.sched?))).collect();
-    let sched = match accounts.as_slice() {
-        [(start, first), .., (end, last)] if (*end - *start).as_secs_f64() >= SPAN_MIN_SECONDS => {
-            Some(((*end - *start).as_secs_f64(), *first, *last))
-        }
-        _ => None,
-    };
+    let sched = sched_span(thread);
     let total: f64 = thread.states.iter().map(|share| share.weight).sum();
     // Turns of the rotation may count a thread a little more often than there were samples.
     let scale = if total > samples { samples / total } else { 1.0 } / samples;

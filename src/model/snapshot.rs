@@ -41,7 +41,7 @@ pub struct Recording {
     pub target: Option<TargetReadings>,
     /// The threads of the processes that did most, followed for a profile when nothing was asked for.
     pub watched: Option<WatchReadings>,
-    /// Closer looks that were refused.
+    /// WaitReader looks that were refused.
     pub refused: Refused,
     /// Whether Ctrl-C ended the window early.
     pub interrupted: bool,

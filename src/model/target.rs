@@ -3,7 +3,7 @@
 use crate::model::sentence::Sentence;
 use crate::model::task::{CgroupPaths, Comm, Pid, ThreadObservation};
 use crate::model::wait::Wait;
-use crate::model::wait_details::CloseLook;
+use crate::model::wait_details::WaitDetail;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,8 +35,8 @@ pub struct FollowedThread {
     /// Since when it was seen runnable, look after look, without getting a CPU: the kernel books such a wait at
     /// its end only.
     pub stalled_since: Option<Duration>,
-    /// What the closer looks at it found, where it was asked for.
-    pub close_looks: Vec<CloseLook>,
+    /// Where it was found waiting, if a profile was asked for.
+    pub wait_details: Vec<WaitDetail>,
 }
 
 /// What was read of the process or unit.

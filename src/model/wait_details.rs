@@ -7,9 +7,9 @@ use crate::model::task::{CgroupPaths, Comm, Pid, State, WaitChannel};
 use crate::model::wait::Wait;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a thread was found in when it was looked at closer, and how often.
+/// Where a thread was found waiting, and how often.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CloseLook {
+pub struct WaitDetail {
     /// State.
     pub state: State,
     /// Where it slept.
@@ -42,7 +42,7 @@ pub enum About {
     Futex(u64),
 }
 
-/// Which closer looks were refused.
+/// Which of these files the kernel refused to show.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Refused {
     /// Processes whose kernel stacks could not be read, and why.

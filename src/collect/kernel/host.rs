@@ -181,19 +181,19 @@ fn has_hypervisor_flag(cpuinfo: &str) -> bool {
 /// The hypervisor that DMI's vendor and product stand for.
 fn hypervisor_of(vendor: &str, product: &str) -> Option<&'static str> {
     let says = |word: &str| vendor.contains(word) || product.contains(word);
-    match () {
-        () if says("VMware") => Some("vmware"),
-        () if says("VirtualBox") || says("innotek") => Some("virtualbox"),
-        () if says("Xen") => Some("xen"),
+    let named = [
+        (says("VMware"), "vmware"),
+        (says("VirtualBox") || says("innotek"), "virtualbox"),
+        (says("Xen"), "xen"),
         // Microsoft makes laptops as well, Amazon rents bare metal.
-        () if says("Microsoft") && product == "Virtual Machine" => Some("microsoft"),
-        () if says("Amazon EC2") && !product.contains(".metal") => Some("amazon"),
-        () if product == "Google Compute Engine" => Some("google"),
-        () if says("Parallels") => Some("parallels"),
-        () if says("BHYVE") => Some("bhyve"),
-        () if ["QEMU", "KVM", "OpenStack", "DigitalOcean", "Bochs"].into_iter().any(says) => Some("kvm"),
-        () => None,
-    }
+        (says("Microsoft") && product == "Virtual Machine", "microsoft"),
+        (says("Amazon EC2") && !product.contains(".metal"), "amazon"),
+        (product == "Google Compute Engine", "google"),
+        (says("Parallels"), "parallels"),
+        (says("BHYVE"), "bhyve"),
+        (["QEMU", "KVM", "OpenStack", "DigitalOcean", "Bochs"].into_iter().any(says), "kvm"),
+    ];
+    named.into_iter().find(|(is_it, _)| *is_it).map(|(_, name)| name)
 }
 
 fn container(files: &mut Files<'_>) -> Option<String> {
@@ -203,11 +203,8 @@ fn container(files: &mut Files<'_>) -> Option<String> {
     if files.in_first_namespaces() {
         return container_by(&cgroups, "", None);
     }
-    let of_files = match () {
-        () if files.exists("run/.containerenv") => Some("podman"),
-        () if files.exists(".dockerenv") => Some("docker"),
-        () => None,
-    };
+    let traces = [("run/.containerenv", "podman"), (".dockerenv", "docker")];
+    let of_files = traces.into_iter().find(|(file, _)| files.exists(file)).map(|(_, name)| name);
     container_by(&cgroups, &environment, of_files)
 }
 

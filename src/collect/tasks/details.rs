@@ -55,6 +55,18 @@ pub struct Selection {
     pub swap_owners: BTreeSet<Pid>,
 }
 
+impl Selection {
+    /// Drops the costly proportional sizes unless they are wanted, and adds workers of pre-fork services where they are.
+    pub fn adjust(&mut self, after: &[ProcessReading], page_bytes: u64, proportional: bool, pools: bool) {
+        if !proportional {
+            self.largest.clear();
+        }
+        if pools {
+            add_pools(after, page_bytes, self);
+        }
+    }
+}
+
 /// Chooses from the two scans and the samples. `swapping` asks for the owners of swapped memory as well:
 /// a swapped-out process is small in every other respect.
 pub fn select(
@@ -115,7 +127,7 @@ pub fn select(
 }
 
 /// A few workers of each pre-fork service, from the largest to the smallest: what one takes says how many fit.
-pub fn add_pools(after: &[ProcessReading], page_bytes: u64, selection: &mut Selection) {
+fn add_pools(after: &[ProcessReading], page_bytes: u64, selection: &mut Selection) {
     let sizes: HashMap<Pid, u64> = after.iter().map(|p| (p.stat.pid, p.stat.rss_pages)).collect();
     let size = |pid: &Pid| sizes.get(pid).copied().unwrap_or(0).saturating_mul(page_bytes);
     let users = after.iter().filter(|process| !process.stat.is_kernel_thread());

@@ -4,8 +4,10 @@
 
 pub mod details;
 pub mod follower;
+mod observation;
 pub mod peers;
 pub mod sampler;
 pub mod scan;
 pub mod thread_files;
 pub mod wait_details;
+pub mod wanted;

@@ -15,7 +15,7 @@ use crate::model::reading::{Absence, AbsenceKind};
 use crate::model::syscall::{Subject, name_on, subject};
 use crate::model::task::{Pid, State, WaitChannel};
 use crate::model::wait::{Wait, sleeps_for_a_file_lock};
-use crate::model::wait_details::{About, CloseLook, Inside, Refused};
+use crate::model::wait_details::{About, Inside, Refused, WaitDetail};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const WAITING_EVERY: u32 = 4;
 /// The same where it seems to be idle.
 const IDLE_EVERY: u32 = 16;
 
-/// Closer looks in one sample.
+/// WaitReader looks in one sample.
 const SAMPLE_MAX: u32 = 32;
 
 /// Different findings that are kept of one thread, and of all.
@@ -57,7 +57,7 @@ struct Told {
 }
 
 /// Takes the closer looks, and remembers what is refused.
-pub struct Closer {
+pub struct WaitReader {
     wanted: bool,
     arch: String,
     left: u32,
@@ -67,7 +67,7 @@ pub struct Closer {
     told: Told,
 }
 
-impl Closer {
+impl WaitReader {
     /// Looks closer where that is `wanted`; in a capture, where the recorded run did. `arch` is the machine's kind.
     pub(in crate::collect) fn new(wanted: bool, arch: Option<&str>) -> Self {
         let arch = arch.unwrap_or("").to_owned();
@@ -93,7 +93,7 @@ impl Closer {
         task: TaskRef,
         (state, wait_channel): (State, &Option<WaitChannel>),
         seen: u32,
-        looks: &mut Vec<CloseLook>,
+        looks: &mut Vec<WaitDetail>,
         scratch: &mut Scratch,
     ) {
         if !matches!(state, State::Sleeping | State::Uninterruptible) {
@@ -103,14 +103,14 @@ impl Closer {
         let due = self.wanted && self.left > 0 && is_turn(state, function, seen);
         self.left = self.left.saturating_sub(u32::from(due));
         let Some(inside) = self.inside(root, task, function, due, scratch) else { return };
-        let same = |look: &&mut CloseLook| {
+        let same = |look: &&mut WaitDetail| {
             look.state == state && look.wait_channel == *wait_channel && look.inside == inside
         };
         if let Some(look) = looks.iter_mut().find(same) {
             look.count = look.count.saturating_add(1);
         } else if looks.len() < THREAD_MAX && self.kept < ALL_MAX {
             self.kept += 1;
-            looks.push(CloseLook { state, wait_channel: wait_channel.clone(), inside, count: 1 });
+            looks.push(WaitDetail { state, wait_channel: wait_channel.clone(), inside, count: 1 });
         }
     }
 

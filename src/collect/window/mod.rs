@@ -14,10 +14,11 @@ use crate::collect::kernel::{block_devices, host, loadavg};
 use crate::collect::priority::run_ahead_of;
 use crate::collect::root::{FrameKind, Root};
 use crate::collect::tasks::details;
-use crate::collect::tasks::follower::{Follower, Followings, Wanted};
+use crate::collect::tasks::follower::{Follower, Followings};
 use crate::collect::tasks::sampler::Sampler;
 use crate::collect::tasks::scan::Scratch;
-use crate::collect::tasks::wait_details::Closer;
+use crate::collect::tasks::wait_details::WaitReader;
+use crate::collect::tasks::wanted::Wanted;
 use crate::model::host::Host;
 use crate::model::reading::Absence;
 use crate::model::snapshot::{FullSnapshot, LoadAverage, Recording, Source, SystemSnapshot};
@@ -106,37 +107,17 @@ pub fn follow(
         progress(Progress::Load(load));
     }
     let mut host = host::gather(root);
-    let Begun { started_at, clock, before } = match begun {
-        Some(begun) => {
-            run_ahead_of(&begun.before.processes);
-            begun
-        }
-        None => begin(root, &host, &mut scratch)?,
-    };
+    let Begun { started_at, clock, before } = continue_or_begin(root, begun, &host, &mut scratch)?;
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
-    let Options {
-        interval,
-        target,
-        profile,
-        sampling_ratio,
-        proportional,
-        tuning,
-        limits,
-        interrupted,
-        enough,
-    } = options;
-    let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
-    between.pace.afford(sampling_ratio);
+    let Options { interval, interrupted, enough, proportional, tuning, limits, .. } = options;
+    let followed = (options.target, options.profile);
+    let mut between = Between::new(root, followed, &host, &before, clock, &mut scratch);
+    between.pace.afford(options.sampling_ratio);
     let until = Until { interval, interrupted, enough };
     between.watch(root, &until, clock, progress, &mut scratch);
     let interrupted = clock.elapsed() < interval && !until.is_enough();
-    let Between { mut sampler, mut follower, slices, .. } = between;
-    if let Some((kind, follower)) = &mut follower {
-        let at = clock.elapsed();
-        root.begin_frame(*kind, at);
-        follower.finish(root, at, &mut scratch);
-    }
-    let Followings { target, watched, refused } = followings(follower.map(|(_, follower)| follower));
+    let Between { mut sampler, follower, slices, .. } = between;
+    let Followings { target, watched, refused } = finish_following(root, follower, clock, &mut scratch);
     let at = clock.elapsed();
     root.begin_frame(FrameKind::End, at);
     let mut after = full(root, &host, at, &mut scratch)?;
@@ -146,12 +127,8 @@ pub fn follow(
     let swapping = swapped(&before.system, &after.system);
     let mut selection =
         details::select(&before.processes, &after.processes, &samples, host.page_bytes, swapping, wanted_pid);
-    if !(proportional || swapping || stalled_for_memory(&before.system, &after.system)) {
-        selection.largest.clear();
-    }
-    if tuning {
-        details::add_pools(&after.processes, host.page_bytes, &mut selection);
-    }
+    let short = swapping || stalled_for_memory(&before.system, &after.system);
+    selection.adjust(&after.processes, host.page_bytes, proportional || short, tuning);
     let details = details::read(root, &selection, &mut scratch);
     let block_devices = block_devices::read(root, &mut scratch.bytes);
     let limits = follow_up::limits(
@@ -183,6 +160,22 @@ pub fn follow(
     Ok((recording, clock + at))
 }
 
+/// The last look of the follower, in a frame of its own, and what it has seen.
+fn finish_following(
+    root: &Root,
+    follower: Option<(FrameKind, Follower<'_>)>,
+    clock: Instant,
+    scratch: &mut Scratch,
+) -> Followings {
+    let follower = follower.map(|(kind, mut follower)| {
+        let at = clock.elapsed();
+        root.begin_frame(kind, at);
+        follower.finish(root, at, scratch);
+        follower
+    });
+    followings(follower)
+}
+
 fn followings(follower: Option<Follower<'_>>) -> Followings {
     let none = Followings { target: None, watched: None, refused: Refused::default() };
     follower.map_or(none, Follower::into_followings)
@@ -209,7 +202,18 @@ impl Begun {
     }
 }
 
-/// Takes the first snapshot, and gets ahead of the crowd that it shows.
+fn continue_or_begin(
+    root: &Root,
+    begun: Option<Begun>,
+    host: &Host,
+    scratch: &mut Scratch,
+) -> Result<Begun, Absence> {
+    let Some(begun) = begun else { return begin(root, host, scratch) };
+    run_ahead_of(&begun.before.processes);
+    Ok(begun)
+}
+
+/// Takes the first snapshot, and raises the priority of this run above the processes in it.
 fn begin(root: &Root, host: &Host, scratch: &mut Scratch) -> Result<Begun, Absence> {
     let mut started_at = jiff::Timestamp::now();
     let mut clock = Instant::now();
@@ -246,7 +250,7 @@ impl<'a> Between<'a> {
         scratch: &mut Scratch,
     ) -> Self {
         let sampler = Sampler::new(root, host.own_pid, &before.processes, scratch);
-        let new = || Follower::new(None, host.own_pid, Closer::new(profile, host.arch.as_deref()));
+        let new = || Follower::new(None, host.own_pid, WaitReader::new(profile, host.arch.as_deref()));
         let follower = match target {
             Some(wanted) => {
                 let at = clock.elapsed();

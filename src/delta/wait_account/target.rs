@@ -99,7 +99,7 @@ pub(super) fn accounts_of(
 
 /// What the general sampling saw of one thread.
 pub(super) fn from_sample(seen: &ThreadObservation) -> FollowedThread {
-    FollowedThread { seen: seen.clone(), from_start: true, stalled_since: None, close_looks: Vec::new() }
+    FollowedThread { seen: seen.clone(), from_start: true, stalled_since: None, wait_details: Vec::new() }
 }
 
 fn moment(recording: &Recording) -> Moment {

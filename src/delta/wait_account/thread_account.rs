@@ -243,7 +243,7 @@ mod tests {
             },
             from_start: true,
             stalled_since: None,
-            close_looks: Vec::new(),
+            wait_details: Vec::new(),
         }
     }
 

@@ -65,7 +65,7 @@ pub(super) fn waits_for_holder(thread: &FollowedThread) -> bool {
         channel.as_ref().and_then(WaitChannel::function).is_some_and(|function| function.contains("futex"))
     };
     let (mut held, mut all) = (0_u64, 0_u64);
-    for look in thread.close_looks.iter().filter(|look| in_futex(&look.wait_channel)) {
+    for look in thread.wait_details.iter().filter(|look| in_futex(&look.wait_channel)) {
         all += u64::from(look.count);
         held += if look.inside.holder.is_some() { u64::from(look.count) } else { 0 };
     }
@@ -79,7 +79,7 @@ fn spans(
     (swapping, contended): (bool, bool),
 ) -> Vec<WaitSpan> {
     let mut found: BTreeMap<Class, Vec<(&Inside, f64)>> = BTreeMap::new();
-    for look in &thread.close_looks {
+    for look in &thread.wait_details {
         let function = look.wait_channel.as_ref().and_then(WaitChannel::function);
         let class = class_of(&thread.seen, look.state, function, swapping, contended);
         found.entry(class).or_default().push((&look.inside, f64::from(look.count)));
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::delta::wait_account::target::from_sample;
     use crate::model::task::{Comm, State, ThreadObservation};
-    use crate::model::wait_details::CloseLook;
+    use crate::model::wait_details::WaitDetail;
 
     fn thread(looks: &[(&str, Option<u64>, Option<Pid>, u32)]) -> FollowedThread {
         let seen = ThreadObservation {
@@ -123,13 +123,13 @@ mod tests {
             states: Vec::new(),
             looks_count: 0,
         };
-        let looks = looks.iter().map(|(function, syscall, holder, count)| CloseLook {
+        let looks = looks.iter().map(|(function, syscall, holder, count)| WaitDetail {
             state: State::Sleeping,
             wait_channel: Some(WaitChannel::Function((*function).to_owned())),
             inside: Inside { syscall: *syscall, holder: *holder, ..Inside::default() },
             count: *count,
         });
-        FollowedThread { close_looks: looks.collect(), ..from_sample(&seen) }
+        FollowedThread { wait_details: looks.collect(), ..from_sample(&seen) }
     }
 
     #[test]

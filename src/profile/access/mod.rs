@@ -340,11 +340,14 @@ fn kernel_stacks(facts: &Facts, target: Target) -> Right {
     // The file is readable for the process's user alone.
     let may_open =
         target.uid == facts.euid || facts.has_here(DAC_OVERRIDE) || facts.has_here(DAC_READ_SEARCH);
-    let missing = match () {
-        () if !facts.has(SYS_ADMIN) => "CAP_SYS_ADMIN",
-        () if !may_look => "CAP_SYS_PTRACE",
-        () if !may_open => "CAP_DAC_READ_SEARCH",
-        () => return Right::Allowed,
+    let missing = if !facts.has(SYS_ADMIN) {
+        "CAP_SYS_ADMIN"
+    } else if !may_look {
+        "CAP_SYS_PTRACE"
+    } else if !may_open {
+        "CAP_DAC_READ_SEARCH"
+    } else {
+        return Right::Allowed;
     };
     let nested = facts.user_namespace && facts.has_here(SYS_ADMIN);
     let where_ = if nested { " outside of its user namespace" } else { "" };

@@ -7,20 +7,16 @@
 //! separate observations (kernel `fs/proc/array.c`, `fs/proc/base.c`).
 
 use crate::collect::root::Root;
+use crate::collect::tasks::observation::{CLOCK_EVERY, add_last_clock, add_look, is_load, observation};
 use crate::collect::tasks::scan::Scratch;
 use crate::collect::tasks::thread_files::{
     TaskRef, read_clock, read_cpus_allowed, read_task_stat, read_wait_channel,
 };
 use crate::model::reading::AbsenceKind;
 use crate::model::snapshot::StateSamples;
-use crate::model::task::{
-    Pid, ProcessReading, State, StateShare, TaskStat, ThreadClock, ThreadObservation, WaitChannel,
-};
+use crate::model::task::{Pid, ProcessReading, State, TaskStat, ThreadClock, ThreadObservation, WaitChannel};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
-
-/// A thread's clocks are noted about once a second: often enough to tell a steady burn from a burst.
-pub(super) const CLOCK_EVERY: Duration = Duration::from_millis(950);
 
 /// Quiet looks after which a thread takes turns again.
 const QUIET_LOOKS: u32 = 20;
@@ -47,10 +43,7 @@ struct Followed {
 impl Followed {
     /// The observation with its last clock.
     fn ended(mut self) -> ThreadObservation {
-        let clocks = &mut self.observation.clocks;
-        if clocks.last().is_none_or(|last| last.at < self.last_clock.at) {
-            clocks.push(self.last_clock);
-        }
+        add_last_clock(&mut self.observation, self.last_clock);
         self.observation
     }
 }
@@ -396,130 +389,5 @@ impl Sampler {
     }
 }
 
-/// What is known of a thread before the first look at its state.
-pub(super) fn observation(task: TaskRef, stat: &TaskStat, clock: ThreadClock) -> ThreadObservation {
-    ThreadObservation {
-        pid: task.pid,
-        tid: task.tid,
-        comm: stat.comm,
-        start_ticks: stat.start_ticks,
-        ppid: stat.ppid,
-        session: stat.session,
-        nice: stat.nice,
-        policy: stat.policy,
-        kernel_thread: stat.is_kernel_thread(),
-        cpus_allowed: None,
-        clocks: vec![clock],
-        states: Vec::new(),
-        looks_count: 0,
-    }
-}
-
-/// Adds one look to the share of its state and wait channel.
-pub(super) fn add_look(
-    thread: &mut ThreadObservation,
-    state: State,
-    wait_channel: Option<WaitChannel>,
-    weight: f64,
-) {
-    let same = |share: &&mut StateShare| share.state == state && share.wait_channel == wait_channel;
-    match thread.states.iter_mut().find(same) {
-        Some(share) => share.weight += weight,
-        None => thread.states.push(StateShare { state, wait_channel, weight }),
-    }
-}
-
-/// Whether a thread in this state counts in the load average.
-fn is_load(state: State) -> bool {
-    matches!(state, State::Running | State::Uninterruptible)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capture::{Capture, CaptureWriter, FrameKind, Meta};
-    use std::path::Path;
-
-    const PLAN: Plan = Plan { turns_count: 1, discover: true };
-
-    fn stat(pid: Pid, comm: &str, state: char) -> String {
-        format!(
-            "{pid} ({comm}) {state} 1 1 1 0 -1 0 0 0 0 0 9 0 0 0 20 0 1 0 {pid} 9 9 0 1 1 0 0 0 0 0 0 0 0 0 0 17 1\n"
-        )
-    }
-
-    /// Takes a sample at each second after `change` was made to the tree; what was seen, live and in the replay.
-    fn sampled(changes: &[&dyn Fn(&Path)]) -> [StateSamples; 2] {
-        let tree = tempfile::tempdir().unwrap();
-        std::fs::create_dir(tree.path().join("proc")).unwrap();
-        let root = Root::live(tree.path()).unwrap();
-        root.record(CaptureWriter::new(true));
-        root.begin_frame(FrameKind::Start, Duration::ZERO);
-        let mut scratch = Scratch::default();
-        let mut sampler = Sampler::new(&root, 1, &[], &mut scratch);
-        for (second, change) in (1..).zip(changes) {
-            change(tree.path());
-            let at = Duration::from_secs(second);
-            root.begin_frame(FrameKind::Sample, at);
-            sampler.sample(&root, at, PLAN, &mut scratch);
-        }
-        root.begin_frame(FrameKind::End, Duration::from_secs(9));
-        let host = serde_json::json!({"ticks_per_second": 100, "page_bytes": 4096, "effective_uid": 0,
-            "own_pid": 1, "users": {}});
-        let about = Meta {
-            host: serde_json::from_value(host).unwrap(),
-            started_at: jiff::Timestamp::UNIX_EPOCH,
-            ended_at: jiff::Timestamp::UNIX_EPOCH,
-            note: None,
-            interrupted: false,
-            target: None,
-        };
-        let bytes = root.finish_recording::<CaptureWriter>().unwrap().finish(about, None).unwrap();
-        let mut replayed = Sampler::new(&root, 1, &[], &mut scratch);
-        for frame in Capture::from_reader(&bytes[..], Path::new("x")).unwrap().frames {
-            let at = frame.at;
-            if frame.kind == FrameKind::Sample {
-                replayed.replay(&Root::captured(frame), at, &mut scratch);
-            }
-        }
-        [sampler, replayed].map(Sampler::into_samples)
-    }
-
-    fn put(tree: &Path, pid: Pid, text: &str) {
-        let folder = tree.join(format!("proc/{pid}/task/{pid}"));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("stat"), text).unwrap();
-    }
-
-    #[test]
-    fn a_new_process_is_looked_at_once_in_its_first_sample() {
-        let [live, replayed] = sampled(&[&|tree| put(tree, 7, &stat(7, "sh", 'R'))]);
-        assert_eq!(live.threads, replayed.threads);
-        assert_eq!((live.threads.len(), live.threads[0].looks_count), (1, 1));
-        assert!((live.threads[0].states[0].weight - 1.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_process_that_executes_another_program_has_the_name_of_the_last_look() {
-        let [live, replayed] = sampled(&[&|tree| put(tree, 7, &stat(7, "sh", 'R')), &|tree| {
-            put(tree, 7, &stat(7, "true", 'R'))
-        }]);
-        assert_eq!(live.threads, replayed.threads);
-        assert_eq!(live.threads[0].comm.to_lossy(), "true");
-    }
-
-    #[test]
-    fn a_process_that_ended_before_its_first_look_takes_no_turn() {
-        let others = |tree: &Path, state| (9..12).for_each(|pid| put(tree, pid, &stat(pid, "other", state)));
-        let [live, replayed] =
-            sampled(&[&|tree| put(tree, 8, &stat(8, "busy", 'R')), &|tree| others(tree, 'S'), &|tree| {
-                // An empty file is how the kernel shows a task that ends meanwhile.
-                put(tree, 7, "");
-                others(tree, 'R');
-            }]);
-        assert_eq!(live.threads, replayed.threads);
-        // The one look at the three others stands for all of them.
-        let weights: Vec<f64> = live.threads.iter().flat_map(|t| &t.states).map(|s| s.weight).collect();
-        assert_eq!(weights, [3.0, 3.0]);
-    }
-}
+mod tests;

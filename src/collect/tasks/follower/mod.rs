@@ -8,12 +8,12 @@
 //! what is born and ends between two listings is never seen.
 
 use crate::collect::root::Root;
-use crate::collect::tasks::details::parse_cgroups;
-use crate::collect::tasks::sampler::{CLOCK_EVERY, add_look, observation};
-use crate::collect::tasks::scan::{Scratch, read_stat, set_path};
+use crate::collect::tasks::observation::{CLOCK_EVERY, add_last_clock, add_look, observation};
+use crate::collect::tasks::scan::Scratch;
 use crate::collect::tasks::thread_files::{TaskRef, read_clock, read_task_stat, read_wait_channel};
-use crate::collect::tasks::wait_details::Closer;
-use crate::model::reading::{AbsenceKind, Reading};
+use crate::collect::tasks::wait_details::WaitReader;
+use crate::collect::tasks::wanted::{Belongs, Wanted, cgroups_of};
+use crate::model::reading::AbsenceKind;
 use crate::model::target::{Asked, FOLLOWED_MAX, FollowedThread, TargetReadings};
 use crate::model::task::{CgroupPaths, Pid, State, TaskStat, ThreadClock};
 use crate::model::wait_details::{Refused, WatchReadings};
@@ -30,69 +30,6 @@ const EARLY_FRAMES: u32 = 8;
 /// Threads of the processes that do most that are followed at most.
 const WATCHED_MAX: usize = 256;
 
-/// Whether the process in these control groups belongs to the unit that was asked for.
-pub type Belongs<'a> = &'a dyn Fn(&CgroupPaths) -> bool;
-
-/// What a live window is to follow.
-pub struct Wanted<'a> {
-    /// What was asked.
-    pub asked: Asked,
-    /// Its processes.
-    pub pids: Vec<Pid>,
-    /// Every process whose control group was looked at; others are new.
-    pub known: HashSet<Pid>,
-    /// Which of the new ones belong to it; none where one process was asked for.
-    pub belongs: Option<Belongs<'a>>,
-}
-
-impl Wanted<'_> {
-    /// The one process that was asked for.
-    pub fn pid(&self) -> Option<Pid> {
-        match self.asked {
-            Asked::Pid(pid) => Some(pid),
-            Asked::Unit(_) => None,
-        }
-    }
-}
-
-impl std::fmt::Debug for Wanted<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wanted").field("asked", &self.asked).field("pids", &self.pids).finish_non_exhaustive()
-    }
-}
-
-/// Control groups of every process: one small file each, about 10 microseconds of CPU time.
-pub fn cgroups_of_all(root: &Root) -> Reading<Vec<(Pid, CgroupPaths)>> {
-    let (mut pids, mut scratch) = (Vec::new(), Scratch::default());
-    root.pids(&mut pids)?;
-    Ok(pids.into_iter().filter_map(|pid| Some((pid, cgroups_of(root, pid, &mut scratch)?))).collect())
-}
-
-/// CPU time since its start of each of these processes, in ticks.
-pub fn cpu_ticks(root: &Root, pids: impl Iterator<Item = Pid>) -> HashMap<Pid, u64> {
-    let mut scratch = Scratch::default();
-    pids.filter_map(|pid| {
-        set_path(&mut scratch.path, format_args!("proc/{pid}/stat"));
-        Some((pid, read_stat(root, &mut scratch).ok()?.cpu_ticks()))
-    })
-    .collect()
-}
-
-/// The process that a thread belongs to, where `id` is the id of a thread and not of a process.
-pub fn process_of_thread(root: &Root, id: Pid) -> Option<Pid> {
-    let mut bytes = Vec::new();
-    root.read(&format!("proc/{id}/status"), &mut bytes).ok()?;
-    let line = bytes.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"))?;
-    let pid = Pid::try_from(crate::collect::text::number(line.trim_ascii())?).ok()?;
-    (pid != id).then_some(pid)
-}
-
-fn cgroups_of(root: &Root, pid: Pid, scratch: &mut Scratch) -> Option<CgroupPaths> {
-    set_path(&mut scratch.path, format_args!("proc/{pid}/cgroup"));
-    root.read(&scratch.path, &mut scratch.bytes).ok()?;
-    parse_cgroups(&scratch.bytes).ok()
-}
-
 struct Followed {
     thread: FollowedThread,
     last: ThreadClock,
@@ -102,10 +39,7 @@ struct Followed {
 impl Followed {
     /// The thread with the clock of its last look.
     fn ended(mut self) -> FollowedThread {
-        let clocks = &mut self.thread.seen.clocks;
-        if clocks.last().is_none_or(|last| last.at < self.last.at) {
-            clocks.push(self.last);
-        }
+        add_last_clock(&mut self.thread.seen, self.last);
         self.thread
     }
 }
@@ -129,7 +63,7 @@ pub struct Follower<'a> {
     added: HashSet<Pid>,
     /// Processes of which a thread was looked at; others say nothing.
     looked: HashSet<Pid>,
-    closer: Closer,
+    waits: WaitReader,
 }
 
 /// What a follower has seen.
@@ -139,14 +73,14 @@ pub struct Followings {
     pub target: Option<TargetReadings>,
     /// Of the processes that did most.
     pub watched: Option<WatchReadings>,
-    /// Closer looks that were refused.
+    /// WaitReader looks that were refused.
     pub refused: Refused,
 }
 
 impl<'a> Follower<'a> {
     /// One that has seen nothing yet: of what was asked for, else of the processes that do most; with closer looks at
     /// what waits where that is wanted. In a capture, whatever the recorded run did.
-    pub fn new(asked: Option<Asked>, own_pid: Pid, closer: Closer) -> Self {
+    pub fn new(asked: Option<Asked>, own_pid: Pid, waits: WaitReader) -> Self {
         Self {
             asked,
             belongs: None,
@@ -162,7 +96,7 @@ impl<'a> Follower<'a> {
             frames_count: 0,
             added: HashSet::new(),
             looked: HashSet::new(),
-            closer,
+            waits,
         }
     }
 
@@ -200,7 +134,7 @@ impl<'a> Follower<'a> {
     /// One live sample of at most `count` threads.
     pub fn sample(&mut self, root: &Root, at: Duration, count: usize, scratch: &mut Scratch) {
         let mut fresh = HashSet::new();
-        self.closer.begin();
+        self.waits.begin();
         if self.lists(at) {
             self.discover(root, scratch);
             fresh = self.list(root, at, scratch);
@@ -226,7 +160,7 @@ impl<'a> Follower<'a> {
 
     /// The last look at every thread, with its clocks.
     pub fn finish(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
-        self.closer.begin();
+        self.waits.begin();
         self.discover(root, scratch);
         let fresh = self.list(root, at, scratch);
         let mut turns = self.turns.clone();
@@ -239,7 +173,7 @@ impl<'a> Follower<'a> {
     /// One recorded frame, whichever: looks at what the recorded run looked at.
     pub fn replay(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
         let (mut pids, mut tids, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
-        self.closer.begin();
+        self.waits.begin();
         if root.pids(&mut pids).is_err() {
             return;
         }
@@ -272,7 +206,7 @@ impl<'a> Follower<'a> {
         let mut threads = self.ended;
         threads.extend(self.threads.into_values().map(Followed::ended));
         threads.sort_by_key(|thread| (thread.seen.pid, thread.seen.tid, thread.seen.start_ticks));
-        let (mut cgroups, refused) = (self.cgroups, self.closer.into_refused());
+        let (mut cgroups, refused) = (self.cgroups, self.waits.into_refused());
         cgroups.retain(|pid, _| self.looked.contains(pid));
         match self.asked {
             Some(asked) => {
@@ -381,7 +315,7 @@ impl<'a> Follower<'a> {
             // Of a process that is followed from now on, its clocks count from now on.
             let watched = self.asked.is_none() && self.added.contains(&task.pid);
             let from_start = self.frames_count == 0 || watched;
-            let thread = FollowedThread { seen, from_start, stalled_since: None, close_looks: Vec::new() };
+            let thread = FollowedThread { seen, from_start, stalled_since: None, wait_details: Vec::new() };
             self.threads.insert(task, Followed { thread, last: clock, last_state: State::Other(0) });
         }
         let wait_channel = read_wait_channel(root, task, stat.state, scratch);
@@ -390,8 +324,8 @@ impl<'a> Follower<'a> {
         let seen = &mut followed.thread.seen;
         let before = seen.states.iter().find(|s| s.state == stat.state && s.wait_channel == wait_channel);
         let times = before.map_or(0, |share| share.weight as u32).saturating_add(1);
-        let looks = &mut followed.thread.close_looks;
-        self.closer.look(root, task, (stat.state, &wait_channel), times, looks, scratch);
+        let looks = &mut followed.thread.wait_details;
+        self.waits.look(root, task, (stat.state, &wait_channel), times, looks, scratch);
         add_look(seen, stat.state, wait_channel, 1.0);
         let due =
             seen.clocks.last().is_none_or(|clock| force && clock.at < at || at >= clock.at + CLOCK_EVERY);
@@ -421,90 +355,4 @@ impl Followed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::collect::root::{Frame, FrameKind};
-
-    fn stat(tid: Pid, state: char, ticks: u64, start: u64) -> Vec<u8> {
-        format!(
-            "{tid} (x) {state} 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start} 9 9 18446744073709551615 1 1 0 0 0 0 \
-             0 0 0 0 0 0 17 1 0 0 0 0 0\n"
-        )
-        .into_bytes()
-    }
-
-    /// A moment of process 7 with these threads: id, state, ticks, start.
-    fn moment(at: u64, threads: &[(Pid, char, u64, u64)], gone: &[Pid]) -> Root {
-        let mut frame = Frame::new(FrameKind::Target, Duration::from_secs(at));
-        for &(tid, state, ticks, start) in threads {
-            let path = format!("proc/7/task/{tid}");
-            frame.files.insert(format!("{path}/stat"), stat(tid, state, ticks, start));
-            frame.files.insert(format!("{path}/wchan"), b"do_epoll_wait".to_vec());
-            frame.files.insert(format!("{path}/schedstat"), format!("{ticks} 0 1\n").into_bytes());
-        }
-        for tid in gone {
-            frame.absences.insert(format!("proc/7/task/{tid}/stat"), AbsenceKind::Vanished);
-        }
-        frame.files.insert("proc/7/cgroup".to_owned(), b"0::/system.slice/x.service\n".to_vec());
-        Root::captured(frame)
-    }
-
-    fn replayed(moments: &[Root]) -> TargetReadings {
-        let mut follower = Follower::new(Some(Asked::Pid(7)), 1, Closer::new(false, Some("x86_64")));
-        for (at, root) in (0..).zip(moments) {
-            follower.replay(root, Duration::from_secs(at), &mut Scratch::default());
-        }
-        follower.into_followings().target.unwrap()
-    }
-
-    #[test]
-    fn threads_are_followed_from_their_birth_to_their_end() {
-        let readings = replayed(&[
-            moment(0, &[(7, 'S', 5, 1), (8, 'R', 5, 1)], &[]),
-            moment(1, &[(7, 'S', 5, 1), (8, 'R', 9, 1), (9, 'S', 1, 90)], &[]),
-            moment(2, &[(7, 'S', 5, 1), (9, 'S', 1, 90)], &[8]),
-        ]);
-        let found: Vec<_> = readings
-            .threads
-            .iter()
-            .map(|t| {
-                (t.seen.tid, t.from_start, t.seen.looks_count, t.seen.clocks.last().unwrap().at.as_secs())
-            })
-            .collect();
-        assert_eq!(found, [(7, true, 3, 2), (8, true, 2, 1), (9, false, 2, 2)]);
-        assert_eq!(readings.cgroups[&7].deepest(), "/system.slice/x.service");
-    }
-
-    #[test]
-    fn a_process_of_which_no_thread_was_looked_at_says_nothing() {
-        let mut frame = Frame::new(FrameKind::Target, Duration::ZERO);
-        frame.files.insert("proc/7/task/7/stat".to_owned(), stat(7, 'S', 5, 1));
-        for pid in [7, 9] {
-            frame.files.insert(format!("proc/{pid}/cgroup"), b"0::/x.service\n".to_vec());
-        }
-        let readings = replayed(&[Root::captured(frame)]);
-        assert_eq!(readings.cgroups.keys().copied().collect::<Vec<_>>(), [7]);
-    }
-
-    #[test]
-    fn an_id_that_is_used_again_is_another_thread() {
-        let readings = replayed(&[moment(0, &[(7, 'S', 5, 1)], &[]), moment(1, &[(7, 'S', 2, 90)], &[])]);
-        let found: Vec<_> = readings.threads.iter().map(|t| (t.seen.start_ticks, t.from_start)).collect();
-        assert_eq!(found, [(1, true), (90, false)]);
-    }
-
-    #[test]
-    fn a_zombie_has_ended() {
-        let readings = replayed(&[moment(0, &[(7, 'R', 5, 1)], &[]), moment(1, &[(7, 'Z', 5, 1)], &[])]);
-        assert_eq!(readings.threads[0].seen.clocks.last().unwrap().at, Duration::ZERO);
-    }
-
-    #[test]
-    fn a_thread_that_wants_a_cpu_and_gets_none_is_stalled_since_the_first_such_look() {
-        let waits = |ticks| moment(0, &[(7, 'R', ticks, 1)], &[]);
-        let stalled = |moments: &[Root]| replayed(moments).threads[0].stalled_since.map(|at| at.as_secs());
-        assert_eq!(stalled(&[waits(5), waits(5), waits(5)]), Some(0));
-        assert_eq!(stalled(&[waits(5), waits(6), waits(6)]), Some(1));
-        assert_eq!(stalled(&[waits(5), moment(0, &[(7, 'S', 5, 1)], &[])]), None);
-    }
-}
+mod tests;
