@@ -5,7 +5,7 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, change, confirm, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::{CLOCK_SYSTEM, OF_SYSTEM_COST};
+use crate::diagnose::thresholds::algorithm::{CLOCK_CONFIDENCE, CLOCK_SYSTEM, OF_SYSTEM_COST};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
@@ -71,7 +71,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     }
     Outcome::hit(Hit {
-        confidence_ratio: 0.6,
+        confidence_ratio: CLOCK_CONFIDENCE,
         impact: Impact::TimeLost(OF_SYSTEM_COST * system),
         evidence: vec![plain("cpu_system_ratio", Some(system), Unit::Ratio, "/proc/stat system")],
         ..Hit::new(
