@@ -154,7 +154,7 @@ for workload in "${workloads[@]}"; do
 done
 
 echo
-((${#left_out[@]} == 0)) || echo "not run, for want of their compiler or runtime: ${left_out[*]}"
+((${#left_out[@]} == 0)) || echo "not run, compiler or runtime missing: ${left_out[*]}"
 if ((${#missed[@]})); then
   echo "missed: ${missed[*]}"
   exit 1

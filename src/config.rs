@@ -1,10 +1,10 @@
 //! The configuration files: where they are, how they are read, and one to start from.
 //!
-//! What stands in them is understood by [`crate::diagnose::thresholds::file`]. A file that is not there is fine; one
-//! that makes no sense ends the run before it begins, since a monitor that goes by other limits than its owner wrote
-//! down is worse than none.
+//! [`crate::diagnose::thresholds::file`] parses them. A missing file is fine; an invalid one is an error before the run
+//! starts, because a monitor with limits other than those its owner wrote down is worse than none.
 #![allow(clippy::disallowed_methods, reason = "the edge of the program reads the user's files")]
 
+use crate::deadline::{self, Missed};
 use crate::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
 use crate::model::finding::NotChecked;
 use crate::model::units::Unit;
@@ -15,7 +15,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// The file for the whole machine.
@@ -84,31 +83,25 @@ pub fn load(files: &[PathBuf]) -> Result<Config> {
 enum Answer {
     Missing,
     TimedOut,
-    /// Nobody can say whether it is there: a daemon that gave up root may still have root's HOME.
+    /// Whether it exists is not known: a daemon that gave up root may still have root's HOME.
     OutOfReach,
     Bytes(Vec<u8>),
 }
 
 fn read_in_time(file: &Path, deadline: Duration, read: fn(&Path) -> Result<Answer>) -> Result<Answer> {
-    let (sender, receiver) = channel();
     let owned = file.to_owned();
-    let work = move || drop(sender.send(read(&owned)));
-    // Left behind where it does not come back.
-    let reader = std::thread::Builder::new().name("diag-config".to_owned()).stack_size(128 << 10).spawn(work);
-    if reader.is_err() {
-        return read(file);
-    }
-    match receiver.recv_timeout(deadline) {
+    match deadline::once("diag-config", deadline, Box::new(move || read(&owned))) {
         Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => Ok(Answer::TimedOut),
-        Err(RecvTimeoutError::Disconnected) => bail!("{}: the reading thread has ended", file.display()),
+        Err(Missed::TimedOut) => Ok(Answer::TimedOut),
+        Err(Missed::Panicked) => bail!("{}: the reading thread has ended", file.display()),
+        Err(Missed::NoThread(job)) => job(),
     }
 }
 
 fn read(file: &Path) -> Result<Answer> {
     let name = file.display();
     let hint = "--no-config ignores it";
-    // Opening a named pipe would otherwise wait for somebody to write into it.
+    // Opening a named pipe would otherwise wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let descriptor = match open(file, flags, Mode::empty()) {
         Ok(descriptor) => descriptor,
@@ -155,7 +148,7 @@ pub fn template() -> String {
         text += &format!("\n# {}. Source: {}\n", range(limit.unit, limit.max()), limit.source);
         if !limit.shown_only.is_empty() {
             text += &format!(
-                "# No rule goes by the {} limit: it marks the number in the report.\n",
+                "# No rule uses the {} limit: it only marks the number in the report.\n",
                 limit.shown_only
             );
         }
@@ -164,7 +157,7 @@ pub fn template() -> String {
             text += &format!("#{key}.critical = {critical}\n");
         }
     }
-    text += "\n# Other numbers that the diagnosis goes by.\n";
+    text += "\n# Other numbers that the rules use.\n";
     for setting in SETTINGS {
         let range = range(setting.unit, setting.max());
         text += &format!("\n# {}.\n# {range}. Source: {}\n", sentence(setting.meaning), setting.source);
@@ -251,7 +244,7 @@ mod tests {
     #[test]
     fn a_file_that_does_not_answer_is_not_waited_for() {
         let never: fn(&Path) -> Result<Answer> = |_| {
-            std::thread::sleep(Duration::from_secs(1));
+            std::thread::sleep(Duration::from_secs(600));
             Ok(Answer::Missing)
         };
         let answer = read_in_time(Path::new("x"), Duration::from_millis(1), never).unwrap();

@@ -1,11 +1,10 @@
 //! Every exit code, and which end of a run gives which.
 //!
 //! Without `--fail-on` the codes say whether diag ran, never what it found, so that `diag && ...` in a script does not
-//! break on a busy box. A reader that closes its pipe early (`diag | head -1`) has what it wanted: that is a quiet
-//! success. A configuration file that makes no sense is a run that could not be, not a usage error: the command line was
-//! fine, and who wrote the file may be somebody else. Ctrl-C ends the window, not the run, and so has no code of its own.
+//! break on a busy box. A reader that closes its pipe early (`diag | head -1`) has what it wanted: code 0, no message. An
+//! invalid configuration file is code 1 and not a usage error: the command line was fine. Ctrl-C ends the window, not the
+//! run, and so has no code of its own.
 
-use crate::cli::Level;
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
 use crate::model::report::Report;
@@ -17,7 +16,7 @@ pub const RAN: u8 = 0;
 /// Could not run.
 pub const COULD_NOT_RUN: u8 = 1;
 
-/// The command line makes no sense.
+/// The command line is wrong.
 pub const USAGE: u8 = 2;
 
 /// With `--fail-on`: the verdict is at that level or above.
@@ -26,8 +25,8 @@ pub const AT_OR_ABOVE: u8 = 10;
 /// With `--fail-on`: diag could not tell.
 pub const COULD_NOT_TELL: u8 = 11;
 
-/// With `--format nagios`: could not tell, or could not run, whatever the reason. Every other code that is none of the
-/// four states would be shown as critical, and page somebody for a typing error.
+/// With `--format nagios`: could not tell, or could not run, whatever the reason. A code beyond the four states would be
+/// shown as critical, so that a typing error would send a page.
 pub const NAGIOS_UNKNOWN: u8 = 3;
 
 /// Every code with its meaning, for the manual.
@@ -35,7 +34,7 @@ pub const ALL: &[(u8, &str)] = &[
     (RAN, "Ran, whatever it found; also when the reader of a pipe went away."),
     (
         COULD_NOT_RUN,
-        "Could not run: no kernel counters, an unreadable capture, a configuration file that makes no sense, a full disk.",
+        "Could not run: no kernel counters, an unreadable capture, an invalid configuration file, a full disk.",
     ),
     (USAGE, "Usage error."),
     (AT_OR_ABOVE, "With --fail-on only: the verdict is at that level or above."),
@@ -48,12 +47,8 @@ pub const PLUGIN: &str = "With --format nagios, and as check_diag, the codes are
                           included; the line on standard output then begins with DIAG UNKNOWN.";
 
 /// The code for a report that was written.
-pub fn of_verdict(report: &Report, fail_on: Option<Level>) -> u8 {
-    let limit = match fail_on {
-        None => return RAN,
-        Some(Level::Warning) => Severity::Warning,
-        Some(Level::Critical) => Severity::Critical,
-    };
+pub fn of_verdict(report: &Report, fail_on: Option<Severity>) -> u8 {
+    let Some(limit) = fail_on else { return RAN };
     if report.verdict.bottleneck == BottleneckId::Unknown {
         COULD_NOT_TELL
     } else if report.verdict.severity >= limit {
@@ -75,17 +70,19 @@ pub fn of_plugin(report: &Report) -> u8 {
     }
 }
 
-/// A word of the command line that only the run itself could judge.
+/// A usage error that only the run itself can detect.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
 
 /// The code for a run that ended in `error`.
 pub fn of_error(error: &anyhow::Error) -> u8 {
-    match () {
-        () if is_broken_pipe(error) => RAN,
-        () if error.is::<UsageError>() => USAGE,
-        () => COULD_NOT_RUN,
+    if is_broken_pipe(error) {
+        RAN
+    } else if error.is::<UsageError>() {
+        USAGE
+    } else {
+        COULD_NOT_RUN
     }
 }
 
@@ -106,13 +103,13 @@ mod tests {
     use anyhow::Context;
 
     #[test]
-    fn without_a_level_the_findings_do_not_matter() {
+    fn without_a_level_every_report_is_code_0() {
         assert_eq!(of_verdict(&test_report::busy(), None), RAN);
         assert_eq!(of_verdict(&test_report::unknown(), None), RAN);
     }
 
     #[test]
-    fn a_level_is_met_from_itself_upwards() {
+    fn fail_on_is_met_at_its_level_and_above() {
         let mut report = test_report::busy();
         for (severity, at_warning, at_critical) in [
             (Severity::Ok, RAN, RAN),
@@ -120,14 +117,14 @@ mod tests {
             (Severity::Critical, AT_OR_ABOVE, AT_OR_ABOVE),
         ] {
             report.verdict.severity = severity;
-            assert_eq!(of_verdict(&report, Some(Level::Warning)), at_warning);
-            assert_eq!(of_verdict(&report, Some(Level::Critical)), at_critical);
+            assert_eq!(of_verdict(&report, Some(Severity::Warning)), at_warning);
+            assert_eq!(of_verdict(&report, Some(Severity::Critical)), at_critical);
         }
     }
 
     #[test]
-    fn not_knowing_is_neither_good_nor_bad() {
-        assert_eq!(of_verdict(&test_report::unknown(), Some(Level::Critical)), COULD_NOT_TELL);
+    fn unknown_has_a_code_of_its_own() {
+        assert_eq!(of_verdict(&test_report::unknown(), Some(Severity::Critical)), COULD_NOT_TELL);
     }
 
     #[test]
@@ -141,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_a_success_however_deep() {
+    fn a_closed_pipe_is_a_success_at_any_depth_of_the_error() {
         let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
         let direct = Err::<(), _>(pipe()).context("writing the report").unwrap_err();
         assert_eq!(of_error(&direct), RAN);
@@ -150,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_makes_no_sense_is_a_usage_error() {
+    fn a_usage_error_has_its_code() {
         assert_eq!(of_error(&anyhow::Error::new(UsageError("no such id".to_owned()))), USAGE);
     }
 

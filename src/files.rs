@@ -1,4 +1,5 @@
 //! Atomic writing: a file is written whole or not at all.
+#![allow(clippy::disallowed_methods, reason = "this is where files are written")]
 
 use std::fs;
 use std::io::{self, Write};

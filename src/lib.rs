@@ -13,8 +13,10 @@
 //! Only [`app`] knows every stage; the stages know [`model`] and never each other.
 
 pub mod capture;
+pub mod deadline;
 pub mod files;
 pub mod redact;
+pub mod socket_tables;
 pub mod watch;
 
 pub mod app;

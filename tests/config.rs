@@ -84,9 +84,12 @@ fn a_limit_that_is_set_decides_and_is_shown_with_what_it_was() {
         assert_eq!(item["threshold_changed"], true);
     }
     assert!(evidence(&after, "psi_io_some_ratio").iter().all(|item| item["threshold_changed"] == false));
-    let shown = stdout(&replayed_by(text, &MadeBox::warning(), &[]));
+    let short = stdout(&replayed_by(text, &MadeBox::warning(), &[]));
+    assert!(short.contains("limits from /"), "{short}");
+    let shown = stdout(&replayed_by(text, &MadeBox::warning(), &["-v"]));
     let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("warning 50 %, critical 90 % /proc/pressure/cpu"), "{shown}");
+    assert!(words.contains("CPU pressure 30 % warning 50 %, critical 90 %"), "{shown}");
+    assert!(words.contains("/proc/pressure/cpu some total"), "{shown}");
     assert!(words.contains("warning and critical set in /"), "{shown}");
     assert!(words.contains("; were 0.25 and 0.5 (house value)"), "{shown}");
     assert!(words.contains("; limits from /"), "{shown}");
@@ -211,7 +214,7 @@ fn a_file_that_may_not_be_read_is_an_error_and_says_how_to_go_on() {
     assert!(line.contains("cannot be read: Permission denied") && line.contains("--no-config"), "{line}");
     // The home of another user, as a daemon that gave up root inherits it: whether a file is there is unknown.
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let text = good(&command.args(["--interval", "1s"]).output().unwrap());
+    let text = good(&command.args(["--interval", "1s", "-v"]).output().unwrap());
     assert!(text.contains("its directory is closed to this user"), "{text}");
 }
 

@@ -72,6 +72,7 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn manual_is_up_to_date() {
     check("man/diag.1", &generate::man_page());
+    check("man/diag-explain.7", &generate::explain_page());
 }
 
 #[test]
@@ -87,23 +88,32 @@ fn schemas_are_up_to_date() {
     check("schemas/diag-watch-v1.json", generate::schema(Document::Watch).as_bytes());
 }
 
+/// Both manual pages as they are generated now.
+fn pages() -> [(&'static str, Vec<u8>); 2] {
+    [("diag.1", generate::man_page()), ("diag-explain.7", generate::explain_page())]
+}
+
 #[test]
 fn man_has_no_warning() {
-    let (_directory, page) = fresh("diag.1", &generate::man_page());
-    // Its exit code says nothing about warnings.
-    let Some(output) = tool("man", &["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", &page]) else {
-        return;
-    };
-    assert_eq!(stderr(&output), "");
-    assert!(!output.stdout.is_empty());
+    for (name, content) in pages() {
+        let (_directory, page) = fresh(name, &content);
+        // Its exit code says nothing about warnings.
+        let Some(output) = tool("man", &["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", &page]) else {
+            return;
+        };
+        assert_eq!(stderr(&output), "", "{name}");
+        assert!(!output.stdout.is_empty());
+    }
 }
 
 #[test]
 fn mandoc_has_no_error() {
-    let (_directory, page) = fresh("diag.1", &generate::man_page());
-    let Some(output) = tool("mandoc", &["-T", "lint", "-W", "error", &page]) else { return };
-    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
-    assert_eq!(stdout(&output), "");
+    for (name, content) in pages() {
+        let (_directory, page) = fresh(name, &content);
+        let Some(output) = tool("mandoc", &["-T", "lint", "-W", "error", &page]) else { return };
+        assert!(output.status.success(), "{name}: {}{}", stdout(&output), stderr(&output));
+        assert_eq!(stdout(&output), "", "{name}");
+    }
 }
 
 #[test]

@@ -191,18 +191,22 @@ fn hardware_that_fails_without_a_message() {
     assert_eq!(id, "none");
 }
 
+/// Since when the CPUs are short, and what step 1 says of it, where the culprit started `age` seconds ago.
+fn since_of(averages: [f64; 3], age: f64) -> (Option<Since>, String) {
+    let mut rates = rates_of("cpu-user");
+    rates.cpu_pressure.as_mut().unwrap().some_averages = averages;
+    let load = rates.load.as_mut().unwrap();
+    [load.one, load.five, load.fifteen] = averages.map(|average| 8.0 * average);
+    let uptime = rates.uptime_seconds.unwrap();
+    for process in &mut rates.processes {
+        process.started_seconds = uptime - age;
+    }
+    let diagnosis = diagnosis(&rates);
+    (diagnosis.verdict.since, diagnosis.steps[0].summary.to_string())
+}
+
 #[test]
-fn since_when_it_lasts() {
-    let of = |averages: [f64; 3]| {
-        let mut rates = rates_of("cpu-user");
-        rates.cpu_pressure.as_mut().unwrap().some_averages = averages;
-        // Its culprit has run since the boot.
-        rates.processes.iter_mut().for_each(|process| process.started_seconds = 0.0);
-        let load = rates.load.as_mut().unwrap();
-        [load.one, load.five, load.fifteen] = averages.map(|average| 8.0 * average);
-        let diagnosis = diagnosis(&rates);
-        (diagnosis.verdict.since, diagnosis.steps[0].summary.to_string())
-    };
+fn since_goes_by_the_longest_average_that_is_high_throughout() {
     for (averages, since, words) in [
         ([0.9, 0.9, 0.9], Since::Sustained, "high for a quarter of an hour"),
         ([0.9, 0.9, 0.0], Since::Minutes, "high for a few minutes"),
@@ -210,8 +214,20 @@ fn since_when_it_lasts() {
         // What the longest average remembers is other work.
         ([0.0, 0.0, 0.9], Since::JustNow, "started within the last minute"),
     ] {
-        let told = of(averages);
-        assert_eq!(told.0, Some(since), "{averages:?}");
-        assert!(told.1.contains(words), "{averages:?}: {}", told.1);
+        let (told, summary) = since_of(averages, 3600.0);
+        assert_eq!(told, Some(since), "{averages:?}");
+        assert!(summary.contains(words), "{averages:?}: {summary}");
     }
+}
+
+#[test]
+fn since_is_never_longer_than_the_culprit_has_lived() {
+    for (age, since) in [(2.0, Since::JustNow), (90.0, Since::Minutes), (301.0, Since::Sustained)] {
+        assert_eq!(since_of([0.9, 0.9, 0.9], age).0, Some(since), "{age} s");
+    }
+}
+
+#[test]
+fn since_is_left_out_where_no_counter_tells() {
+    assert_eq!(diagnosis(&rates_of("disk-full")).verdict.since, None);
 }

@@ -13,12 +13,14 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::hint::black_box;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use support::{
-    AS_NOBODY, assert_harmless, assert_sound, can_become_nobody, diag, good, raw, report, run, stderr,
+    AS_NOBODY, assert_harmless, assert_sound, can_become_nobody, diag, good, raw, recorded, report, run,
+    sound_report, stderr,
 };
 
 /// Whether all CPUs may be sampled here; says so where not.
@@ -99,8 +101,7 @@ fn the_function_that_takes_the_time_is_named_and_drawn_and_kept() {
     let mut command = diag(["record"]);
     command.arg(file("window.diag")).args(LIVE).arg(own_pid()).args(["--format", "json"]);
     command.arg("--stacks").arg(file("stacks")).arg("--flamegraph").arg(file("graph.svg"));
-    let live = report(&command.output().unwrap());
-    assert_sound(&live);
+    let live = sound_report(&recorded(&command.output().unwrap(), &file("window.diag")));
     assert_spinner_is_told(&live);
     let stacks = fs::read_to_string(file("stacks")).unwrap();
     assert!(stacks.lines().any(|line| line.contains("spin_until_told") && line.contains(';')), "{stacks}");
@@ -172,6 +173,27 @@ fn what_is_refused_is_told_and_the_triage_goes_on() {
         .find(|line| line["what"].as_str().unwrap().contains("which code takes the time"));
     let code = code.unwrap_or_else(|| panic!("{}", report["not_checked"]));
     assert!(!code["unlock"].as_str().unwrap().is_empty(), "{code}");
+}
+
+#[test]
+fn a_replay_tells_what_was_refused() {
+    if !can_become_nobody() || access::look().paranoid.is_none_or(|level| level < 1) {
+        println!("skipped: needs root, and a kernel that refuses others to sample");
+        return;
+    }
+    let (public, program) = support::public_copy();
+    let folder = public.path().join("captures");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let file = folder.join("window.diag");
+    let live = ["--profile=200ms", "--interval", "1s", "--format", "json", "--pid", "1"];
+    let recorded = as_nobody(&program).arg("record").args(live).arg(&file).output().unwrap();
+    let live: Value = serde_json::from_str(&support::recorded(&recorded, &file)).unwrap();
+    let replayed = support::replayed(&file);
+    assert!(live["not_checked"].to_string().contains("which code takes the time"), "{}", live["not_checked"]);
+    for part in ["not_checked", "profile", "verdict", "steps"] {
+        assert_eq!(replayed[part], live[part]);
+    }
 }
 
 #[test]

@@ -6,12 +6,13 @@
 
 mod support;
 
+use diag::app::report::report;
 use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::kernel::{
     diskstats, file_locks, interrupts, loadavg, meminfo, net_dev, pressure, stat, swaps, uptime, vmstat,
 };
 use diag::collect::tasks::{details, scan, thread_files, wait_details};
-use diag::collect::window;
+use diag::collect::text;
 use diag::diagnose;
 use diag::diagnose::Options;
 use diag::diagnose::code_evidence::waits;
@@ -19,8 +20,6 @@ use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::thresholds::{ALL, SETTINGS, Thresholds};
 use diag::model::bottleneck::Sort;
 use diag::model::profile::ProfileWait;
-use diag::model::rates::Rates;
-use diag::model::report::{Diagnosis, HostReport, Report, Run, SCHEMA_VERSION, Window, WindowSource};
 use diag::model::snapshot::Recording;
 use diag::model::target::Asked;
 use diag::render::text::TextOptions;
@@ -32,7 +31,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
-use support::{MadeBox, assert_harmless, sound};
+use support::{MadeBox, assert_harmless, rates, replay, sound};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() }
@@ -54,7 +53,7 @@ fn parse_all(bytes: &[u8]) {
     let _ = net_dev::parse(bytes);
     let _ = scan::parse_stat(bytes).map(|stat| stat.cpu_ticks());
     let _ = scan::parse_io(bytes);
-    let _ = scan::number(bytes);
+    let _ = text::number(bytes);
     let _ = details::parse_cgroups(bytes).map(|paths| delta::cgroup::unit(paths.deepest()));
     let _ = details::parse_status(bytes);
     let _ = details::parse_rollup(bytes);
@@ -586,52 +585,6 @@ fn thresholds() -> [&'static Thresholds; 3] {
     [BUILT_IN, none, most]
 }
 
-/// The report around a diagnosis, as the program puts it together.
-fn report(diagnosis: Diagnosis, rates: &Rates) -> Report {
-    let (host, memory) = (&rates.host, rates.memory.as_ref().ok());
-    Report {
-        schema_version: SCHEMA_VERSION,
-        diag: Run {
-            version: "0".to_owned(),
-            cpu_seconds: 0.1,
-            max_rss_bytes: None,
-            config_files: Vec::new(),
-        },
-        host: HostReport {
-            hostname: host.hostname.clone(),
-            kernel: host.kernel.clone(),
-            arch: host.arch.clone(),
-            cpus_online: rates.cpus_online_count,
-            cpus_effective: rates.cpus_effective,
-            memory_total_bytes: memory.map(|memory| memory.total_bytes),
-            memory_limit_bytes: None,
-            swap_total_bytes: memory.map(|memory| memory.swap_total_bytes),
-            uptime_seconds: rates.uptime_seconds,
-            boot_id: host.boot_id.clone(),
-            virtualization: host.virtualization.clone(),
-            container: host.container.clone(),
-        },
-        window: Window {
-            source: WindowSource::Capture,
-            started_at: rates.started_at.to_string(),
-            ended_at: rates.ended_at.to_string(),
-            seconds: rates.seconds,
-            interrupted: rates.interrupted,
-            samples_count: rates.samples_count,
-            age_seconds: None,
-        },
-        verdict: diagnosis.verdict,
-        steps: diagnosis.steps,
-        findings: diagnosis.findings,
-        processes_order: diagnosis.processes_order,
-        processes: diagnosis.processes,
-        target: diagnosis.target,
-        load: diagnosis.load,
-        profile: None,
-        not_checked: diagnosis.not_checked,
-    }
-}
-
 /// The first float in a value's debug text that is no number, with what stands before it; JSON would show it as
 /// null. With `sentences`, also where it became a word of one, or a zero became negative.
 fn no_number(debug: &str, sentences: bool) -> Option<String> {
@@ -663,7 +616,7 @@ fn waits_add_up(waits: &[ProfileWait]) -> Result<(), String> {
 /// Everything that follows a recording; what is wrong with the answer. With `sentences` the names in it are none
 /// that could be taken for a number.
 fn judge(recording: &Recording, options: &Options<'_>, sentences: bool) -> Result<(), String> {
-    let rates = delta::rates(recording);
+    let rates = rates(recording);
     for pids in [&[3][..], &[1, 2, 3, 4, 5]] {
         waits_add_up(&waits::waits(&rates, pids))?;
         let _ = waits::not_checked(&rates, pids);
@@ -672,17 +625,20 @@ fn judge(recording: &Recording, options: &Options<'_>, sentences: bool) -> Resul
     if let Some(place) = no_number(&format!("{diagnosis:?}"), sentences) {
         return Err(format!("no number: {place}"));
     }
-    let report = report(diagnosis, &rates);
+    let report = report(diagnosis, None, &rates, options.thresholds);
     let text = render::json::render(&report).map_err(|error| error.to_string())?;
     let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     sound(&value)?;
     for (width, color) in [(40, false), (100, true)] {
-        let text = render::text::render(&report, &TextOptions { width, color, ..TextOptions::default() });
-        if !color {
-            assert_harmless(&text);
-        }
-        if text.lines().count() < 10 {
-            return Err(format!("the text is not one: {text}"));
+        for (verbose, least) in [(false, 5), (true, 10)] {
+            let options = TextOptions { width, color, verbose, ..TextOptions::default() };
+            let text = render::text::render(&report, &options);
+            if !color {
+                assert_harmless(&text);
+            }
+            if text.lines().count() < least {
+                return Err(format!("the text is not one: {text}"));
+            }
         }
     }
     Ok(())
@@ -691,7 +647,7 @@ fn judge(recording: &Recording, options: &Options<'_>, sentences: bool) -> Resul
 fn judge_box(seed: u64, counters: Counters, processes_count: u64) -> Result<(), String> {
     let mut made = RandomBox::new(seed, counters, processes_count);
     let (capture, options) = (made.capture(), made.options());
-    let recording = window::replay(capture).map_err(|absence| absence.to_string())?;
+    let recording = replay(capture).map_err(|absence| absence.to_string())?;
     judge(&recording, &options, true)
         .map_err(|what| format!("seed {seed}, {counters:?}, {processes_count}: {what}"))
 }
@@ -712,6 +668,59 @@ proptest! {
     #[test]
     fn counters_at_the_end_of_their_range_give_a_sound_report(seed in any::<u64>(), processes_count in 0_u64..40) {
         judge_box(seed, Counters::Extreme, processes_count).map_err(TestCaseError::fail)?;
+    }
+}
+
+/// The same recording, with its processes and threads in another order.
+fn shuffled(recording: &Recording, dice: &mut Dice) -> Recording {
+    fn shuffle<T>(list: &mut [T], dice: &mut Dice) {
+        for last in (1..list.len()).rev() {
+            list.swap(last, usize::try_from(dice.below(last as u64 + 1)).unwrap());
+        }
+    }
+    let mut recording = recording.clone();
+    shuffle(&mut recording.before.processes, dice);
+    shuffle(&mut recording.after.processes, dice);
+    shuffle(&mut recording.samples.threads, dice);
+    recording
+}
+
+/// The diagnosis and the waits of some processes, to the last digit.
+fn answer(recording: &Recording, options: &Options<'_>) -> String {
+    let rates = rates(recording);
+    let waits = waits::waits(&rates, &[1, 2, 3, 4, 5]);
+    format!("{:#?}{waits:#?}", diagnose::diagnose(&rates, options))
+}
+
+fn order_does_not_matter(
+    recording: &Recording,
+    options: &Options<'_>,
+    dice: &mut Dice,
+) -> Result<(), String> {
+    let (one, other) = (answer(recording, options), answer(&shuffled(recording, dice), options));
+    let pair = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+    if one == other { Ok(()) } else { Err(format!("{pair:?}")) }
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    #[test]
+    fn the_order_of_processes_does_not_change_the_answer(seed in any::<u64>(), processes_count in 2_u64..40) {
+        let mut made = RandomBox::new(seed, Counters::Growing, processes_count);
+        let (capture, options) = (made.capture(), made.options());
+        if let Ok(recording) = replay(capture) {
+            order_does_not_matter(&recording, &options, &mut made.dice).map_err(TestCaseError::fail)?;
+        }
+    }
+
+    #[test]
+    fn the_order_of_processes_does_not_change_the_answer_to_a_real_capture(seed in any::<u64>()) {
+        let mut dice = Dice::new(seed);
+        let capture = opened()[usize::try_from(dice.below(opened().len() as u64)).unwrap()].clone();
+        let recording = replay(capture).unwrap();
+        let options = Options { sort: None, top: 100_000, pid: None, thresholds: BUILT_IN };
+        order_does_not_matter(&recording, &options, &mut dice).map_err(TestCaseError::fail)?;
     }
 }
 
@@ -737,8 +746,8 @@ fn the_random_boxes_reach_the_rules() {
     for seed in 0..150 {
         let counters = if seed % 2 == 0 { Counters::Growing } else { Counters::Backwards };
         let mut made = RandomBox::new(seed, counters, 20);
-        let recording = window::replay(made.capture()).unwrap();
-        let rates = delta::rates(&recording);
+        let recording = replay(made.capture()).unwrap();
+        let rates = rates(&recording);
         let diagnosis = diagnose::diagnose(&rates, &made.options());
         ids.extend(diagnosis.findings.into_iter().map(|finding| finding.id));
     }
@@ -764,7 +773,7 @@ fn recorded() -> &'static [u8] {
     RECORDED.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.diag");
-        support::good(&support::diag(["record", "--interval", "1s"]).arg(&file).output().unwrap());
+        support::recorded(&support::diag(["record", "--interval", "1s"]).arg(&file).output().unwrap(), &file);
         let mut capture = Capture::open(&file).unwrap();
         let pid = |path: &str| path.strip_prefix("proc/")?.split('/').next()?.parse::<u64>().ok();
         let mut pids: Vec<u64> = capture.frames[0].files.keys().filter_map(|path| pid(path)).collect();
@@ -817,7 +826,7 @@ const OPTIONS: Options<'static> = Options { sort: None, top: 10, pid: None, thre
 /// A sound report, or an error of one line that can be printed.
 fn error_or_report(bytes: &[u8]) -> Result<bool, String> {
     let error = match Capture::from_reader(bytes, Path::new("window.diag")) {
-        Ok(capture) => match window::replay(capture) {
+        Ok(capture) => match replay(capture) {
             Ok(recording) => return judge(&recording, &OPTIONS, false).map(|()| true),
             Err(absence) => absence.to_string(),
         },
@@ -879,7 +888,7 @@ proptest! {
             frame.files.retain(|path, _| path == "proc/stat" || !dice.one_in(50));
         }
         // Without its CPU counters there is no window.
-        if let Ok(recording) = window::replay(capture) {
+        if let Ok(recording) = replay(capture) {
             judge(&recording, &OPTIONS, false).map_err(TestCaseError::fail)?;
         }
     }

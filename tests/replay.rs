@@ -11,17 +11,16 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use support::{BURN, Burner, MadeBox, diag, good, replayed, report};
+use support::{BURN, Burner, MadeBox, diag, good, recorded, replayed, report, sound_report};
 use tempfile::TempDir;
 
 /// The report without what names the run: its cost and where the numbers came from.
 fn unnamed(report: &str) -> String {
-    let names_run = |line: &str| {
-        let cost = line.starts_with("    \"cpu_seconds\":") || line.starts_with("    \"max_rss_bytes\":");
-        cost || line.starts_with("    \"source\":")
-    };
+    const OF_THE_RUN: [&str; 5] =
+        ["cpu_seconds", "max_rss_bytes", "run_cpu_seconds", "run_max_rss_bytes", "source"];
+    let names_run = |line: &str| OF_THE_RUN.iter().any(|name| line.starts_with(&format!("    \"{name}\":")));
     let kept: Vec<&str> = report.lines().filter(|line| !names_run(line)).collect();
-    assert_eq!(report.lines().count(), kept.len() + 3, "three lines name the run");
+    assert_eq!(report.lines().count(), kept.len() + OF_THE_RUN.len(), "lines that name the run");
     kept.join("\n")
 }
 
@@ -31,8 +30,9 @@ fn record(more: &[&str]) -> (String, TempDir, PathBuf) {
     let file = folder.path().join("window.diag");
     let output =
         diag(["record", "--interval", "1s", "--format", "json"]).args(more).arg(&file).output().unwrap();
-    report(&output);
-    (good(&output), folder, file)
+    let text = recorded(&output, &file);
+    sound_report(&text);
+    (text, folder, file)
 }
 
 fn replay(file: &Path) -> String {
@@ -58,6 +58,9 @@ fn a_replay_says_what_the_recording_run_said() {
     // Something to see: a burner, children that come and go while the sampling looks, and a name that is no text.
     let _burner = Burner::start(b"replay-burner", BURN, &[]);
     let _forks = Burner::start(b"f\xff\x1b[1m\nx", "while :; do /bin/true; sleep 0.05; done", &[]);
+    // One that becomes another program while it is looked at.
+    let _changes =
+        Burner::start(b"before-exec", "i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done; exec yes", &[]);
     let (live, folder, file) = record(&[]);
     let archived = replay(&file);
     assert!(live.contains("\"source\": \"live\"") && archived.contains("\"source\": \"capture\""));

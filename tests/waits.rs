@@ -5,8 +5,6 @@
 mod support;
 
 use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
-use diag::collect::window;
-use diag::delta;
 use diag::diagnose::code_evidence::waits;
 use diag::model::profile::ProfileWait;
 use diag::model::rates::Rates;
@@ -98,7 +96,7 @@ fn replayed(looks: Vec<Frame>, target: Option<Asked>) -> Rates {
     let bytes = writer.finish(about(target), None).unwrap();
     let rates = || {
         let capture = Capture::from_reader(&bytes[..], Path::new("x")).unwrap();
-        delta::rates(&window::replay(capture).unwrap())
+        support::rates(&support::replay(capture).unwrap())
     };
     let (once, again) = (rates(), rates());
     assert_eq!(once.waits, again.waits);

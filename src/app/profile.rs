@@ -1,7 +1,7 @@
-//! `--profile`: sampling beside the window, and what is asked of the offender once it is known.
+//! `--profile`: sampling during the window, and a closer look at the culprit once it is known.
 
-use super::Taking;
-use crate::cli::{self, Cli, ReportArgs};
+use super::answer::ProfileSource;
+use crate::cli::{Answer, ProfileWindow};
 use crate::diagnose::code_evidence;
 use crate::diagnose::code_evidence::Offender;
 use crate::model::finding::NotChecked;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// What the kernel answers whom it does not show its own frames.
+/// Error for kernel frames that are hidden from this user.
 const DENIED: i32 = rustix::io::Errno::ACCESS.raw_os_error();
 
 /// A profile that is being taken.
@@ -31,26 +31,26 @@ pub(super) struct Profiling {
     frequency_hertz: u32,
     interrupted: Arc<AtomicBool>,
     sampling: Option<Sampling>,
-    /// What the window's samples are, once it is over.
+    /// Samples of the window, once it is over.
     harvest: Option<Harvest>,
     not_checked: Vec<NotChecked>,
 }
 
 impl Profiling {
-    /// Starts to sample all CPUs, where that is allowed. Nothing of it keeps the triage from its answer.
-    pub(super) fn start(cli: &Cli, interrupted: &Arc<AtomicBool>) -> Option<Self> {
-        let after = cli.profile()?;
+    /// Starts to sample all CPUs, where that is allowed. A failure does not stop the triage.
+    pub(super) fn start(window: Option<ProfileWindow>, interrupted: &Arc<AtomicBool>) -> Option<Self> {
+        let ProfileWindow { after, frequency_hertz } = window?;
         let facts = access::look();
         let mut profiling = Self {
             facts,
             after,
-            frequency_hertz: cli.frequency_hertz(),
+            frequency_hertz,
             interrupted: Arc::clone(interrupted),
             sampling: None,
             harvest: None,
             not_checked: Vec::new(),
         };
-        // What the judgement does not foresee the kernel says itself, so it is tried in any case.
+        // Try in any case: the kernel may allow more than the facts suggest.
         match on_cpu::every_cpu(profiling.frequency_hertz) {
             Ok(sampling) => profiling.sampling = Some(sampling),
             Err(error) => profiling.refused("which code takes the time, on all CPUs", &error),
@@ -73,9 +73,9 @@ impl Profiling {
         }
     }
 
-    /// What is known of the offender, now that it is: names for its frames, its system calls, and its samples where
-    /// those of all CPUs were not to be had.
-    fn finish(mut self, offender: Option<&Offender>, calls_asked: bool) -> Taken {
+    /// Names the frames of the culprit, counts its system calls, and samples it alone where all CPUs could not be
+    /// sampled.
+    fn finish(mut self, offender: Option<&Offender>, calls_asked: bool) -> Option<Samples> {
         let pids = offender.map_or(&[][..], |offender| &offender.pids);
         let mut harvest = self.harvest.take();
         if harvest.is_none() && !pids.is_empty() && offender.is_some_and(|o| o.mode != ProfileMode::Waits) {
@@ -86,27 +86,36 @@ impl Profiling {
             self.not_checked.push(refused.not_checked("which code of the kernel takes the time"));
         }
         let mut samples = harvest.map(|harvest| harvest.named(&|pid| pids.contains(&pid)));
-        if let Some(offender) =
-            offender.filter(|offender| code_evidence::wants_syscalls(offender, samples.as_ref(), calls_asked))
+        if let Some(offender) = offender
+            && code_evidence::wants_syscalls(offender, samples.as_ref(), calls_asked)
             && !self.interrupted.load(Ordering::Relaxed)
         {
-            match syscalls::trace(&offender.pids, self.after, &self.interrupted) {
-                Ok(traced) => {
-                    self.not_checked.extend(traced.note.as_ref().map(|note| NotChecked {
-                        what: "some of the system calls".to_owned(),
-                        reason: note.clone(),
-                        unlock: None,
-                    }));
-                    let samples = samples.get_or_insert_with(|| Samples::none(self.frequency_hertz));
-                    samples.syscalls = Some(traced);
-                }
-                Err(error) => {
-                    let what = format!("the system calls of {}", offender.comm);
-                    self.not_checked.push(error.into_refused().not_checked(&what));
-                }
+            self.trace(offender, &mut samples);
+        }
+        if !self.not_checked.is_empty() {
+            let samples = samples.get_or_insert_with(|| Samples::none(self.frequency_hertz));
+            samples.not_checked = self.not_checked;
+        }
+        samples
+    }
+
+    /// Counts the system calls of the culprit.
+    fn trace(&mut self, offender: &Offender, samples: &mut Option<Samples>) {
+        match syscalls::trace(&offender.pids, self.after, &self.interrupted) {
+            Ok(traced) => {
+                self.not_checked.extend(traced.note.as_ref().map(|note| NotChecked {
+                    what: "some of the system calls".to_owned(),
+                    reason: note.clone(),
+                    unlock: None,
+                }));
+                let samples = samples.get_or_insert_with(|| Samples::none(self.frequency_hertz));
+                samples.syscalls = Some(traced);
+            }
+            Err(error) => {
+                let what = format!("the system calls of {}", offender.comm);
+                self.not_checked.push(error.into_refused().not_checked(&what));
             }
         }
-        Taken { samples, not_checked: self.not_checked }
     }
 
     /// Samples the offender alone, after the window.
@@ -123,12 +132,12 @@ impl Profiling {
         });
         match sampled {
             Ok(harvest) => {
-                // What all CPUs would have told is told by these.
+                // These samples replace those of all CPUs.
                 self.not_checked.clear();
                 Some(harvest)
             }
             Err(error) => {
-                // Whose it is does not matter: what unlocks the processes of others unlocks one's own.
+                // What unlocks processes of other users unlocks one's own as well.
                 let what = What::Process { other: true };
                 let refused = access::explain_error(access::errno_of(&error), what, &self.facts);
                 self.not_checked = vec![refused.not_checked("which code takes the time")];
@@ -138,66 +147,55 @@ impl Profiling {
     }
 }
 
-/// What was taken.
-struct Taken {
-    samples: Option<Samples>,
-    not_checked: Vec<NotChecked>,
-}
-
-/// What came of it.
-pub(super) struct Told {
-    /// What a capture keeps.
+/// What a profile came to.
+#[derive(Default)]
+pub(super) struct Profiled {
+    /// Samples that a capture keeps.
     pub(super) samples: Option<Samples>,
     /// What the report shows.
     pub(super) profile: Option<Profile>,
 }
 
-/// Finds out whom it is about, asks what is still to be asked, and puts the answer into the diagnosis.
-pub(super) fn tell(
-    options: &ReportArgs,
+/// Chooses the process to profile, takes the closer look at it, and adds the result to the diagnosis.
+pub(super) fn add(
+    answer: &Answer,
     rates: &Rates,
     diagnosis: &mut Diagnosis,
     asked: Option<Pid>,
-    taking: Taking,
-) -> Told {
-    let nothing = Told { samples: None, profile: None };
-    let mode = options.profile_mode.map(|mode| match mode {
-        cli::ProfileMode::OnCpu => ProfileMode::OnCpu,
-        cli::ProfileMode::Syscalls => ProfileMode::Syscalls,
-        cli::ProfileMode::Waits => ProfileMode::Waits,
-    });
-    if matches!(taking, Taking::Nothing) {
-        // A live run without one is refused these options.
-        if mode.is_some() || options.flamegraph.is_some() || options.stacks.is_some() {
+    source: ProfileSource,
+) -> Profiled {
+    let mode = answer.profile_mode;
+    if matches!(source, ProfileSource::Nothing) {
+        // A live run refuses these options without --profile.
+        if mode.is_some() || answer.flamegraph.is_some() || answer.stacks.is_some() {
             diagnosis.not_checked.push(NotChecked {
                 what: "which code, system call or wait it is".to_owned(),
                 reason: "the capture was recorded without a profile".to_owned(),
                 unlock: Some("diag record --profile FILE".to_owned()),
             });
         }
-        return nothing;
+        return Profiled::default();
     }
     let offender = code_evidence::offender(rates, diagnosis, asked, mode);
-    let samples = match taking {
-        Taking::Nothing => None,
-        Taking::Recorded(samples) => Some(*samples),
-        Taking::Live(profiling) => {
-            let taken = profiling.finish(offender.as_ref(), mode == Some(ProfileMode::Syscalls));
-            diagnosis.not_checked.extend(taken.not_checked);
-            taken.samples
+    let samples = match source {
+        ProfileSource::Nothing => None,
+        ProfileSource::Recorded(samples) => Some(*samples),
+        ProfileSource::Live(profiling) => {
+            profiling.finish(offender.as_ref(), mode == Some(ProfileMode::Syscalls))
         }
     };
-    let profile =
-        offender.and_then(|offender| code_evidence::tell(diagnosis, rates, &offender, samples.as_ref()));
-    Told { samples, profile }
+    diagnosis.not_checked.extend(samples.iter().flat_map(|samples| samples.not_checked.iter().cloned()));
+    let seen = samples.as_ref().filter(|samples| !samples.is_empty());
+    let profile = offender.and_then(|offender| code_evidence::tell(diagnosis, rates, &offender, seen));
+    Profiled { samples, profile }
 }
 
 /// A file that was asked for, and what goes into it.
 pub(super) type Drawing<'a> = (&'a Path, String);
 
-/// The flame graph and the folded stacks where they were asked for. One that there is nothing for is told in the report:
-/// the diagnosis does not fail for it.
-pub(super) fn drawings<'a>(options: &'a ReportArgs, report: &mut Report) -> Vec<Drawing<'a>> {
+/// The flame graph and the folded stacks where they were asked for. A missing profile becomes a line under "not checked";
+/// the diagnosis does not fail.
+pub(super) fn drawings<'a>(answer: &'a Answer, report: &mut Report) -> Vec<Drawing<'a>> {
     let mut drawings: Vec<Drawing<'a>> = Vec::new();
     let mut keep = |file: &'a Option<PathBuf>, draw: &dyn Fn(&Profile) -> Result<String>| {
         let Some(file) = file else { return };
@@ -213,7 +211,7 @@ pub(super) fn drawings<'a>(options: &'a ReportArgs, report: &mut Report) -> Vec<
     };
     let host = report.host.hostname.as_deref().unwrap_or("diag");
     let title = format!("{host}: {}", report.verdict.bottleneck);
-    keep(&options.stacks, &|profile| Ok(render::flame::folded::folded(profile)));
-    keep(&options.flamegraph, &|profile| render::flame::graph::svg(profile, &title));
+    keep(&answer.stacks, &|profile| Ok(render::flame::folded::folded(profile)));
+    keep(&answer.flamegraph, &|profile| render::flame::graph::svg(profile, &title));
     drawings
 }

@@ -1,23 +1,92 @@
 //! What `--pid` and `--unit` name: the processes to follow, or what to type instead.
 
-use crate::cli::ReportArgs;
+use crate::cli::Target;
 use crate::collect::root::Root;
 use crate::collect::tasks::follower::{Belongs, Wanted, cgroups_of_all, cpu_ticks, process_of_thread};
+use crate::collect::tasks::scan::{Scratch, scan_stats};
 use crate::delta::cgroup;
 use crate::model::rates::Rates;
 use crate::model::snapshot::Recording;
 use crate::model::target::{Asked, TargetReadings};
-use crate::model::task::{CgroupPaths, Pid};
+use crate::model::task::{CgroupPaths, Pid, ProcessReading};
 use anyhow::{Result, bail};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 /// Names that an error message suggests.
 const SUGGESTED_MAX: usize = 5;
 
-/// What the options ask about.
-pub(super) fn asked(options: &ReportArgs) -> Option<Asked> {
-    let unit = options.unit.clone().map(Asked::Unit);
-    options.pid.map(Asked::Pid).or(unit)
+/// The kernel cuts longer names.
+const COMM_BYTES: usize = 15;
+
+/// A command line that takes longer to read is not looked at.
+const CMDLINE_DEADLINE: Duration = Duration::from_millis(100);
+
+/// What the options ask about, on the live system.
+pub(super) fn asked(root: &Root, target: &Target) -> Result<Asked> {
+    Ok(match target {
+        Target::Pid(pid) => Asked::Pid(*pid),
+        Target::Unit(unit) => Asked::Unit(unit.clone()),
+        Target::Name(name) => Asked::Pid(named(root, name)?),
+    })
+}
+
+/// The process of that name.
+fn named(root: &Root, name: &str) -> Result<Pid> {
+    let own = Pid::try_from(std::process::id()).ok().filter(|_| !root.is_elsewhere());
+    let mut processes = scan_stats(root, &mut Scratch::default())?.processes;
+    processes.retain(|process| Some(process.stat.pid) != own);
+    let by_comm = pids_of(&processes, name);
+    if !by_comm.is_empty() {
+        return the_only(name, &by_comm);
+    }
+    // A script is called by its file, and the kernel calls it by its interpreter.
+    let user_processes = processes.iter().filter(|process| !process.stat.is_kernel_thread());
+    let by_file = user_processes.map(|process| process.stat.pid).filter(|pid| runs(root, *pid, name));
+    let by_file: Vec<Pid> = by_file.collect();
+    if by_file.is_empty() {
+        bail!("no process is named {name:?}; {}", similar_names(&processes, name));
+    }
+    the_only(name, &by_file)
+}
+
+fn the_only(name: &str, pids: &[Pid]) -> Result<Pid> {
+    let [first, ..] = pids else { bail!("no process is named {name:?}") };
+    if pids.len() == 1 {
+        return Ok(*first);
+    }
+    let shown: Vec<String> = pids.iter().take(SUGGESTED_MAX).map(ToString::to_string).collect();
+    let more = if pids.len() > SUGGESTED_MAX { ", ..." } else { "" };
+    bail!("{} processes are named {name:?}: {}{more}; try --pid {first}", pids.len(), shown.join(", "))
+}
+
+/// Processes that the kernel calls by `name`.
+fn pids_of(processes: &[ProcessReading], name: &str) -> Vec<Pid> {
+    let cut = (0..=COMM_BYTES).rev().find_map(|end| name.get(..end)).unwrap_or(name);
+    let is_it = |process: &&ProcessReading| process.stat.comm.to_lossy() == cut;
+    processes.iter().filter(is_it).map(|process| process.stat.pid).collect()
+}
+
+/// Whether the program or the script of a process is the file `name`.
+fn runs(root: &Root, pid: Pid, name: &str) -> bool {
+    let Ok(cmdline) = root.read_with_deadline(&format!("proc/{pid}/cmdline"), CMDLINE_DEADLINE) else {
+        return false;
+    };
+    let file =
+        |word: &[u8]| String::from_utf8_lossy(word.rsplit(|&b| b == b'/').next().unwrap_or(word)) == name;
+    cmdline.split(|&byte| byte == 0).take(2).any(file)
+}
+
+fn similar_names(processes: &[ProcessReading], name: &str) -> String {
+    let stem = name.get(..4).unwrap_or(name).to_lowercase();
+    let names = processes.iter().map(|process| process.stat.comm.to_lossy());
+    let similar: BTreeSet<String> =
+        names.filter(|known| !stem.is_empty() && known.to_lowercase().contains(&stem)).collect();
+    if similar.is_empty() {
+        return "`ps -e` lists them all".to_owned();
+    }
+    let shown: Vec<String> = similar.into_iter().take(SUGGESTED_MAX).collect();
+    format!("similar are {}", shown.join(", "))
 }
 
 /// The processes to follow, on the live system.
@@ -33,7 +102,7 @@ pub(super) fn wanted<'a>(root: &Root, asked: Asked, belongs: Belongs<'a>) -> Res
     let pids: Vec<Pid> = all.iter().filter(|(_, paths)| belongs(paths)).map(|(pid, _)| *pid).collect();
     if pids.is_empty() {
         let ticks = cpu_ticks(root, all.iter().map(|(pid, _)| *pid));
-        bail!("no process is in the unit {unit:?}; {}", suggestion(unit, &all, &ticks));
+        bail!("no process is in the unit {unit:?} now; {}", suggestion(unit, &all, &ticks));
     }
     Ok(Wanted { known: all.into_iter().map(|(pid, _)| pid).collect(), asked, pids, belongs: Some(belongs) })
 }
@@ -47,15 +116,34 @@ fn existing(root: &Root, pid: Pid) -> Result<Pid> {
     // The kernel shows a thread by its own id, but lists processes only.
     match process_of_thread(root, pid) {
         Some(process) => bail!("{pid} is a thread of process {process}; try --pid {process}"),
-        None => bail!("there is no process {pid}; `ps -e` lists those there are"),
+        None => bail!("there is no process {pid}; `ps -e` lists them all"),
     }
 }
 
-/// What this run is about: what its options say, else what the capture was recorded for. What was not followed
-/// becomes part of the recording all the same, and a process of a unit that was followed is taken out of it.
-pub(super) fn settle(options: &ReportArgs, recording: &mut Recording) -> Settled {
+/// What the options ask about, in a capture.
+pub(super) fn asked_in(recording: &Recording, target: &Target) -> Result<Asked> {
+    let name = match target {
+        Target::Pid(pid) => return Ok(Asked::Pid(*pid)),
+        Target::Unit(unit) => return Ok(Asked::Unit(unit.clone())),
+        Target::Name(name) => name,
+    };
+    let processes = &recording.after.processes;
+    let pids = pids_of(processes, name);
+    if pids.is_empty() {
+        bail!("the capture has no process named {name:?}; {}", similar_names(processes, name));
+    }
+    match recording.target.as_ref().map(|target| &target.asked) {
+        // Of several, the one that was followed.
+        Some(Asked::Pid(followed)) if pids.contains(followed) => Ok(Asked::Pid(*followed)),
+        _ => the_only(name, &pids).map(Asked::Pid),
+    }
+}
+
+/// What this run is about: what its options say, else what the capture was recorded for. A process or unit that was not
+/// followed is added to the recording as such; a process of a unit that was followed is taken out of it.
+pub(super) fn settle(typed: Option<Asked>, recording: &mut Recording) -> Settled {
     let recorded = recording.target.as_ref().map(|target| target.asked.clone());
-    let asked = asked(options).or_else(|| recorded.clone());
+    let asked = typed.or_else(|| recorded.clone());
     if let Some(asked) = asked.as_ref().filter(|asked| recorded.as_ref() != Some(asked)) {
         let of_unit = recording.target.take().and_then(|target| target.only(asked));
         recording.target = Some(of_unit.unwrap_or_else(|| TargetReadings::not_followed(asked.clone())));
@@ -79,7 +167,7 @@ impl Settled {
         }
     }
 
-    /// Refuses what neither the following nor the rest of the recording has seen.
+    /// Fails where the recording has nothing of what was asked about.
     pub(super) fn refuse_unseen(&self, recording: &Recording, rates: &Rates) -> Result<()> {
         let Some(target) = rates.target.as_ref().filter(|target| !target.followed) else { return Ok(()) };
         match &target.asked {
@@ -108,7 +196,7 @@ impl Settled {
 fn suggestion(asked: &str, all: &[(Pid, CgroupPaths)], ticks: &HashMap<Pid, u64>) -> String {
     let mut units: BTreeMap<String, u64> = BTreeMap::new();
     for (pid, paths) in all {
-        if let Some(unit) = cgroup::unit(paths.deepest()) {
+        for unit in cgroup::units(paths) {
             let sum = units.entry(unit).or_default();
             *sum = sum.saturating_add(ticks.get(pid).copied().unwrap_or(0));
         }
@@ -128,7 +216,7 @@ fn suggestion(asked: &str, all: &[(Pid, CgroupPaths)], ticks: &HashMap<Pid, u64>
         ("close to it are", close)
     };
     match names.as_slice() {
-        [] => "no process is in any unit, container or pod here; try --pid PID".to_owned(),
+        [] => "no process here is in any unit, container or pod; try --pid PID".to_owned(),
         [first, ..] => {
             let shown: Vec<&str> = names.iter().copied().take(SUGGESTED_MAX).collect();
             format!("{word} {}; try --unit {first:?}", shown.join(", "))

@@ -1,56 +1,51 @@
 //! The terminal: how wide it is, whether it has colours, and the progress on it.
 
-use crate::cli::{self, Color, ReportArgs};
+use crate::cli::Output;
 use crate::collect::window::Progress;
-use crate::model::bottleneck::Sort;
-use crate::model::task::Pid;
-use crate::render::text::TextOptions;
+use crate::model::choice::Color;
+use crate::render::text::LINES;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-/// Width of the text where nothing says how wide the screen is.
+/// Width of the text where the width of the screen is unknown.
 const DEFAULT_WIDTH: usize = 100;
+
+/// With fewer lines than this the answer does not fit a screen.
+const MIN_LINES: usize = 22;
 
 /// Narrower than this no table can be laid out.
 const MIN_WIDTH: usize = 40;
 
-pub(crate) fn rank_by(sort: cli::Sort) -> Sort {
-    match sort {
-        cli::Sort::Cpu => Sort::Cpu,
-        cli::Sort::Memory => Sort::Memory,
-        cli::Sort::Io => Sort::Io,
-        cli::Sort::Wait => Sort::Wait,
-    }
+/// Lines of the answer: those of the screen without the prompt; without a screen, [`LINES`].
+pub(super) fn lines(output: &Output) -> usize {
+    let size = output.file.is_none().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok()).flatten();
+    let rows = size.map_or(0, |size| usize::from(size.ws_row));
+    if rows == 0 { LINES } else { rows.saturating_sub(1).clamp(MIN_LINES, LINES) }
 }
 
-pub(super) fn text_options(options: &ReportArgs, pid: Option<Pid>, sort: Sort) -> TextOptions {
-    TextOptions { width: width(options), color: color(options), top: options.top, sort, pid }
-}
-
-/// Columns of the screen: COLUMNS when it is a number, else what the terminal says.
-pub(super) fn width(options: &ReportArgs) -> usize {
+/// Columns of the screen: COLUMNS when it is a number, else those of the terminal.
+pub(super) fn width(output: &Output) -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse::<usize>().ok());
     let terminal = || {
-        let size =
-            options.output.is_none().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok())??;
+        let size = output.file.is_none().then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok())??;
         (size.ws_col > 0).then_some(usize::from(size.ws_col))
     };
     asked.filter(|columns| *columns > 0).or_else(terminal).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
 }
 
 /// Whether to use colour: --color first, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR and the terminal itself.
-pub(super) fn color(options: &ReportArgs) -> bool {
-    match options.color {
+pub(super) fn color(output: &Output) -> bool {
+    match output.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto if options.output.is_some() => false,
+        Color::Auto if output.file.is_some() => false,
         Color::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
     }
 }
 
-/// The progress on a terminal: the load average at once, then how much of the window is over. On standard error,
-/// and only where that and the answer go to a screen.
+/// The progress on a terminal: the load average at once, then how much of the window is over. On standard error, and
+/// only where both standard error and standard output are terminals.
 pub(super) struct Screen {
     bar: ProgressBar,
 }

@@ -5,13 +5,14 @@
 //! frame, `0000-start/proc/stat`. Archives come from strangers: they are read into memory only, within
 //! bounds, and names that could leave a directory, links and devices are refused.
 
-mod reader;
+#![allow(clippy::disallowed_methods, reason = "a capture is read from a file that the user names")]
 
-mod frame;
+mod reader;
 mod redact;
 mod stored;
 mod writer;
 
+use crate::collect::window::Recorded;
 use crate::model::host::Host;
 use crate::model::profile::Samples;
 use crate::model::target::Asked;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stored::{Format, StoredMeta};
 
-pub use frame::{Frame, FrameKind};
+pub use crate::collect::root::{Frame, FrameKind};
 pub use writer::CaptureWriter;
 
 /// Version of the format that is written; older ones are read too.
@@ -160,6 +161,13 @@ impl Capture {
     }
 }
 
+impl From<Capture> for Recorded {
+    fn from(capture: Capture) -> Self {
+        let Meta { host, started_at, ended_at, interrupted, target, note: _ } = capture.meta;
+        Self { host, started_at, ended_at, interrupted, target, frames: capture.frames }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,7 +251,7 @@ mod tests {
         let capture = opened(&bytes).unwrap();
         assert_eq!(capture.meta, about());
         let mut expected = frames();
-        expected.iter_mut().for_each(|frame| frame.tidy(true));
+        expected.iter_mut().for_each(|frame| writer::tidy(frame, true));
         assert_eq!(capture.frames, expected);
 
         let folder = tempfile::tempdir().unwrap();

@@ -2,8 +2,11 @@
 
 use super::reader::Bounds;
 use super::stored::{StoredFrame, StoredMeta};
-use super::{CaptureError, FORMAT, Frame, META, Meta, SAMPLES, redact};
+use super::{CaptureError, FORMAT, META, Meta, SAMPLES, redact};
+use crate::collect::root::{Frame, FrameKind, Recorder};
 use crate::model::profile::Samples;
+use crate::model::reading::AbsenceKind;
+use crate::model::task::parse_pid;
 use crate::redact::Redactor;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -39,9 +42,9 @@ impl CaptureWriter {
         self.redactor = Some(redactor);
     }
 
-    /// Adds a frame. A failure is kept for [`CaptureWriter::finish`], so that no diagnosis stops for it.
+    /// Adds a frame. A failure is kept for [`CaptureWriter::finish`]: it does not stop the diagnosis.
     pub fn add(&mut self, mut frame: Frame) {
-        frame.tidy(self.command_lines);
+        tidy(&mut frame, self.command_lines);
         if let Some(redactor) = &mut self.redactor {
             redact::frame(redactor, &mut frame);
         }
@@ -103,6 +106,44 @@ impl CaptureWriter {
         self.append(META, &text)?;
         self.archive.into_inner().and_then(GzEncoder::finish).map_err(unpackable)
     }
+}
+
+impl Recorder for CaptureWriter {
+    fn add(&mut self, frame: Frame) {
+        CaptureWriter::add(self, frame);
+    }
+}
+
+/// Leaves out what must not be stored, and listings that follow from the other paths.
+pub(super) fn tidy(frame: &mut Frame, command_lines: bool) {
+    // Environments may hold passwords, and no rule reads them.
+    let is_secret = |path: &str| {
+        let of_process = path.starts_with("proc/") && path.matches('/').count() > 1;
+        of_process && (path.ends_with("/environ") || !command_lines && path.ends_with("/cmdline"))
+    };
+    let secrets: Vec<String> = frame.files.keys().filter(|path| is_secret(path)).cloned().collect();
+    for path in secrets {
+        frame.files.remove(&path);
+        frame.absences.insert(path, AbsenceKind::Denied);
+    }
+    // A full scan reads a file of every process, so the listing repeats those paths. A sample reads only a few
+    // processes, and its replay must read the same ones.
+    let kind = frame.kind;
+    let lists_tasks = |path: &str| path == "proc" || path.starts_with("proc/") && path.ends_with("/task");
+    let mut listings = std::mem::take(&mut frame.listings);
+    listings.retain(|path, names| {
+        let is_id = |name: &&str| parse_pid(name.as_bytes()).is_some();
+        let follows = || frame.children(path).into_iter().filter(is_id).eq(names.iter().map(String::as_str));
+        !lists_tasks(path)
+            || match kind {
+                // A sample lists the threads of new processes only.
+                FrameKind::Sample => path != "proc",
+                // The files of each sampled thread are in the frame.
+                FrameKind::Target | FrameKind::Watch => false,
+                _ => !follows(),
+            }
+    });
+    frame.listings = listings;
 }
 
 fn unpackable(error: impl ToString) -> CaptureError {

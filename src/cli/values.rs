@@ -1,5 +1,6 @@
 //! The values of options, as people write them; an error says how they are written.
 
+use super::request::Target;
 use super::{MAX_INTERVAL, MIN_INTERVAL};
 use std::time::Duration;
 
@@ -10,6 +11,10 @@ pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
         return Err("the window must be from 1s to 1h long, for example --interval 5s".to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
+}
+
+pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    parse_interval(text).map_err(|_| "the timeout must be from 1s to 1h, for example -t 10".to_owned())
 }
 
 pub(super) fn parse_profile(text: &str) -> Result<Duration, String> {
@@ -31,7 +36,7 @@ pub(super) fn parse_frequency(text: &str) -> Result<u32, String> {
     }
 }
 
-/// `5`, `2.5`, `5s`, `1m30s`. A sign is understood, so that the answer to it can be the range.
+/// Parses `5`, `2.5`, `5s`, `1m30s`. A negative number parses as well, so that the error can name the range.
 fn parse_seconds(text: &str) -> Option<f64> {
     if let Ok(seconds) = text.parse::<f64>() {
         return text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'e')).then_some(seconds);
@@ -61,10 +66,14 @@ pub(super) fn parse_top(text: &str) -> Result<usize, String> {
     }
 }
 
-pub(super) fn parse_pid(text: &str) -> Result<i32, String> {
-    match text.parse() {
-        Ok(pid) if pid > 0 => Ok(pid),
-        _ => Err("not a process id; it is a positive number, for example --pid 4242".to_owned()),
+/// A process by its id or by its name. Digits are an id.
+pub(super) fn parse_process(text: &str) -> Result<Target, String> {
+    let name = text.trim();
+    let is_number = name.strip_prefix('-').unwrap_or(name).bytes().all(|byte| byte.is_ascii_digit());
+    match name.parse() {
+        Ok(pid) if pid > 0 => Ok(Target::Pid(pid)),
+        Err(_) if !is_number => Ok(Target::Name(name.to_owned())),
+        _ => Err("not a process id, which is a positive number; write --pid 4242 or --pid nginx".to_owned()),
     }
 }
 
@@ -157,6 +166,17 @@ mod tests {
         }
         for text in ["0", "500ms", "0.999", "3601", "61m", "1e9", "-5", "99999999999999999999h"] {
             assert!(parse_interval(text).unwrap_err().contains("from 1s to 1h"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_an_id_or_a_name() {
+        assert_eq!(parse_process("4242"), Ok(Target::Pid(4242)));
+        for name in ["nginx", "kworker/0:1", "7zip", "-x"] {
+            assert_eq!(parse_process(name), Ok(Target::Name(name.to_owned())), "{name}");
+        }
+        for text in ["", " ", "0", "-1", "99999999999999999999"] {
+            assert!(parse_process(text).unwrap_err().contains("not a process id"), "{text}");
         }
     }
 

@@ -21,4 +21,5 @@ pub mod tasks;
 
 pub mod clocks;
 pub mod root;
+pub mod text;
 pub mod window;

@@ -1,6 +1,7 @@
 //! From a control group's path to the name people use: systemd unit, container or pod; and back.
 
 use crate::model::task::CgroupPaths;
+use std::collections::BTreeSet;
 
 /// The unit, container or pod that `path` belongs to; none for a path that names none of them.
 ///
@@ -29,6 +30,16 @@ pub fn unit(path: &str) -> Option<String> {
     parts.iter().rev().find(|part| part.ends_with(".slice")).map(|part| unescape(part))
 }
 
+/// The units, containers and pods of a process, one for each hierarchy that knows one.
+pub fn units(paths: &CgroupPaths) -> BTreeSet<String> {
+    every_path(paths).filter_map(unit).collect()
+}
+
+/// The path of each hierarchy. Under cgroup v1 a group may exist in one hierarchy only.
+fn every_path(paths: &CgroupPaths) -> impl Iterator<Item = &str> {
+    paths.legacy.iter().map(|(_, path)| path.as_str()).chain(paths.unified.as_deref())
+}
+
 /// Fewest digits of an id that is cut off.
 const ID_DIGITS_MIN: usize = 4;
 
@@ -41,14 +52,14 @@ pub fn belongs(paths: &CgroupPaths, asked: &str) -> bool {
             let rest = path.trim_start_matches('/').strip_prefix(wanted.trim_end_matches('/'));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let legacy = paths.legacy.iter().map(|(_, path)| path.as_str());
-        return !wanted.is_empty() && legacy.chain(paths.unified.as_deref()).any(below);
+        return !wanted.is_empty() && every_path(paths).any(below);
     }
-    let path = paths.deepest();
     let full = |name: &str| name == asked || name.strip_suffix(".service") == Some(asked);
-    path.split('/').any(|part| !part.is_empty() && full(&unescape(part)))
-        || unit(path).is_some_and(|unit| full(&unit) || unit.split(' ').any(full))
-        || has_id(path, asked)
+    every_path(paths).any(|path| {
+        path.split('/').any(|part| !part.is_empty() && full(&unescape(part)))
+            || unit(path).is_some_and(|unit| full(&unit) || unit.split(' ').any(full))
+            || has_id(path, asked)
+    })
 }
 
 /// Whether `asked` begins the id of the container or pod of `path`.
@@ -144,6 +155,15 @@ mod tests {
         }
         assert!(belongs(&paths("/system.slice/a\\x2db.service"), "a-b"));
         assert!(belongs(&paths("/lxc/web1"), "lxc:web1") && belongs(&paths("/lxc/web1"), "web1"));
+    }
+
+    #[test]
+    fn a_unit_of_one_hierarchy_of_version_1_is_found() {
+        let legacy = [("memory", "/process_api/f8"), ("cpu", "/thr.service"), ("pids", "/")];
+        let legacy = legacy.map(|(name, path)| (name.to_owned(), path.to_owned())).to_vec();
+        let paths = CgroupPaths { unified: Some("/".to_owned()), legacy };
+        assert!(belongs(&paths, "thr") && belongs(&paths, "thr.service") && !belongs(&paths, "th"));
+        assert_eq!(units(&paths).into_iter().collect::<Vec<_>>(), ["thr.service"]);
     }
 
     #[test]

@@ -19,8 +19,15 @@ use crate::model::rates::{InterfaceRates, Rates};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::snapshot::{Interface, InterruptLine, Recording, SystemSnapshot};
 
+/// Settings of the configuration that the rates depend on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Turns on a CPU per second from which a thread that sleeps in a futex is not idle.
+    pub lock_turns_per_second: f64,
+}
+
 /// Turns a recording into rates.
-pub fn rates(recording: &Recording) -> Rates {
+pub fn rates(recording: &Recording, options: &Options) -> Rates {
     let (before, after) = (&recording.before.system, &recording.after.system);
     let seconds = (after.at.saturating_sub(before.at)).as_secs_f64();
     let points = points(recording);
@@ -31,7 +38,13 @@ pub fn rates(recording: &Recording) -> Rates {
     let cpus_online_count = cpu::online_count(after, recording.host.cpus_online_count);
     let cgroups = limits::cgroups(&recording.before, &recording.after, seconds);
     let paging = memory::paging(before, after);
-    let around = target::Around { processes: &processes, cgroups: &cgroups, paging: &paging, seconds };
+    let around = target::Around {
+        processes: &processes,
+        cgroups: &cgroups,
+        paging: &paging,
+        seconds,
+        lock_turns_per_second: options.lock_turns_per_second,
+    };
     let target = target::target(recording, &around);
     let waits = wait_details::waits(recording, &around);
     let own_limits = recording.host.container.is_some().then(|| limits::own(&recording.after));

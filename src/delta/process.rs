@@ -25,7 +25,8 @@ fn by_key(processes: &[ProcessReading]) -> HashMap<Key, &ProcessReading> {
     processes.iter().map(|process| (key(process), process)).collect()
 }
 
-/// Every process that lived at the end, the run itself left out.
+/// Every process that lived at the end, the run itself left out; by process id, so that a tie further on is decided
+/// by what was recorded.
 pub fn processes(recording: &Recording, threads: &[ThreadRates], seconds: f64) -> Vec<ProcessRates> {
     let before = by_key(&recording.before.processes);
     let reaped = reaped_before(recording);
@@ -33,10 +34,10 @@ pub fn processes(recording: &Recording, threads: &[ThreadRates], seconds: f64) -
     for thread in threads.iter().filter(|thread| thread.alive) {
         waiting.entry(thread.pid).or_default().add(thread);
     }
-    recording
-        .after
-        .processes
-        .iter()
+    let mut after: Vec<&ProcessReading> = recording.after.processes.iter().collect();
+    after.sort_by_key(|process| key(process));
+    after
+        .into_iter()
         .filter(|process| process.stat.pid != recording.host.own_pid)
         .map(|now| {
             let then = before.get(&key(now)).copied();
@@ -227,7 +228,15 @@ pub fn zombies(recording: &Recording) -> Vec<(Pid, usize, usize)> {
     parents.into_iter().map(|(parent, (old, all))| (parent, old, all)).collect()
 }
 
-/// Every thread that was followed.
+/// What the sampling saw of each thread but the run's own, by process and thread id.
+pub(super) fn sampled(recording: &Recording) -> Vec<&ThreadObservation> {
+    let own = recording.host.own_pid;
+    let mut threads: Vec<_> = recording.samples.threads.iter().filter(|thread| thread.pid != own).collect();
+    threads.sort_by_key(|thread| (thread.pid, thread.tid, thread.start_ticks));
+    threads
+}
+
+/// Every thread that was followed, by process and thread id.
 pub fn threads(recording: &Recording, seconds: f64) -> Vec<ThreadRates> {
     let alive: HashMap<Pid, u64> = recording
         .after
@@ -237,11 +246,8 @@ pub fn threads(recording: &Recording, seconds: f64) -> Vec<ThreadRates> {
         .collect();
     let samples = f64::from(recording.samples.ticks_count.max(1));
     let ticks = recording.host.ticks_per_second.max(1) as f64;
-    recording
-        .samples
-        .threads
-        .iter()
-        .filter(|thread| thread.pid != recording.host.own_pid)
+    sampled(recording)
+        .into_iter()
         .map(|thread| thread_rates(thread, alive.contains_key(&thread.pid), samples, ticks, seconds))
         .collect()
 }

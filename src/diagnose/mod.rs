@@ -54,7 +54,7 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     for judged in &mut judged {
         container::label_hit(rates, judged.rule.scope, &mut judged.hit);
     }
-    let verdict = choose::choose(&facts, &judged);
+    let verdict = choose::choose(&facts, &judged, &unchecked);
     let mut steps = triage::walk(&facts, &judged, &verdict);
     for step in &mut steps {
         container::label_step(rates, step);
@@ -77,6 +77,7 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
         processes: triage::who::rows(&facts, order, options.top, options.pid),
         load: triage::load::load(rates),
         target: target::target(rates, options.top),
+        news: past_events::news(&judged),
         findings: choose::findings(&facts, judged, &verdict),
         verdict,
         steps,

@@ -1,11 +1,13 @@
-//! What happened before the window and may be why a service is gone: processes that crashed, and a restart that
-//! nobody had asked for. As far as the kernel's log goes back.
+//! Events before the window that may explain why a service is gone: crashed processes and an unclean restart, as far
+//! back as the kernel log goes.
 
-use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::facts::{EVENT_AGE, Facts, event_age, plain};
+use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Hit, Impact, Who};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::finding::{Remedy, Severity};
 use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
+use crate::model::report::News;
 use crate::model::sentence::{Sentence, own, process, quote, seconds, sentence};
 use crate::model::units::Unit;
 
@@ -18,6 +20,20 @@ const RESTART_SECONDS: f64 = 24.0 * 3600.0;
 /// File systems that are mounted later than this are not those of the start.
 const START_SECONDS: f64 = 120.0;
 
+/// What happened before the window, newest first: the events among the findings.
+pub fn news(judged: &[Judged]) -> Vec<News> {
+    let mut news: Vec<News> = judged
+        .iter()
+        .filter(|judged| judged.hit.severity == Severity::Info)
+        .filter_map(|judged| {
+            let age = judged.hit.evidence.iter().find(|item| item.metric == EVENT_AGE)?;
+            Some(News { summary: judged.hit.summary.clone(), seconds_ago: age.value })
+        })
+        .collect();
+    news.sort_by(|a, b| a.seconds_ago.unwrap_or(f64::MAX).total_cmp(&b.seconds_ago.unwrap_or(f64::MAX)));
+    news
+}
+
 /// What happened.
 pub fn events(facts: &Facts<'_>) -> Vec<Hit> {
     crashes(facts).into_iter().chain(unclean_restart(facts)).collect()
@@ -27,10 +43,10 @@ fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
     facts.rates.limits.kernel_log.as_ref().map_or(&[], Vec::as_slice)
 }
 
-fn event(summary: Sentence, metric: &str, value: f64) -> Hit {
+fn event(summary: Sentence, seconds_ago: f64, metric: &str, value: f64) -> Hit {
     Hit {
         impact: Impact::Rank(Rank::Event),
-        evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg")],
+        evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg"), event_age(seconds_ago)],
         ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
     }
 }
@@ -43,7 +59,8 @@ fn crashes(facts: &Facts<'_>) -> Option<Hit> {
         .filter_map(|message| Some((message, crash(&message.text)?)))
         .collect();
     let (last, (name, pid)) = crashed.last()?;
-    let ago = seconds((now - last.at_seconds).max(0.0));
+    let seconds_ago = (now - last.at_seconds).max(0.0);
+    let ago = seconds(seconds_ago);
     let more = match crashed.len() {
         1 => None,
         count => Some(sentence!["; ", count, " crashes within the last hour"]),
@@ -58,7 +75,7 @@ fn crashes(facts: &Facts<'_>) -> Option<Hit> {
         more,
         ".",
     ];
-    Some(event(summary, "crashes_count", crashed.len() as f64))
+    Some(event(summary, seconds_ago, "crashes_count", crashed.len() as f64))
 }
 
 /// Name and id of the process in `name[12]: segfault at 0 ip ...` or `traps: name[12] general protection fault ...`
@@ -84,7 +101,7 @@ fn unclean_restart(facts: &Facts<'_>) -> Option<Hit> {
         quote(message.text.as_str()),
         ").",
     ];
-    Some(event(summary, "unclean_mounts_count", 1.0))
+    Some(event(summary, uptime, "unclean_mounts_count", 1.0))
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use crate::model::report::Diagnosis;
 use crate::model::sentence::{Sentence, bytes, device, own, path, quote, ratio, seconds, sentence};
 use crate::model::series::Series;
 use crate::model::snapshot::BlockKind;
-use crate::model::tuning::Annex;
+use crate::model::tuning::ReportExtras;
 
 /// Lines of facts of one kind; a box with a thousand mounts has more than anybody reads.
 const FACTS_EACH_MAX: usize = 12;
 
 /// Gathers it.
-pub fn annex(rates: &Rates, diagnosis: &Diagnosis, series: Series, options: &Options<'_>) -> Annex {
+pub fn extras(rates: &Rates, diagnosis: &Diagnosis, series: Series, options: &Options<'_>) -> ReportExtras {
     let facts = Facts::new(rates, options.thresholds);
     let mut ids = vec![diagnosis.verdict.bottleneck];
     ids.extend(diagnosis.findings.iter().map(|finding| finding.id));
@@ -24,7 +24,7 @@ pub fn annex(rates: &Rates, diagnosis: &Diagnosis, series: Series, options: &Opt
             explanations.extend(manual::by_id(*id));
         }
     }
-    Annex {
+    ReportExtras {
         series,
         cpus: rates.cpus.clone(),
         cpu: rates.cpu.as_ref().ok().copied(),

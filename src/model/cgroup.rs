@@ -77,7 +77,7 @@ pub struct IoLimit {
     pub reads_count: u64,
     /// Write requests.
     pub writes_count: u64,
-    /// Limits by second, the smallest over the devices.
+    /// Limits per second, the smallest over the devices.
     pub read_bytes_limit: Option<u64>,
     /// Write limit.
     pub write_bytes_limit: Option<u64>,

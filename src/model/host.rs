@@ -46,7 +46,7 @@ pub struct Host {
     pub own_pid: i32,
 }
 
-/// Larger numbers are no CPUs: no kernel is built for more.
+/// The most CPUs that a kernel can be built for; a larger number is not a CPU.
 const LIST_MAX: u32 = 1 << 16;
 
 /// The numbers in a list such as `0-3,8`, as the kernel prints sets of CPUs and of memory nodes.

@@ -40,7 +40,7 @@ pub struct Room {
     pub total_bytes: u64,
     /// Free, the part kept for root included.
     pub free_bytes: u64,
-    /// Free for everybody.
+    /// Free for any user.
     pub available_bytes: u64,
     /// Inodes; 0 where they are made as needed.
     pub inodes_count: u64,
@@ -49,7 +49,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Share in use, of what everybody may use.
+    /// Share in use, of the room that any user may use.
     pub fn used_ratio(&self) -> Option<f64> {
         let used = self.total_bytes.saturating_sub(self.free_bytes) as f64;
         let all = used + self.available_bytes as f64;
@@ -79,7 +79,7 @@ pub struct OpenFiles {
 pub struct Hardware {
     /// Software RAID arrays with redundancy.
     pub arrays: Vec<RaidArray>,
-    /// Errors of memory modules since boot; none where nobody counts.
+    /// Errors of memory modules since boot; none without an EDAC driver.
     pub memory_errors: Option<MemoryErrors>,
 }
 

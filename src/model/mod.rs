@@ -5,11 +5,13 @@ pub mod wait_details;
 
 pub mod bottleneck;
 pub mod cgroup;
+pub mod choice;
 pub mod comparison;
 pub mod explanation;
 pub mod finding;
 pub mod host;
 pub mod limits;
+pub mod metrics;
 pub mod network;
 pub mod profile;
 pub mod rates;

@@ -40,7 +40,7 @@ pub struct Socket {
     pub send_queue: u64,
     /// Segments sent again without an answer so far.
     pub retransmits: u64,
-    /// Datagrams dropped for want of room.
+    /// Datagrams dropped because the socket buffer was full.
     pub drops_count: u64,
     /// Number that the owner's file descriptor shows.
     pub inode: u64,

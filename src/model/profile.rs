@@ -4,6 +4,7 @@
 //! [`Samples`] is the whole machine, taken before anybody knew who the offender would be. [`Profile`] is what the
 //! report shows of the offender.
 
+use crate::model::finding::NotChecked;
 use crate::model::task::Pid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,9 @@ pub struct Samples {
     pub counters: Option<Counters>,
     /// System calls of the offender, where they were traced.
     pub syscalls: Option<TracedSyscalls>,
+    /// What could not be sampled or traced: a replay has no other way to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_checked: Vec<NotChecked>,
 }
 
 /// Samples that any window can have; beyond it sums would overflow.
@@ -86,7 +90,13 @@ impl Samples {
             processes: Vec::new(),
             counters: None,
             syscalls: None,
+            not_checked: Vec::new(),
         }
+    }
+
+    /// Whether nothing was sampled and nothing traced.
+    pub fn is_empty(&self) -> bool {
+        self.seconds <= 0.0 && self.processes.is_empty() && self.syscalls.is_none()
     }
 }
 
@@ -220,7 +230,7 @@ pub struct Profile {
     pub mode: ProfileMode,
     /// For how long.
     pub seconds: f64,
-    /// Whether it was sampled alone and after the window, for want of the right to sample all CPUs.
+    /// Whether it was sampled alone and after the window, because sampling all CPUs was not permitted.
     pub attached: bool,
     /// What made the samples; null where there are none.
     pub event: Option<SampledEvent>,
@@ -246,6 +256,16 @@ pub struct Profile {
     pub counters: Option<Counters>,
     /// Folded stacks, `name;root;...;leaf count`.
     pub stacks: Vec<String>,
+}
+
+/// Fewer samples than this say nothing of shares.
+pub const SAMPLES_MIN: u64 = 20;
+
+impl Profile {
+    /// Whether it has too few samples to name a function. A profile of waits has none and needs none.
+    pub fn is_thin(&self) -> bool {
+        self.event.is_some() && self.samples_count < SAMPLES_MIN
+    }
 }
 
 /// What a profile looked at.

@@ -74,7 +74,7 @@ pub struct Rates {
     pub heat_ratio: Option<f64>,
     /// Software RAID and memory modules at the end.
     pub hardware: Hardware,
-    /// Errors of memory modules within the window; none where nobody counts.
+    /// Errors of memory modules within the window; none without an EDAC driver.
     pub memory_errors: Option<MemoryErrors>,
     /// Network interfaces.
     pub interfaces: Vec<InterfaceRates>,
@@ -94,7 +94,7 @@ pub struct Rates {
     pub io_denied_count: usize,
     /// Control groups that did something.
     pub cgroups: Reading<Vec<CgroupRates>>,
-    /// Counters of the network stack by second.
+    /// Counters of the network stack per second.
     pub net_per_second: Reading<BTreeMap<String, f64>>,
     /// The same of the containers' network stacks.
     pub net_namespaces: Vec<NamespaceRates>,
@@ -176,7 +176,7 @@ pub struct PressureRates {
     pub some_averages: [f64; 3],
 }
 
-/// Paging by second; `None` where this kernel has no such counter.
+/// Paging per second; `None` where this kernel has no such counter.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PagingRates {
     /// Pages from swap.
@@ -195,7 +195,7 @@ pub struct PagingRates {
     pub allocation_stalls_per_second: Option<f64>,
     /// Pages of files that came back soon after they were dropped.
     pub refault_file_per_second: Option<f64>,
-    /// Pages scanned for want of memory in some cgroup, not in the box.
+    /// Pages scanned because a cgroup, not the box, was short of memory.
     pub cgroup_scan_per_second: Option<f64>,
     /// Times a thread had to move pages together before it got a large one.
     pub compaction_stalls_per_second: Option<f64>,
@@ -205,7 +205,7 @@ pub struct PagingRates {
     pub numa_hit_per_second: Option<f64>,
     /// Pages that came from another node than the one wanted.
     pub numa_miss_per_second: Option<f64>,
-    /// Kills for want of memory within the window.
+    /// OOM kills within the window.
     pub oom_kills_count: Option<u64>,
 }
 

@@ -3,7 +3,8 @@
 //! Within version 1 fields may be added; none is renamed, removed or changes its meaning.
 
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
-use crate::model::finding::{Finding, NotChecked, Remedy, Severity, Step};
+use crate::model::finding::{Advice, Finding, NotChecked, Remedy, Severity, Step};
+use crate::model::metrics::Metrics;
 use crate::model::profile::Profile;
 use crate::model::sentence::Sentence;
 use crate::model::target::Target;
@@ -31,6 +32,8 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// Everything that was found, the verdict's finding first.
     pub findings: Vec<Finding>,
+    /// What happened before the window, newest first: kills, crashes, an unclean restart.
+    pub news: Vec<News>,
     /// What the processes are ranked by.
     pub processes_order: Sort,
     /// Processes, ranked.
@@ -39,6 +42,9 @@ pub struct Report {
     pub target: Option<Target>,
     /// What the load average is made of.
     pub load: Load,
+    /// The main numbers of the window, flat.
+    #[serde(default)]
+    pub metrics: Metrics,
     /// A profile of the worst offender, where one was taken.
     pub profile: Option<Profile>,
     /// What could not be looked at.
@@ -54,6 +60,8 @@ pub struct Diagnosis {
     pub steps: Vec<Step>,
     /// Everything that was found, the verdict's finding first.
     pub findings: Vec<Finding>,
+    /// What happened before the window, newest first.
+    pub news: Vec<News>,
     /// What the processes are ranked by.
     pub processes_order: Sort,
     /// Processes, ranked.
@@ -204,6 +212,20 @@ pub struct Verdict {
     pub culprit: Option<Culprit>,
     /// The kind of remedy; null when there is nothing to mend.
     pub remedy: Option<Remedy>,
+    /// What to do, best first: the advice of the verdict's finding.
+    #[serde(default)]
+    pub advice: Vec<Advice>,
+    /// Inputs that the verdict lacks and that make it less sure; empty when it has all of them.
+    pub missing_inputs: Vec<String>,
+}
+
+/// Something that happened before the window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct News {
+    /// One sentence.
+    pub summary: Sentence,
+    /// Seconds from the event to the end of the window; null where unknown.
+    pub seconds_ago: Option<f64>,
 }
 
 /// What kind of thing a culprit is.
@@ -241,6 +263,18 @@ pub struct Culprit {
     pub share_ratio: Option<f64>,
     /// The hot frame, the system call or the wait.
     pub why: Option<Sentence>,
+    /// Ids of all its processes that were alive at the end of the window, the largest first.
+    pub pids: Vec<i32>,
+    /// Age of its oldest process.
+    pub age_seconds: Option<f64>,
+    /// CPU time of all its processes by wall time; 1 is one CPU.
+    pub cpu_ratio: Option<f64>,
+    /// Memory of all its processes, swapped pages included.
+    pub memory_bytes: Option<f64>,
+    /// Bytes that its processes read from devices.
+    pub read_bytes_per_second: Option<f64>,
+    /// Bytes that its processes wrote to devices.
+    pub write_bytes_per_second: Option<f64>,
 }
 
 /// One process.

@@ -108,7 +108,7 @@ pub struct FullSnapshot {
     pub heat: Vec<CpuHeat>,
     /// Every process, in the order of `/proc`.
     pub processes: Vec<ProcessReading>,
-    /// How many processes had an `io` file that could not be read for want of rights.
+    /// How many processes had an `io` file that could not be read: permission denied.
     pub io_denied_count: usize,
     /// How many processes could not be read or understood, though they were there, and why not the last.
     pub unreadable: Option<(usize, String)>,
@@ -258,7 +258,7 @@ pub struct MemInfo {
     pub shmem_bytes: Option<u64>,
     /// `SUnreclaim` (2.6.19).
     pub slab_unreclaimable_bytes: Option<u64>,
-    /// `HugePages_Total` times `Hugepagesize`: reserved, whoever uses them.
+    /// `HugePages_Total` times `Hugepagesize`: reserved, used or not.
     pub huge_pages_bytes: Option<u64>,
     /// `Dirty` (2.6).
     pub dirty_bytes: Option<u64>,
@@ -365,7 +365,7 @@ pub struct Swap {
 pub struct InterruptLine {
     /// `24`, `LOC`, `NET_RX`.
     pub name: String,
-    /// Count by CPU, in the order of the header.
+    /// Count per CPU, in the order of the header.
     pub counts: Vec<u64>,
     /// What handles it, where told.
     pub description: String,

@@ -17,7 +17,7 @@ const RESTARTS: std::ops::RangeInclusive<i64> = 512..=516;
 const X32_BIT: i64 = 0x4000_0000;
 
 /// Which table of numbers a call was made by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// The machine's own.
     Native,

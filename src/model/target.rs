@@ -53,7 +53,7 @@ pub struct TargetReadings {
 }
 
 impl TargetReadings {
-    /// Of something that nobody followed.
+    /// For a thread that was not followed.
     pub fn not_followed(asked: Asked) -> Self {
         Self { asked, followed: false, threads: Vec::new(), cgroups: BTreeMap::new() }
     }

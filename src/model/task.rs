@@ -10,7 +10,7 @@ pub type Pid = i32;
 /// Flag in `stat` field 9 that marks a kernel thread (`PF_KTHREAD`, kernel `include/linux/sched.h`).
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// The name of a task, as bytes: whoever starts a process chooses them, so they are not text yet.
+/// The name of a task, as bytes: any user can choose them, so they may not be valid text.
 ///
 /// `comm` has 15 bytes for user tasks; the kernel prints up to 63 for its own workers. Stored in place, so
 /// that a scan of ten thousand processes makes no ten thousand allocations.
@@ -137,7 +137,7 @@ pub struct TaskStat {
 }
 
 impl TaskStat {
-    /// Whether this is a kernel thread: such a one works for somebody else and is never a culprit.
+    /// Whether this is a kernel thread: it works on behalf of others and is never a culprit.
     pub fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0
     }
@@ -214,7 +214,7 @@ pub struct MemoryRollup {
     pub pss_bytes: u64,
     /// Proportional share of swap.
     pub swap_pss_bytes: u64,
-    /// Pages that nobody else has, `Private_Clean` and `Private_Dirty`: what one more process like this adds.
+    /// Private pages, `Private_Clean` and `Private_Dirty`: what one more process like this adds.
     pub private_bytes: Option<u64>,
 }
 

@@ -40,7 +40,7 @@ pub struct ProcessRates {
     pub rss_growth_bytes: i64,
     /// Proportional size.
     pub pss_bytes: Option<u64>,
-    /// Of that, pages that nobody else has.
+    /// Of that, private pages.
     pub private_bytes: Option<u64>,
     /// Proportional share of swap.
     pub swap_pss_bytes: Option<u64>,
@@ -127,7 +127,7 @@ pub struct ThreadRates {
     pub running_mean: f64,
     /// Mean number of samples in D.
     pub uninterruptible_mean: f64,
-    /// How often it got a CPU, by second.
+    /// How often it got a CPU, per second.
     pub timeslices_per_second: Option<f64>,
     /// Share of its own looks that were D.
     pub uninterruptible_looks_ratio: f64,

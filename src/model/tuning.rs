@@ -26,7 +26,7 @@ impl KernelSettings {
 
 /// A report that is to be read at leisure has this beside the [`Report`](crate::model::report::Report).
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Annex {
+pub struct ReportExtras {
     /// The window in slices.
     pub series: Series,
     /// CPU time by mode of each CPU, over the whole window.
@@ -70,7 +70,7 @@ pub struct SettingNote {
     pub source: String,
 }
 
-/// Fewer like processes than this are no pool.
+/// Fewer similar processes than this do not count as a pool.
 pub const WORKERS_MIN: usize = 3;
 
 /// Processes that look like the workers of a pre-fork service: three or more children of one parent that bears their

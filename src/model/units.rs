@@ -108,23 +108,35 @@ pub fn quantity(value: f64, unit: Unit) -> String {
     }
 }
 
-/// `cpu_busy_ratio` as people say it: `CPU busy`. The value beside it carries the unit.
+/// A metric in words: `cpu_busy_ratio` is `CPU busy`. The unit is left out; it stands beside the value.
 pub fn label(metric: &str) -> String {
-    const ENDS: [&str; 7] =
+    const UNITS: [&str; 7] =
         ["_bytes_per_second", "_per_second", "_ratio", "_bytes", "_seconds", "_count", "_ticks"];
-    const NAMES: [(&str, &str); 8] = [
-        ("cpu", "CPU"),
-        ("cpus", "CPUs"),
-        ("io", "I/O"),
-        ("numa", "NUMA"),
-        ("oom", "OOM"),
-        ("psi", "PSI"),
-        ("raid", "RAID"),
-        ("tcp", "TCP"),
-    ];
-    let name = ENDS.iter().find_map(|end| metric.strip_suffix(end)).unwrap_or(metric);
-    let known = |word: &str| NAMES.iter().find(|(plain, _)| *plain == word).map(|(_, written)| *written);
-    name.split('_').map(|word| known(word).unwrap_or(word)).collect::<Vec<_>>().join(" ")
+    let name = UNITS.iter().find_map(|unit| metric.strip_suffix(unit)).unwrap_or(metric);
+    if let Some(pressure) = name.strip_prefix("psi_") {
+        let (resource, all) = match pressure.strip_suffix("_full") {
+            Some(resource) => (resource, ", all threads"),
+            None => (pressure.strip_suffix("_some").unwrap_or(pressure), ""),
+        };
+        return format!("{} pressure{all}", word(resource));
+    }
+    name.split('_').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A word of a metric as people write it.
+fn word(word: &str) -> &str {
+    match word {
+        "cpu" => "CPU",
+        "cpus" => "CPUs",
+        "io" => "I/O",
+        "iowait" => "I/O wait",
+        "irq" => "IRQ",
+        "numa" => "NUMA",
+        "oom" => "OOM",
+        "raid" => "RAID",
+        "tcp" => "TCP",
+        other => other,
+    }
 }
 
 /// A count without decimals where it has none.

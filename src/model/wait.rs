@@ -1,5 +1,5 @@
-//! What a thread waits for, told from the kernel function it sleeps in: [`WaitReason`] for uninterruptible sleep,
-//! [`Wait`] for all that a thread can spend its time with.
+//! What a thread waits for, derived from the kernel function it sleeps in: [`WaitReason`] for uninterruptible sleep,
+//! [`Wait`] for everything a thread can spend its time on.
 //!
 //! The names move between kernel versions, so they are matched by parts; a name that is not known stays
 //! [`WaitReason::Other`] and is printed as it is.
@@ -7,12 +7,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a thread in uninterruptible sleep waits for, told from the kernel function it sleeps in.
+/// What a thread in uninterruptible sleep waits for, derived from the kernel function it sleeps in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WaitReason {
     /// A block device.
     Disk,
-    /// A page of the page cache or of swap, read by somebody.
+    /// A page of the page cache or of swap, that another thread reads.
     Page,
     /// The journal of a file system.
     Journal,
@@ -190,9 +190,6 @@ pub fn sleeps_for_a_file_lock(function: &str) -> bool {
 pub fn waits_for_tcp_peer(function: &str) -> bool {
     SLEEPS_FOR_A_TCP_PEER.iter().any(|part| function.contains(part))
 }
-
-/// Turns on a CPU by second from which a thread that sleeps in a futex is not just idle.
-pub const LOCK_TURNS_PER_SECOND: f64 = 10.0;
 
 /// CPUs' worth of work that one lock makes serial.
 pub const LOCK_SERIAL_CPUS: std::ops::Range<f64> = 0.6..1.35;

@@ -1,4 +1,4 @@
-//! Closer looks at threads that wait: the system call, what it is about, the kernel stack, and who holds the lock; and
+//! Details of threads that wait: the system call, its file or lock, the kernel stack, and who holds the lock; and
 //! what is made of them.
 
 use crate::model::reading::Absence;
@@ -101,7 +101,7 @@ pub struct WaitSpan {
     pub wait: Wait,
     /// Kernel function that it slept in.
     pub function: Option<String>,
-    /// In what; none of it where nobody looked closer.
+    /// In what; empty for threads whose details were not read.
     pub inside: Inside,
     /// How long.
     pub seconds: f64,

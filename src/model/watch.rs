@@ -1,6 +1,7 @@
 //! What a run that goes on for days says and keeps: its lines, the alarm, the state file.
 
 use crate::model::finding::Severity;
+use crate::model::metrics::Metrics;
 use crate::model::report::{Report, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub enum Line {
     Transition(Box<TransitionLine>),
     /// A span that nothing is said about.
     Gap(GapLine),
-    /// Somebody set the wall clock; durations are not affected.
+    /// The wall clock was set; durations are not affected.
     ClockJump(ClockLine),
     /// The box got slow, and the moment was recorded.
     Trigger(TriggerLine),
@@ -50,6 +51,8 @@ pub struct VerdictLine {
     pub findings: Vec<FindingName>,
     /// The alarm after this window.
     pub alarm: Alarm,
+    /// The main numbers of the window, as in the report.
+    pub metrics: Metrics,
     /// CPU time of the run so far, user and system.
     pub cpu_seconds: f64,
     /// Largest resident size of the run so far.
@@ -65,7 +68,7 @@ pub struct FindingName {
     pub severity: Severity,
 }
 
-/// The alarm: the verdict after hysteresis, which is what may page somebody.
+/// The alarm: the verdict after hysteresis, which is what pages people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alarm {
     /// `ok`, `warning` or `critical`.
@@ -112,7 +115,7 @@ impl ChangeKind {
     }
 }
 
-/// A change of the alarm; what a command and a webhook are told.
+/// A change of the alarm; what a command and a webhook receive.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TransitionLine {
     /// Number of the line.
@@ -249,7 +252,7 @@ pub struct State {
     pub seq: u64,
     /// How often a verdict is due.
     pub interval_seconds: f64,
-    /// Boot that the two times below count from; CLOCK_BOOTTIME, so that nobody can set them.
+    /// Boot that the two times below count from; CLOCK_BOOTTIME, which cannot be set.
     pub boot_id: Option<String>,
     /// When the window of the report ended.
     pub ended_boottime_seconds: f64,

@@ -147,6 +147,7 @@ impl Harvest {
             processes,
             counters: self.counters,
             syscalls: None,
+            not_checked: Vec::new(),
         }
     }
 }
@@ -285,7 +286,8 @@ fn merged(stacks: Vec<SampledStack>) -> Vec<SampledStack> {
         .collect();
     merged.sort_by(|a, b| {
         let key = |stack: &SampledStack| (std::cmp::Reverse(stack.weight), std::cmp::Reverse(stack.count));
-        key(a).cmp(&key(b)).then_with(|| (&a.frames, &a.thread).cmp(&(&b.frames, &b.thread)))
+        let same = || (&a.frames, &a.thread, a.context, a.cut).cmp(&(&b.frames, &b.thread, b.context, b.cut));
+        key(a).cmp(&key(b)).then_with(same)
     });
     merged
 }

@@ -3,12 +3,12 @@
 use super::Redactor;
 use crate::model::explanation::Explanation;
 use crate::model::series::{DiskSlice, Series, Slice};
-use crate::model::tuning::{Annex, SettingNote, Workers};
+use crate::model::tuning::{ReportExtras, SettingNote, Workers};
 
 impl Redactor {
-    /// Takes out of `annex` what identifies people and machines.
-    pub fn annex(&mut self, annex: &mut Annex) {
-        let Annex {
+    /// Takes out of `extras` what identifies people and machines.
+    pub fn extras(&mut self, extras: &mut ReportExtras) {
+        let ReportExtras {
             series: Series { slices, runnable_counts: _ },
             cpus: _,
             cpu: _,
@@ -17,7 +17,7 @@ impl Redactor {
             settings_known: _,
             workers,
             facts,
-        } = annex;
+        } = extras;
         slices.iter_mut().for_each(|slice| self.slice(slice));
         explanations.iter().for_each(same_everywhere);
         settings.iter_mut().for_each(|setting| self.setting(setting));

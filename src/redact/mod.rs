@@ -16,6 +16,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+use crate::model::host::Host;
 use forms::is_word;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,6 +100,16 @@ impl Redactor {
     pub fn new(style: Style) -> Self {
         let (numbers, last, taken, known, users, domains) = Default::default();
         Self { style, numbers, last, taken, known, users, domains }
+    }
+
+    /// One that knows the names of `host` and of its users.
+    pub fn of_host(style: Style, host: &Host) -> Self {
+        let mut redactor = Self::new(style);
+        if let Some(name) = &host.hostname {
+            redactor.know_host(name);
+        }
+        redactor.know_users(&host.users);
+        redactor
     }
 
     /// Looks for the name of a machine from now on; by its short name it is the same machine.

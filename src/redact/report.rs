@@ -5,7 +5,7 @@ use super::{Kind, Redactor, forms};
 use crate::model::finding::{Advice, Evidence, Finding, NotChecked, Step, Suspect};
 use crate::model::profile::{Frame, Profile, ProfileWait, Syscall};
 use crate::model::report::{
-    Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, Verdict,
+    Culprit, CulpritKind, HostReport, Load, LoadGroup, News, ProcessRow, Report, Run, Verdict,
 };
 use crate::model::sentence::{Sentence, Span};
 use crate::model::target::{Target, TargetMember};
@@ -107,10 +107,12 @@ impl Redactor {
             verdict,
             steps,
             findings,
+            news,
             processes_order: _,
             processes,
             target,
             load: Load { load1: _, load5: _, load15: _, running_mean: _, uninterruptible_mean: _, groups },
+            metrics: _,
             profile,
             not_checked,
         } = report;
@@ -119,6 +121,7 @@ impl Redactor {
         self.verdict(verdict);
         steps.iter_mut().for_each(|step| self.step(step));
         findings.iter_mut().for_each(|finding| self.finding(finding));
+        news.iter_mut().for_each(|News { summary, seconds_ago: _ }| self.sentence(summary));
         processes.iter_mut().for_each(|row| self.row(row));
         target.iter_mut().for_each(|target| self.target(target));
         for LoadGroup { state: _, comm, unit, wait_reason, mean: _ } in groups {
@@ -172,11 +175,15 @@ impl Redactor {
             cause_chain: _,
             culprit,
             remedy: _,
+            advice,
+            missing_inputs,
         } = verdict;
         self.sentence(summary);
+        self.advice(advice);
+        missing_inputs.iter_mut().for_each(|input| self.in_place(input));
         let Some(culprit) = culprit else { return };
-        let Culprit { kind, pid: _, comm, cmdline, user, unit, members_count: _, share_ratio: _, why } =
-            culprit;
+        // The rest is numbers.
+        let Culprit { kind, comm, cmdline, user, unit, why, .. } = culprit;
         match kind {
             CulpritKind::Process | CulpritKind::Group => self.process_of(comm),
             CulpritKind::Cgroup | CulpritKind::Device => *comm = self.unit(comm),
@@ -235,6 +242,10 @@ impl Redactor {
                 None => *comm = self.unit(comm),
             }
         }
+        self.advice(advice);
+    }
+
+    fn advice(&mut self, advice: &mut [Advice]) {
         for Advice { action, command, risk, undo, remedy: _ } in advice {
             self.in_place(action);
             [command, risk, undo].into_iter().for_each(|text| self.in_option(text));

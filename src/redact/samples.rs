@@ -1,6 +1,7 @@
 //! The samples of a profile, as a capture keeps them.
 
 use super::Redactor;
+use crate::model::finding::NotChecked;
 use crate::model::profile::Samples;
 
 impl Redactor {
@@ -23,6 +24,11 @@ impl Redactor {
                 *subject = self.path(subject);
             }
             traced.note.iter_mut().for_each(|note| *note = self.text(note));
+        }
+        for NotChecked { what, reason, unlock } in &mut samples.not_checked {
+            *what = self.text(what);
+            *reason = self.text(reason);
+            unlock.iter_mut().for_each(|unlock| *unlock = self.text(unlock));
         }
         samples
     }

@@ -1,6 +1,6 @@
 //! Makes characters visible that would act on a terminal.
 //!
-//! Whoever starts a process chooses its name and its arguments, and `diag` runs as root: `\x1b]0;...` retitles the
+//! A user chooses the name and the arguments of a process, and `diag` runs as root: `\x1b]0;...` retitles the
 //! administrator's terminal, U+202E turns the rest of the line around, a newline forges a line of the report.
 
 use crate::model::sentence::Sentence;

@@ -1,6 +1,7 @@
 //! A bottleneck explained, for people: as sections that every format walks, as text, and the list of all of them.
 
-use super::text::page::{Page, columns, plain, styled};
+use super::shared::columns;
+use super::text::page::{Page, plain, styled};
 use crate::model::explanation::{Entry, Explanation, Threshold};
 use crate::model::finding::{Advice, Remedy};
 use crate::model::units::quantity;

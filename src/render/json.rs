@@ -2,7 +2,7 @@
 //!
 //! The layout is serde's own; this file changes three things on the way to the bytes. Strings are made safe for the
 //! terminal that `jq -r` may print them on. Floats keep six decimals, since no counter here is finer than a
-//! microsecond. A float that is no number becomes `null` (serde_json's own rule, held by a test).
+//! microsecond. NaN and infinity become `null` (serde_json's own rule, held by a test).
 
 use crate::model::report::Report;
 use crate::render::escape;

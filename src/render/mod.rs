@@ -11,7 +11,9 @@ pub mod json;
 pub mod jsonl;
 pub mod markdown;
 pub mod monitors;
+mod shared;
 pub mod text;
+pub mod watch_line;
 
 #[cfg(test)]
 mod test_grammars;

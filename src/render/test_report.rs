@@ -4,8 +4,9 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{
     Advice, Evidence, Finding, NotChecked, Remedy, Role, Severity, Step, StepId, Suspect,
 };
+use crate::model::metrics::Metrics;
 use crate::model::report::{
-    Culprit, CulpritKind, HostReport, Load, LoadGroup, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
+    Culprit, CulpritKind, HostReport, Load, LoadGroup, News, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
     Verdict, Window, WindowSource,
 };
 use crate::model::sentence::quote;
@@ -48,13 +49,20 @@ pub(crate) fn busy() -> Report {
             cause_chain: vec![BottleneckId::MemorySwap, BottleneckId::DiskSaturated],
             culprit: Some(culprit()),
             remedy: Some(Remedy::FixProgram),
+            advice: swap_finding().advice,
+            missing_inputs: Vec::new(),
         },
         steps: steps(),
         findings: vec![swap_finding(), disk_finding()],
+        news: vec![News {
+            summary: "java (pid 99) was OOM-killed 9 min ago; no OOM kill during this window.".into(),
+            seconds_ago: Some(540.0),
+        }],
         processes_order: Sort::Memory,
         processes: processes(),
         target: Some(target()),
         load: load(),
+        metrics: metrics(),
         profile: Some(test_profile::profile()),
         not_checked: ["wait channels of other users", "I/O of other users"]
             .map(|what| NotChecked {
@@ -63,6 +71,25 @@ pub(crate) fn busy() -> Report {
                 unlock: Some("run as root".to_owned()),
             })
             .to_vec(),
+    }
+}
+
+/// The numbers of the busy box; there is no PSI of the CPUs.
+fn metrics() -> Metrics {
+    Metrics {
+        load1: Some(9.5),
+        load_per_cpu: Some(2.65),
+        cpu_busy_ratio: Some(0.24),
+        cpu_iowait_ratio: Some(0.5),
+        cpu_steal_ratio: Some(0.0),
+        psi_io_some_ratio: Some(0.88),
+        psi_memory_some_ratio: Some(0.61),
+        memory_available_ratio: Some(0.03),
+        disk_utilization_max_ratio: Some(0.99),
+        window_seconds: Some(5.003),
+        run_cpu_seconds: Some(0.043),
+        run_max_rss_bytes: Some(9 << 20),
+        ..Metrics::default()
     }
 }
 
@@ -80,11 +107,34 @@ pub(crate) fn healthy() -> Report {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
+        missing_inputs: Vec::new(),
     };
+    report.metrics = Metrics { cpu_busy_ratio: Some(0.032), psi_io_some_ratio: Some(0.004), ..metrics() };
     report.findings.clear();
+    report.news.clear();
     report.target = None;
     report.profile = None;
-    report.steps.truncate(1);
+    report.steps.truncate(2);
+    report.steps[1].evidence = vec![
+        evidence("cpu_busy_ratio", 0.032, Unit::Ratio, Some((0.85, 0.95)), "/proc/stat cpu"),
+        evidence(
+            "psi_cpu_some_ratio",
+            0.004,
+            Unit::Ratio,
+            Some((0.25, 0.5)),
+            "/proc/pressure/cpu some total",
+        ),
+        evidence("psi_io_some_ratio", 0.002, Unit::Ratio, Some((0.1, 0.4)), "/proc/pressure/io some total"),
+        evidence(
+            "psi_memory_some_ratio",
+            0.0,
+            Unit::Ratio,
+            Some((0.05, 0.2)),
+            "/proc/pressure/memory some total",
+        ),
+        evidence("disk_utilization_ratio", 0.043, Unit::Ratio, Some((0.9, 0.95)), "/proc/diskstats vda"),
+    ];
     report.not_checked.clear();
     report
 }
@@ -98,6 +148,7 @@ pub(crate) fn unknown() -> Report {
     report.verdict.summary = "Neither /proc/stat nor /proc/pressure could be read.".into();
     report.load.load1 = None;
     report.load.groups.clear();
+    report.metrics = Metrics { window_seconds: Some(5.003), ..Metrics::default() };
     report.processes.clear();
     report
 }
@@ -130,6 +181,7 @@ pub(crate) fn hostile() -> Report {
         }
         finding.advice.iter_mut().for_each(|advice| advice.command = Some(name()));
     }
+    report.verdict.advice.iter_mut().for_each(|advice| advice.command = Some(name()));
     for row in &mut report.processes {
         row.comm = name();
         row.cmdline = Some(name());
@@ -152,10 +204,12 @@ pub(crate) fn hostile() -> Report {
     }
     report.steps.iter_mut().for_each(|step| step.summary.push(quote(HOSTILE)));
     report.not_checked.iter_mut().for_each(|item| item.what = name());
+    report.news.iter_mut().for_each(|news| news.summary.push(quote(HOSTILE)));
+    report.verdict.missing_inputs.push(name());
     report
 }
 
-/// Fails when `text` holds a character that a terminal obeys; its own line breaks are no such.
+/// Fails when `text` holds a character that acts on a terminal; line breaks are allowed.
 pub(crate) fn assert_harmless(text: &str) {
     let found = text
         .chars()
@@ -210,6 +264,12 @@ fn culprit() -> Culprit {
         members_count: 12,
         share_ratio: Some(0.87),
         why: Some("its workers hold 4.1 GiB together, more than the memory there is".into()),
+        pids: (4242..4254).collect(),
+        age_seconds: Some(7_300.0),
+        cpu_ratio: Some(0.3),
+        memory_bytes: Some(3.7e9),
+        read_bytes_per_second: Some(20e6),
+        write_bytes_per_second: None,
     }
 }
 

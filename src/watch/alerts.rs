@@ -1,4 +1,4 @@
-//! What Alertmanager is told, and when: its API version 2, `POST /api/v2/alerts`.
+//! What is posted to Alertmanager, and when: its API version 2, `POST /api/v2/alerts`.
 //!
 //! The labels are the identity of an alert: host and bottleneck, and nothing that changes while it lasts. The severity is
 //! an annotation: as a label, an escalation would be a second alert beside the first. An alert has an end that lies

@@ -1,7 +1,7 @@
-//! What follows from a verdict: the alarm, the lines, the state file.
+//! What follows from a verdict: the alarm, the printed lines, the state file.
 
-use super::run::{Watch, warn};
-use super::state;
+use super::run::Run;
+use super::{state, warn};
 use crate::cli::MIN_INTERVAL;
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::Severity;
@@ -16,12 +16,12 @@ use crate::watch::status::boot_mark;
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// The last sentence about each bottleneck, and its culprit: the window that changes an alarm may be about another one.
-/// The ids are diag's own, and so few.
+/// The last summary of each bottleneck, with its culprit: the window that changes an alarm may be about another one. There
+/// are as many as there are ids.
 #[derive(Debug, Default)]
-pub(crate) struct Words(BTreeMap<String, (String, Option<String>)>);
+pub(crate) struct Summaries(BTreeMap<String, (String, Option<String>)>);
 
-impl Words {
+impl Summaries {
     pub(crate) fn note(&mut self, verdict: &Verdict) {
         if verdict.severity > Severity::Ok {
             let culprit = verdict.culprit.as_ref().map(|culprit| culprit.comm.clone());
@@ -31,17 +31,17 @@ impl Words {
 
     fn of(&self, bottleneck: &str) -> (String, Option<String>) {
         let known = self.0.get(bottleneck).cloned();
-        known.unwrap_or_else(|| (format!("The last run of diag has found {bottleneck}."), None))
+        known.unwrap_or_else(|| (format!("The last run of diag found {bottleneck}."), None))
     }
 }
 
-impl Watch<'_> {
-    /// Tells everybody of a verdict; one of a moment that was waited for is news in any case.
-    pub(crate) fn tell(&mut self, mut report: Report, ended: &Clocks, awaited: bool) -> Result<()> {
-        if self.arguments.without_command_lines {
+impl Run<'_> {
+    /// Hands a verdict to all sinks; one that a trigger asked for is printed even with --on-change.
+    pub(crate) fn publish(&mut self, mut report: Report, ended: &Clocks, triggered: bool) -> Result<()> {
+        if self.context.request.without_command_lines {
             report = state::without_command_lines(report);
         }
-        // Half a window says little, and less than a second of it nothing.
+        // An interrupted window does not count for the alarm; below a second it is not reported either.
         let counts = !report.window.interrupted && report.verdict.bottleneck != BottleneckId::Unknown;
         if report.window.interrupted && report.window.seconds < MIN_INTERVAL.as_secs_f64() {
             return Ok(());
@@ -50,24 +50,24 @@ impl Watch<'_> {
         let change =
             counts.then(|| self.hysteresis.observe(verdict.severity, verdict.bottleneck.as_str())).flatten();
         if let Some(change) = &change {
-            self.take_over(change, &report.window.ended_at);
+            self.apply(change, &report.window.ended_at);
         }
-        self.words.note(&report.verdict);
+        self.summaries.note(&report.verdict);
         let seq = self.next();
-        if awaited || !self.arguments.on_change {
-            self.outlets.print(&Line::Verdict(Box::new(self.verdict_line(seq, &report))))?;
+        if triggered || !self.context.request.on_change {
+            self.sinks.print(&Line::Verdict(Box::new(self.verdict_line(seq, &report))))?;
         }
         if let Some(change) = change {
             let line = self.transition_line(change, &report);
-            self.outlets.print(&Line::Transition(Box::new(line.clone())))?;
-            self.outlets.transition(line);
+            self.sinks.print(&Line::Transition(Box::new(line.clone())))?;
+            self.sinks.transition(line);
         }
-        self.outlets.alarm(self.firing(&report));
+        self.sinks.alarm(self.firing(&report));
         self.keep(seq, report, ended);
         Ok(())
     }
 
-    fn take_over(&mut self, change: &Change, at: &str) {
+    fn apply(&mut self, change: &Change, at: &str) {
         let since = match change.kind {
             ChangeKind::Raised | ChangeKind::Changed => Some(at.to_owned()),
             ChangeKind::Escalated | ChangeKind::Eased if change.previous != change.bottleneck => {
@@ -79,10 +79,10 @@ impl Watch<'_> {
         self.alarm = Alarm { level: change.to, bottleneck: change.bottleneck.clone(), since };
     }
 
-    /// The alarm with the words of the last verdict that was about it.
+    /// The alarm with the summary of the last verdict about it.
     fn firing(&self, report: &Report) -> Option<Firing> {
         let Alarm { level, bottleneck: Some(bottleneck), since } = &self.alarm else { return None };
-        let (summary, culprit) = self.words.of(bottleneck);
+        let (summary, culprit) = self.summaries.of(bottleneck);
         Some(Firing {
             bottleneck: bottleneck.clone(),
             level: *level,
@@ -107,6 +107,7 @@ impl Watch<'_> {
             verdict: report.verdict.clone(),
             findings: names.collect(),
             alarm: self.alarm.clone(),
+            metrics: report.metrics,
             cpu_seconds: report.diag.cpu_seconds,
             max_rss_bytes: report.diag.max_rss_bytes,
         }
@@ -115,7 +116,8 @@ impl Watch<'_> {
     fn transition_line(&mut self, change: Change, report: &Report) -> TransitionLine {
         let about = change.bottleneck.as_deref();
         TransitionLine {
-            summary: about.map_or_else(|| report.verdict.summary.to_string(), |about| self.words.of(about).0),
+            summary: about
+                .map_or_else(|| report.verdict.summary.to_string(), |about| self.summaries.of(about).0),
             seq: self.next(),
             at: report.window.ended_at.clone(),
             host: report.host.hostname.clone(),
@@ -134,8 +136,8 @@ impl Watch<'_> {
         self.kept = Some(State {
             state_version: WATCH_VERSION,
             seq,
-            interval_seconds: self.cli.interval().as_secs_f64(),
-            boot_id: crate::app::status::now().boot_id.map(|id| match self.redactor {
+            interval_seconds: self.context.request.interval.as_secs_f64(),
+            boot_id: state::now().boot_id.map(|id| match self.redactor {
                 Some(_) => boot_mark(&id),
                 None => id,
             }),
@@ -150,9 +152,9 @@ impl Watch<'_> {
     pub(crate) fn write_state(&mut self) {
         let (Some(file), Some(state)) = (&self.file, &self.kept) else { return };
         let written = state::write(file, state);
-        if let (Err(error), false) = (&written, self.said_no_state) {
+        if let (Err(error), false) = (&written, self.state_write_failed) {
             warn(&format!("{error:#}; trying again after each window"));
         }
-        self.said_no_state = written.is_err();
+        self.state_write_failed = written.is_err();
     }
 }

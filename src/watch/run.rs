@@ -1,105 +1,126 @@
-//! `diag watch`: one verdict a window, for as long as it is left running.
+//! `diag watch`: one verdict per window, without end.
 //!
-//! The windows follow one another without a hole: the scan at the end of one is the scan at the start of the next. All
-//! that may be slow (standard output, commands, servers, captures on a disk) has a thread of its own and a queue that
-//! does not grow, so that nothing but the window itself sets the pace.
+//! The windows have no gap: the scan at the end of one is the scan at the start of the next. Everything that may be slow
+//! (standard output, commands, servers, captures on a disk) has a thread of its own and a queue of fixed size, so that
+//! only the window sets the pace.
 
 use crate::capture::{CaptureWriter, Meta};
-use crate::cli::{Cli, WatchArgs};
+use crate::cli::Watch;
+use crate::collect::kernel::host;
 use crate::collect::kernel::psi_trigger::PressureTriggers;
 use crate::collect::root::Root;
-use crate::collect::window::{self, Begun};
+use crate::collect::window::{self, Begun, DetailLimits};
 use crate::collect::{clocks, priority};
-use crate::config::Config;
+use crate::delta;
 use crate::model::finding::Severity;
+use crate::model::rates::Rates;
 use crate::model::reading::Absence;
 use crate::model::report::Report;
 use crate::model::snapshot::Recording;
 use crate::model::watch::{
-    Alarm, ClockLine, EndLine, EndReason, GapLine, GapReason, Line, Resource, State, TransitionLine,
-    TriggerLine,
+    Alarm, ClockLine, EndLine, EndReason, GapLine, GapReason, Line, Resource, State, TriggerLine,
 };
 use crate::redact::{Redactor, Style};
-use crate::render::{escape, json};
 use crate::watch::clocks::{Clocks, Passed};
 use crate::watch::hysteresis::{Hysteresis, Policy};
-use crate::watch::publish::Words;
-use crate::watch::sinks::Outlets;
+use crate::watch::publish::Summaries;
+use crate::watch::sinks::Sinks;
 use crate::watch::state;
 use crate::watch::status::holds;
-use crate::watch::trigger::Moments;
-use crate::{app, delta, diagnose, exit};
+use crate::watch::trigger::Trigger;
 use anyhow::{Result, anyhow};
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Share of one CPU for looking at thread states: what goes on for days has to cost less than one look at a sick box.
+/// Share of one CPU for sampling thread states: less than for a single look, since it recurs for days.
 const SAMPLING_RATIO: f64 = 0.001;
 
-/// A window begins where the last one ended, unless that was so long ago.
+/// A window begins where the last one ended, unless that was longer ago than this.
 const HOLE_MAX: Duration = Duration::from_secs(1);
 
 /// Longest wait for a trigger before the flag of a signal is looked at.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// Watches until a signal comes, or as many windows as were asked for are over; the exit code.
-pub(crate) fn run(cli: &Cli, arguments: &WatchArgs) -> Result<u8> {
-    let config = app::config(&cli.report)?;
-    let root = Root::live(cli.root()).map_err(|absence| app::no_root(cli.root(), &absence))?;
-    let (file, _claim) = state::to_write(arguments.state.as_deref())?.unzip();
-    let kept = file.as_deref().and_then(|file| state::read(Some(file), &app::status::now()).ok());
-    let kept = kept.filter(|state| holds(state, &app::status::now()));
-    let mut words = Words::default();
-    kept.iter().for_each(|state| words.note(&state.report.verdict));
+/// What a run needs from the rest of the program.
+pub(crate) struct Context<'a> {
+    /// What was asked for.
+    pub(crate) request: &'a Watch,
+    /// Set by Ctrl-C and SIGTERM.
+    pub(crate) interrupted: Arc<AtomicBool>,
+    /// Limits by which the end of a window is read.
+    pub(crate) window_limits: DetailLimits,
+    /// How rates are computed.
+    pub(crate) delta_options: delta::Options,
+    /// Diagnoses a window.
+    pub(crate) report: &'a dyn Fn(&Rates) -> Report,
+    /// Packs what is read through a root.
+    pub(crate) capture_writer: &'a dyn Fn(&Root) -> CaptureWriter,
+    /// Says what is wrong with a root, and what to type instead.
+    pub(crate) unreadable: fn(&Path, &Absence) -> anyhow::Error,
+    /// Renders a line.
+    pub(crate) render: &'a dyn Fn(&Line) -> Result<String>,
+}
+
+/// Watches until a signal comes, or until as many windows as were asked for are over.
+pub(crate) fn run(context: Context<'_>) -> Result<()> {
+    let request = context.request;
+    let root = Root::live(&request.root).map_err(|absence| (context.unreadable)(&request.root, &absence))?;
+    let (file, _claim) = state::to_write(request.state.as_deref())?.unzip();
+    let kept = file.as_deref().and_then(|file| state::read(Some(file), &state::now()).ok());
+    let kept = kept.filter(|state| holds(state, &state::now()));
+    let mut summaries = Summaries::default();
+    if let Some(state) = &kept {
+        summaries.note(&state.report.verdict);
+    }
     let alarm = kept.map_or(Alarm::none(), |state| state.alarm);
-    let moments = arguments.trigger.then(|| PressureTriggers::set(cli.root()).map(Moments::new));
-    let moments = moments.transpose().map_err(no_triggers)?;
-    let interrupted = app::listen()?;
-    let mut gathered = crate::collect::kernel::host::gather(&root);
-    let mut redactor = cli.report.redact.then(|| app::redactor(Style::Report, &gathered));
+    let trigger = request.trigger.then(|| PressureTriggers::set(&request.root).map(Trigger::new));
+    let trigger = trigger.transpose().map_err(no_triggers)?;
+    let mut gathered = host::gather(&root);
+    let mut redactor = request.redact.then(|| Redactor::of_host(Style::Report, &gathered));
     let host = gathered.hostname.take().map(|host| pseudonym(&mut redactor, host, Redactor::host));
-    // Before the run takes its priority: none of these threads, and no command that they start, is to have it.
-    let outlets = Outlets::start(arguments, cli.interval(), host.clone(), &alarm)?;
-    moments.iter().for_each(Moments::say_how);
+    // Before the run raises its priority: its threads, and the commands that they start, must not inherit it.
+    let sinks = Sinks::start(request, context.render, host.clone(), &alarm)?;
+    if let Some(trigger) = &trigger {
+        trigger.say_how();
+    }
     priority::prepare();
-    let (raise, of) = arguments.raise;
-    let policy = Policy { raise, of, clear: arguments.clear };
-    let mut watch = Watch {
+    let (raise, of) = request.raise;
+    let policy = Policy { raise, of, clear: request.clear };
+    let mut run = Run {
         hysteresis: Hysteresis::resumed(policy, alarm.level, alarm.bottleneck.clone()),
-        words,
+        summaries,
         alarm,
         seq: 0,
         begun: None,
         kept: None,
-        said_no_state: false,
+        state_write_failed: false,
         windows_count: 0,
-        cli,
-        arguments,
-        config,
+        context,
         root,
-        interrupted,
         file,
-        moments,
+        trigger,
         host,
         redactor,
-        outlets,
+        sinks,
     };
-    let ended = watch.go_on();
-    watch.outlets.finish();
-    ended.map(|()| exit::RAN)
+    let ended = run.take_windows();
+    run.sinks.finish();
+    ended
 }
 
-/// What stands for `name`, where names are not to be told.
+/// The pseudonym of `name`, where names are replaced.
 fn pseudonym(
     redactor: &mut Option<Redactor>,
     name: String,
     of: impl Fn(&mut Redactor, &str) -> String,
 ) -> String {
-    redactor.as_mut().map(|redactor| of(redactor, &name)).unwrap_or(name)
+    match redactor {
+        Some(redactor) => of(redactor, &name),
+        None => name,
+    }
 }
 
 fn no_triggers(absence: Absence) -> anyhow::Error {
@@ -108,60 +129,46 @@ fn no_triggers(absence: Absence) -> anyhow::Error {
     )
 }
 
-/// One line on standard error; from the threads as well.
-pub(crate) fn warn(message: &str) {
-    // Where standard error is gone, the run goes on all the same.
-    let _ = writeln!(std::io::stderr(), "diag: {}", escape::terminal(message));
-}
-
-/// The line that a command and a webhook are told.
-pub(crate) fn told(transition: &TransitionLine) -> Result<String> {
-    json::line(&Line::Transition(Box::new(transition.clone())))
-}
-
-/// A run that goes on.
-pub(crate) struct Watch<'a> {
-    pub(super) cli: &'a Cli,
-    pub(super) arguments: &'a WatchArgs,
-    pub(super) config: Config,
+/// The state of a run.
+pub(crate) struct Run<'a> {
+    pub(super) context: Context<'a>,
     pub(super) root: Root,
-    pub(super) interrupted: Arc<AtomicBool>,
     pub(super) file: Option<PathBuf>,
-    pub(super) moments: Option<Moments>,
+    pub(super) trigger: Option<Trigger>,
     pub(super) host: Option<String>,
-    /// The same for the whole run, so that a pseudonym means the same in every window.
+    /// One for the whole run, so that a pseudonym means the same in every window.
     pub(super) redactor: Option<Redactor>,
-    pub(super) outlets: Outlets,
+    pub(super) sinks: Sinks<'a>,
     pub(super) hysteresis: Hysteresis,
     pub(super) alarm: Alarm,
-    /// What was said of each bottleneck last.
-    pub(super) words: Words,
+    /// The last summary of each bottleneck.
+    pub(super) summaries: Summaries,
     pub(super) seq: u64,
     /// Where the last window ended.
     pub(super) begun: Option<(Begun, Clocks)>,
-    /// What the state file has.
+    /// What the state file holds.
     pub(super) kept: Option<State>,
-    pub(super) said_no_state: bool,
+    pub(super) state_write_failed: bool,
     pub(super) windows_count: u64,
 }
 
-/// A window that was diagnosed.
-struct Seen {
+/// A window with its diagnosis.
+struct Diagnosed {
     report: Report,
     clocks: Clocks,
     capture: Option<(CaptureWriter, Meta)>,
 }
 
-impl Watch<'_> {
-    fn go_on(&mut self) -> Result<()> {
+impl Run<'_> {
+    fn take_windows(&mut self) -> Result<()> {
         let mut quiet = false;
         loop {
-            let next = self.moments.as_mut().and_then(Moments::take_next);
+            let next = self.trigger.as_mut().and_then(Trigger::take_next);
             let fired = if quiet { self.until_slow() } else { next };
             if self.is_interrupted() {
                 return self.end(EndReason::Signal);
             }
-            if self.outlets.nobody_listens() {
+            if self.sinks.are_gone() {
                 return Ok(());
             }
             self.window(fired)?;
@@ -169,7 +176,7 @@ impl Watch<'_> {
             if self.is_interrupted() {
                 return self.end(EndReason::Signal);
             }
-            if self.arguments.count.is_some_and(|count| self.windows_count >= count) {
+            if self.context.request.count.is_some_and(|count| self.windows_count >= count) {
                 return self.end(EndReason::Count);
             }
             quiet = self.may_wait();
@@ -177,13 +184,13 @@ impl Watch<'_> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.context.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Whether there is nothing to look at until a trigger fires: the box is well.
+    /// Whether to wait for a trigger: the box is well.
     fn may_wait(&mut self) -> bool {
         let well = |state: &State| state.report.verdict.severity == Severity::Ok;
-        self.moments.as_mut().is_some_and(Moments::is_calm)
+        self.trigger.as_mut().is_some_and(Trigger::is_calm)
             && self.alarm.level == Severity::Ok
             && self.kept.as_ref().is_some_and(well)
     }
@@ -191,14 +198,14 @@ impl Watch<'_> {
     /// Waits until a trigger fires; none where a signal came first.
     fn until_slow(&mut self) -> Option<Resource> {
         let mut refreshed = Instant::now();
-        while !self.is_interrupted() && !self.outlets.nobody_listens() {
-            let fired = self.moments.as_mut()?.wait(WAIT);
+        while !self.is_interrupted() && !self.sinks.are_gone() {
+            let fired = self.trigger.as_mut()?.wait(WAIT);
             if fired.is_some() {
                 return fired;
             }
-            if refreshed.elapsed() >= self.cli.interval() {
+            if refreshed.elapsed() >= self.context.request.interval {
                 refreshed = Instant::now();
-                // No trigger is an answer too: the box is still well.
+                // Without a trigger the box is still well.
                 self.hysteresis.observe(Severity::Ok, "none");
                 if let Some(state) = &mut self.kept {
                     state.holds_boottime_seconds = clocks::boottime().as_secs_f64();
@@ -209,24 +216,28 @@ impl Watch<'_> {
         None
     }
 
-    /// One window, with all that follows from it.
+    /// One window, with everything that follows from it.
     fn window(&mut self, fired: Option<Resource>) -> Result<()> {
-        let records = fired.is_some() && self.arguments.trigger_dir.is_some();
+        let records = fired.is_some() && self.context.request.trigger_dir.is_some();
         let last = self.begun.take().filter(|(begun, _)| !records && begun.elapsed() < HOLE_MAX);
-        let (begun, then) =
-            last.map_or_else(|| (None, look_at_clocks()), |(begun, then)| (Some(begun), then));
+        let (begun, then) = match last {
+            Some((begun, then)) => (Some(begun), then),
+            None => (None, read_clocks()),
+        };
         if records {
-            self.root.record(app::capture_writer(self.cli, &self.root, self.arguments.without_command_lines));
+            self.root.record((self.context.capture_writer)(&self.root));
         }
-        self.moments.iter_mut().for_each(|moments| moments.begin(fired));
-        let seen = catch_unwind(AssertUnwindSafe(|| self.diagnose(begun, fired.is_some())));
-        let passed = Passed::between(&then, &look_at_clocks());
-        self.say_clock_jump(&passed);
-        let seen = match seen {
-            // The panic has said itself on standard error. The next window may be better.
+        if let Some(trigger) = &mut self.trigger {
+            trigger.begin(fired);
+        }
+        let diagnosed = catch_unwind(AssertUnwindSafe(|| self.diagnose(begun, fired.is_some())));
+        let passed = Passed::between(&then, &read_clocks());
+        self.report_clock_jump(&passed);
+        let diagnosed = match diagnosed {
+            // The panic hook has printed it. The next window may be better.
             Err(_) => return self.gap(GapReason::InternalError, &passed, None),
             Ok(Err(absence)) if self.windows_count == 0 => {
-                return Err(app::no_root(self.cli.root(), &absence));
+                return Err((self.context.unreadable)(&self.context.request.root, &absence));
             }
             Ok(Err(absence)) => return self.gap(GapReason::Unreadable, &passed, Some(absence.to_string())),
             Ok(Ok(_)) if passed.suspended_seconds > 0.0 => {
@@ -234,71 +245,67 @@ impl Watch<'_> {
                 let slept = format!("the machine slept for {:.0} seconds of it", passed.suspended_seconds);
                 return self.gap(GapReason::Suspend, &passed, Some(slept));
             }
-            Ok(Ok(seen)) => seen,
+            Ok(Ok(diagnosed)) => diagnosed,
         };
         if let Some(resource) = fired {
-            let capture = seen.capture.and_then(|(writer, about)| self.outlets.keep(resource, writer, about));
+            let capture =
+                diagnosed.capture.and_then(|(writer, about)| self.sinks.keep(resource, writer, about));
             let capture = capture.map(|file| self.shown(&file));
             let line =
                 TriggerLine { seq: self.next(), at: now(), host: self.host.clone(), resource, capture };
-            self.outlets.print(&Line::Trigger(line))?;
+            self.sinks.print(&Line::Trigger(line))?;
         }
-        self.tell(seen.report, &seen.clocks, fired.is_some())
+        self.publish(diagnosed.report, &diagnosed.clocks, fired.is_some())
     }
 
-    /// Takes a window and diagnoses it; `rare` windows are looked at as closely as a run of its own would.
-    fn diagnose(&mut self, begun: Option<Begun>, rare: bool) -> Result<Seen, Absence> {
+    /// Takes a window and diagnoses it; one that a trigger began is sampled as closely as a single run would.
+    fn diagnose(&mut self, begun: Option<Begun>, triggered: bool) -> Result<Diagnosed, Absence> {
         let enough = AtomicBool::new(false);
-        let moments = &mut self.moments;
+        let trigger = &mut self.trigger;
         let mut progress = |progress| {
-            if let (window::Progress::Elapsed(now), Some(moments)) = (progress, moments.as_mut()) {
-                enough.fetch_or(moments.is_over(now), Ordering::Relaxed);
+            if let (window::Progress::Elapsed(now), Some(trigger)) = (progress, trigger.as_mut()) {
+                enough.fetch_or(trigger.is_over(now), Ordering::Relaxed);
             }
         };
+        let request = self.context.request;
         let options = window::Options {
-            interval: self.cli.interval(),
+            interval: request.interval,
             target: None,
             profile: false,
-            sampling_ratio: if rare { window::SAMPLING_RATIO } else { SAMPLING_RATIO },
+            sampling_ratio: if triggered { window::SAMPLING_RATIO } else { SAMPLING_RATIO },
             proportional: false,
-            // Of a window that is kept, a report may be wanted.
-            tuning: rare && self.arguments.trigger_dir.is_some(),
-            interrupted: &self.interrupted,
-            enough: self.arguments.trigger.then_some(&enough),
+            // A tuning report may be made from a window that is kept.
+            tuning: triggered && request.trigger_dir.is_some(),
+            limits: self.context.window_limits,
+            interrupted: &self.context.interrupted,
+            enough: request.trigger.then_some(&enough),
         };
         let taken = window::follow(&self.root, options, begun, &mut progress);
-        let clocks = look_at_clocks();
+        let clocks = read_clocks();
         let writer = self.root.finish_recording();
         let (recording, ended) = taken?;
         let capture = writer.map(|writer| (writer, about(&recording)));
-        let rates = delta::rates(&recording);
+        let rates = delta::rates(&recording, &self.context.delta_options);
         self.begun = Some((Begun::at_the_end(recording.after, recording.ended_at, ended), clocks));
-        let asked = diagnose::Options {
-            sort: self.cli.report.sort.map(app::terminal::rank_by),
-            top: self.cli.report.top,
-            pid: None,
-            thresholds: &self.config.thresholds,
-        };
-        let mut diagnosis = diagnose::diagnose(&rates, &asked);
-        diagnosis.not_checked.extend(self.config.not_checked.iter().cloned());
-        let mut report = app::report(diagnosis, None, &rates, &self.config.thresholds);
+        let mut report = (self.context.report)(&rates);
         if let Some(redactor) = &mut self.redactor {
             redactor.know_users(&rates.host.users);
             redactor.learn(&report);
             redactor.report(&mut report);
             redactor.end_window();
         }
-        Ok(Seen { report, clocks, capture })
+        Ok(Diagnosed { report, clocks, capture })
     }
 
     fn gap(&mut self, reason: GapReason, passed: &Passed, detail: Option<String>) -> Result<()> {
-        drop(self.root.finish_recording());
+        self.root.abandon_recording();
         let (seq, host) = (self.next(), self.host.clone());
         let detail = detail.map(|detail| pseudonym(&mut self.redactor, detail, Redactor::text));
         let line = GapLine { seq, at: now(), host, reason, seconds: passed.seconds, detail };
-        self.outlets.print(&Line::Gap(line))?;
-        // What fails at once must not fail a thousand times a second.
-        let rest = self.cli.interval().saturating_sub(Duration::from_secs_f64(passed.seconds.min(3600.0)));
+        self.sinks.print(&Line::Gap(line))?;
+        // A failure at once must not repeat a thousand times per second.
+        let rest =
+            self.context.request.interval.saturating_sub(Duration::from_secs_f64(passed.seconds.min(3600.0)));
         let until = Instant::now() + rest;
         while Instant::now() < until && !self.is_interrupted() {
             std::thread::sleep(
@@ -308,7 +315,7 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn say_clock_jump(&mut self, passed: &Passed) {
+    fn report_clock_jump(&mut self, passed: &Passed) {
         if passed.jumped_seconds != 0.0 {
             let line = ClockLine {
                 seq: self.next(),
@@ -316,17 +323,17 @@ impl Watch<'_> {
                 host: self.host.clone(),
                 seconds: passed.jumped_seconds,
             };
-            // A line that cannot be made is one that cannot be printed either.
-            let _ = self.outlets.print(&Line::ClockJump(line));
+            // If the line cannot be rendered, there is nothing to print.
+            let _ = self.sinks.print(&Line::ClockJump(line));
         }
     }
 
     fn end(&mut self, reason: EndReason) -> Result<()> {
         let line = EndLine { seq: self.next(), at: now(), host: self.host.clone(), reason };
-        self.outlets.print(&Line::End(line))
+        self.sinks.print(&Line::End(line))
     }
 
-    /// Where a capture is. Whoever runs this knows the directory, and others are not to.
+    /// Path of a capture; with --redact its name alone.
     fn shown(&self, file: &Path) -> String {
         let name = file.file_name().filter(|_| self.redactor.is_some());
         name.map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned())
@@ -353,6 +360,6 @@ fn now() -> String {
     clocks::wall().to_string()
 }
 
-fn look_at_clocks() -> Clocks {
+fn read_clocks() -> Clocks {
     Clocks { monotonic: clocks::monotonic(), boottime: clocks::boottime(), wall: clocks::wall() }
 }

@@ -1,6 +1,7 @@
 //! The state file of `diag watch`: where it is, how it is written and read.
 
-use super::run::warn;
+use super::warn;
+use crate::collect::clocks;
 use crate::files::write_readable;
 use crate::model::report::{Report, SCHEMA_VERSION};
 use crate::model::watch::{State, WATCH_VERSION};
@@ -13,7 +14,17 @@ use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// Where root keeps it; a file system in memory that a boot empties.
+/// Now, by a clock that cannot be set.
+pub(crate) fn now() -> Now {
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    Now {
+        boottime_seconds: clocks::boottime().as_secs_f64(),
+        boot_id: boot_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()),
+        at: clocks::wall().to_string(),
+    }
+}
+
+/// State file of root, in a file system that is empty after a boot.
 const OF_ROOT: &str = "/run/diag/state.json";
 
 /// A file that is longer was not written by diag.
@@ -25,7 +36,7 @@ pub(crate) fn to_write(asked: Option<&Path>) -> Result<Option<(PathBuf, File)>> 
     let Some(file) = asked.map(Path::to_owned).or_else(usual) else { return Ok(None) };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if asked.is_none() && !folder.exists() {
-        // The usual place may not be there yet; one that somebody names is a slip when it is not.
+        // The default directory may not exist yet; one that was named must exist.
         make(folder)
             .with_context(|| format!("cannot make {}; name a file with --state", folder.display()))?;
     }
@@ -36,9 +47,11 @@ pub(crate) fn to_write(asked: Option<&Path>) -> Result<Option<(PathBuf, File)>> 
         claim(&file).with_context(|| format!("cannot lock {}; name another with --state", file.display()))?;
     match (claimed, asked) {
         (Some(claim), _) => Ok(Some((file, claim))),
-        (None, Some(_)) => bail!("another diag watch keeps {}; name another with --state", file.display()),
+        (None, Some(_)) => {
+            bail!("another diag watch uses {}; name another file with --state", file.display())
+        }
         (None, None) => {
-            warn(&format!("another diag watch keeps {}: this one keeps no state", file.display()));
+            warn(&format!("another diag watch uses {}: this one keeps no state", file.display()));
             Ok(None)
         }
     }
@@ -145,8 +158,12 @@ fn parse(text: &[u8]) -> Result<State, String> {
 
 /// `report` as others may read it.
 pub(crate) fn without_command_lines(mut report: Report) -> Report {
-    report.processes.iter_mut().for_each(|row| row.cmdline = None);
-    report.verdict.culprit.iter_mut().for_each(|culprit| culprit.cmdline = None);
+    for row in &mut report.processes {
+        row.cmdline = None;
+    }
+    if let Some(culprit) = &mut report.verdict.culprit {
+        culprit.cmdline = None;
+    }
     report
 }
 

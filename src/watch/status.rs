@@ -2,6 +2,7 @@
 
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Severity};
+use crate::model::metrics::Metrics;
 use crate::model::report::{HostReport, Load, Report, Run, SCHEMA_VERSION, Verdict, Window, WindowSource};
 use crate::model::sentence::{Sentence, own, sentence};
 use crate::model::watch::State;
@@ -52,6 +53,7 @@ pub fn answer(state: State, now: &Now) -> Report {
     report.target = None;
     report.profile = None;
     report.load = no_load();
+    report.metrics = Metrics::default();
     unknown(&mut report, why, "see whether diag watch runs");
     report
 }
@@ -100,13 +102,17 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
             cause_chain: Vec::new(),
             culprit: None,
             remedy: None,
+            advice: Vec::new(),
+            missing_inputs: Vec::new(),
         },
         steps: Vec::new(),
         findings: Vec::new(),
+        news: Vec::new(),
         processes_order: Sort::Cpu,
         processes: Vec::new(),
         target: None,
         load: no_load(),
+        metrics: Metrics::default(),
         profile: None,
         not_checked: Vec::new(),
     };
@@ -126,6 +132,8 @@ fn unknown(report: &mut Report, why: String, unlock: &str) {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
+        missing_inputs: Vec::new(),
     };
     let reason = why.trim_end_matches('.').to_owned();
     report.not_checked =
@@ -225,6 +233,7 @@ mod tests {
             let report = answer(changed, &now(at));
             assert_eq!(report.verdict.bottleneck, "unknown");
             assert!(report.findings.is_empty() && report.verdict.culprit.is_none());
+            assert_eq!(report.metrics, Metrics::default());
             assert!(report.verdict.summary.to_string().contains("memory-swap"), "{}", report.verdict.summary);
         }
     }

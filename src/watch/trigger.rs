@@ -1,39 +1,39 @@
-//! `--trigger`: the windows end where the box gets slow and where it gets well again, so that one of them has the spike
-//! and nothing else. A spike of three seconds is nothing in a window of ten.
+//! `--trigger`: windows end where the box gets slow and where it gets well again, so that one window covers the spike and
+//! nothing else. In a window of ten seconds a spike of three would be diluted.
 
-use super::run::warn;
+use super::warn;
 use crate::cli::MIN_INTERVAL;
 use crate::collect::kernel::psi_trigger::{PressureTriggers, Pulse};
 use crate::model::watch::Resource;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Windows that may end early within a minute: each costs a scan, and a box that is slow every other second would have
-/// one a second. House value.
+/// Windows that may end early within a minute: each costs a scan, and a box that is slow every other second would
+/// otherwise have one per second. House value.
 const EARLY_MAX: usize = 6;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is slow, and since when a window is about it.
-pub(crate) struct Moments {
+/// Decides where windows begin and end.
+pub(crate) struct Trigger {
     triggers: PressureTriggers,
-    /// Whether the box was slow at the last look that could tell.
+    /// Whether the box was slow when last known.
     slow: bool,
-    /// What the next window is about: the box got slow, and the one before ended for it.
+    /// Resource of the next window, where the last one ended because the box got slow.
     next: Option<Resource>,
-    /// Ends that came early.
+    /// When windows ended early.
     early: VecDeque<Instant>,
 }
 
-impl Moments {
+impl Trigger {
     pub(crate) fn new(triggers: PressureTriggers) -> Self {
         Self { triggers, slow: false, next: None, early: VecDeque::new() }
     }
 
-    /// Says how it waits, where that is not what one would expect.
+    /// Warns where the kernel cannot notify diag.
     pub(crate) fn say_how(&self) {
         if !self.triggers.are_told() {
             warn(
-                "--trigger: the kernel tells of no stalls without CAP_SYS_RESOURCE; looking at /proc/pressure twice a second",
+                "--trigger: without CAP_SYS_RESOURCE the kernel does not notify diag of stalls; reading /proc/pressure twice per second",
             );
         }
     }
@@ -43,25 +43,25 @@ impl Moments {
         self.triggers.wait(timeout)
     }
 
-    /// What the next window is about, where the last one has seen the box get slow.
+    /// Resource of the next window, where the last one ended because the box got slow.
     pub(crate) fn take_next(&mut self) -> Option<Resource> {
         self.next.take()
     }
 
-    /// A window begins, which is about `fired`.
+    /// A window begins because of `fired`.
     pub(crate) fn begin(&mut self, fired: Option<Resource>) {
         self.slow |= fired.is_some();
         self.next = None;
     }
 
-    /// Whether the window that has come to `now` has seen all that it is about.
+    /// Whether the window, `now` long, has covered what it is about.
     pub(crate) fn is_over(&mut self, now: Duration) -> bool {
-        // Looked at even where it decides nothing: the next look is compared with this one.
+        // Read in any case: the next reading is compared with this one.
         let pulse = self.triggers.feel();
         now >= MIN_INTERVAL && self.turns(pulse)
     }
 
-    /// Whether the box has become another one than the window began with, and the window may end for it.
+    /// Whether the box changed from well to slow or back, and the window may end for it.
     fn turns(&mut self, pulse: Pulse) -> bool {
         match pulse {
             Pulse::Slow(resource) if !self.slow => {
@@ -89,7 +89,7 @@ impl Moments {
         may
     }
 
-    /// Whether the box is well by now; what the kernel has told of until now is then no news any more.
+    /// Whether the box is well now; pending notifications are dropped.
     pub(crate) fn is_calm(&mut self) -> bool {
         self.triggers.forget();
         !self.slow && self.next.is_none() && !matches!(self.triggers.feel(), Pulse::Slow(_))
@@ -101,23 +101,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_end_where_it_gets_slow_and_well_but_not_without_end() {
+    fn windows_end_early_on_a_change_but_only_so_often() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("proc/pressure")).unwrap();
         let text = "some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n";
         std::fs::write(folder.path().join("proc/pressure/cpu"), text).unwrap();
-        let mut moments = Moments::new(PressureTriggers::set(folder.path()).unwrap());
+        let mut trigger = Trigger::new(PressureTriggers::set(folder.path()).unwrap());
         let slow = Pulse::Slow(Resource::Io);
-        moments.begin(None);
-        assert!(!moments.turns(Pulse::Calm) && !moments.turns(Pulse::Unclear));
-        assert!(moments.turns(slow));
-        assert_eq!(moments.take_next(), Some(Resource::Io), "the next window is about it");
-        moments.begin(Some(Resource::Io));
-        assert!(!moments.turns(slow) && !moments.turns(Pulse::Unclear), "it stays slow");
-        assert!(moments.turns(Pulse::Calm));
-        assert_eq!(moments.take_next(), None);
-        let ended = (0..100).filter(|at| moments.turns(if at % 2 == 0 { slow } else { Pulse::Calm })).count();
+        trigger.begin(None);
+        assert!(!trigger.turns(Pulse::Calm) && !trigger.turns(Pulse::Unclear));
+        assert!(trigger.turns(slow));
+        assert_eq!(trigger.take_next(), Some(Resource::Io), "the next window is about it");
+        trigger.begin(Some(Resource::Io));
+        assert!(!trigger.turns(slow) && !trigger.turns(Pulse::Unclear), "it stays slow");
+        assert!(trigger.turns(Pulse::Calm));
+        assert_eq!(trigger.take_next(), None);
+        let ended = (0..100).filter(|at| trigger.turns(if at % 2 == 0 { slow } else { Pulse::Calm })).count();
         assert_eq!(ended + 2, EARLY_MAX);
-        assert!(!moments.slow && moments.take_next().is_none(), "what may not end early is still followed");
+        assert!(!trigger.slow && trigger.take_next().is_none(), "changes are followed beyond the limit");
     }
 }

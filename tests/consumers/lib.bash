@@ -8,7 +8,7 @@ fi
 here=$REPOSITORY/tests/consumers
 captures=$REPOSITORY/tests/captures
 contrib=$REPOSITORY/contrib
-# Two windows whose programs are called what nobody should be called; hostile/record says how.
+# Two windows of programs with hostile names; hostile/record makes them.
 hostile=("$here/hostile/image.diag" "$here/hostile/bytes.diag")
 all_captures=("${hostile[@]}" "$captures"/*/window.diag)
 scratch=$(mktemp -d)
@@ -70,7 +70,7 @@ need() {
   done
 }
 
-# Sets port to one of the loopback interface that nobody has; below those that the kernel gives to clients.
+# Sets port to one of the loopback interface that is free; below those that the kernel gives to clients.
 next_port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
 free_port() {
   until port=$next_port && next_port=$((next_port + 1)) && python3 -c '

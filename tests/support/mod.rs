@@ -8,12 +8,15 @@
     reason = "helpers of tests, of which each test file uses its own part"
 )]
 
+use diag::app::limits;
 use diag::capture::{Capture, CaptureWriter, Frame, FrameKind, Meta};
 use diag::collect::window;
 use diag::diagnose::thresholds::in_force::BUILT_IN;
 use diag::diagnose::{self, Options};
 use diag::model::rates::Rates;
+use diag::model::reading::Absence;
 use diag::model::report::Diagnosis;
+use diag::model::snapshot::Recording;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -77,11 +80,29 @@ pub(crate) fn good(output: &Output) -> String {
     stdout(output)
 }
 
+/// Standard output of a recording that went well: it says on standard error what it wrote.
+pub(crate) fn recorded(output: &Output, file: &Path) -> String {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let name = file.display();
+    assert!(
+        said.starts_with(&format!("diag: wrote {name}: ")) && said.contains("B, one window of "),
+        "{said}"
+    );
+    assert!(said.ends_with(&format!(" s; diagnose it with: diag replay {name}\n")), "{said}");
+    stdout(output)
+}
+
 /// The report of a run that must have gone well: valid by the schema, and consistent.
 pub(crate) fn report(output: &Output) -> Value {
-    let text = good(output);
-    assert_harmless(&text);
-    let report: Value = serde_json::from_str(&text).unwrap();
+    sound_report(&good(output))
+}
+
+/// The report in `text`: harmless, valid by the schema, and consistent.
+pub(crate) fn sound_report(text: &str) -> Value {
+    assert_harmless(text);
+    let report: Value = serde_json::from_str(text).unwrap();
     assert_sound(&report);
     report
 }
@@ -136,6 +157,8 @@ pub(crate) fn sound(report: &Value) -> Result<(), String> {
     }
     strings_are_harmless(report)?;
     ratios_are_shares(report, "")?;
+    metrics_are_shares(&report["metrics"])?;
+    advice_is_the_finding_s(report)?;
     load_adds_up(&report["load"])?;
     target_adds_up(&report["target"])?;
     steps_are_in_order(report)
@@ -175,6 +198,33 @@ fn ratios_are_shares(value: &Value, path: &str) -> Result<(), String> {
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// Every name is there; ratios are from 0 to 1.
+fn metrics_are_shares(metrics: &Value) -> Result<(), String> {
+    let Some(metrics) = metrics.as_object().filter(|metrics| metrics.len() >= 29) else {
+        return Err(format!("names are missing: {metrics}"));
+    };
+    let ratios = metrics.iter().filter(|(name, _)| name.ends_with("_ratio"));
+    for (name, value) in ratios {
+        if value.as_f64().is_some_and(|value| !(0.0..=1.0 + 1e-9).contains(&value)) {
+            return Err(format!("metrics/{name} is {value}, not from 0 to 1"));
+        }
+    }
+    Ok(())
+}
+
+/// The verdict has the advice of its finding.
+fn advice_is_the_finding_s(report: &Value) -> Result<(), String> {
+    let id = &report["verdict"]["bottleneck"];
+    let findings = report["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let own = findings.iter().find(|finding| finding["id"] == *id && *id != "none");
+    let expected = own.map_or_else(|| Value::Array(Vec::new()), |finding| finding["advice"].clone());
+    if report["verdict"]["advice"] == expected {
+        Ok(())
+    } else {
+        Err(format!("verdict.advice is not that of {id}"))
     }
 }
 
@@ -229,19 +279,16 @@ fn steps_are_in_order(report: &Value) -> Result<(), String> {
         .iter()
         .filter_map(|step| step["step"].as_str())
         .collect();
-    // The third steps follow from the verdict; each is there once at most.
-    let third = ["user-or-system", "swap-or-disk", "limits-and-errors"];
-    let fits = match steps.as_slice() {
-        ["load-average", "cpu-or-io", middle @ .., "who"]
-        // Why is asked where there is a profile.
-        | ["load-average", "cpu-or-io", middle @ .., "who", "why"] => {
-            let known = middle.iter().all(|step| third.contains(step));
-            let once = middle.iter().collect::<std::collections::BTreeSet<_>>().len() == middle.len();
-            !middle.is_empty() && known && once
-        }
-        _ => false,
+    let [first, second, middle @ .., last] = &steps[..] else { return Err(format!("steps {steps:?}")) };
+    // Why is asked where there is a profile.
+    let (middle, last) = match (middle, *last) {
+        ([middle @ .., who], "why") => (middle, *who),
+        (middle, last) => (middle, last),
     };
-    if !fits {
+    let third = ["user-or-system", "swap-or-disk", "limits-and-errors"];
+    let distinct = middle.iter().collect::<std::collections::BTreeSet<_>>().len() == middle.len();
+    let fits = !middle.is_empty() && distinct && middle.iter().all(|step| third.contains(step));
+    if (*first, *second, last) != ("load-average", "cpu-or-io", "who") || !fits {
         return Err(format!("steps {steps:?}"));
     }
     let next = |index: usize| report["steps"][index]["next"].as_str();
@@ -491,6 +538,17 @@ pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until the process sleeps: one that was just started loads its libraries first, on a loaded machine for long.
+pub(crate) fn wait_until_asleep(pid: u32) {
+    let mut asleep_count = 0;
+    wait_until("the process sleeps", || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let sleeps = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
+        asleep_count = if sleeps { asleep_count + 1 } else { 0 };
+        asleep_count >= 3
+    });
+}
+
 /// Whether a tool is there; says why the test is skipped where it is not.
 #[allow(clippy::print_stderr, reason = "the reason of a skipped test")]
 pub(crate) fn has(tool: &str) -> bool {
@@ -527,10 +585,20 @@ pub(crate) fn public_copy() -> (TempDir, PathBuf) {
     (folder, program)
 }
 
+/// A replay by the built-in limits.
+pub(crate) fn replay(capture: Capture) -> Result<Recording, Absence> {
+    window::replay(capture, &limits::of_window(BUILT_IN))
+}
+
+/// Rates by the built-in settings.
+pub(crate) fn rates(recording: &Recording) -> Rates {
+    diag::delta::rates(recording, &limits::of_delta(BUILT_IN))
+}
+
 /// The rates of a real fault, from its capture.
 pub(crate) fn rates_of(id: &str) -> Rates {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(id).join("window.diag");
-    diag::delta::rates(&window::replay(Capture::open(&file).unwrap()).unwrap())
+    rates(&replay(Capture::open(&file).unwrap()).unwrap())
 }
 
 /// What is made of these rates, by the limits as they are built in.

@@ -72,7 +72,7 @@ fn kind_by_name(name: &str) -> BlockKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Frame, FrameKind};
+    use crate::collect::root::{Frame, FrameKind};
 
     fn devices(files: &[(&str, &[u8])]) -> Vec<BlockDevice> {
         let mut frame = Frame::new(FrameKind::Start, std::time::Duration::ZERO);

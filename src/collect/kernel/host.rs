@@ -1,7 +1,8 @@
 //! The facts of the host that do not change within a window, from small files of `/proc`, `/sys` and `/etc`.
 //!
 //! User names come from `/etc/passwd` alone: asking the system's name service may ask a server that hangs.
-//! Only what needs no root is relied on; each fact that is not there is absent.
+//! Only what needs no root is relied on; each fact that is not there is absent. Of the live system itself, name, release
+//! and architecture come from sysinfo, which asks uname(2); of another root, from its files.
 //!
 //! Known lies: the `hypervisor` flag exists on x86 only. DMI names the maker of the machine, which for a
 //! cloud's bare metal is the cloud as well.
@@ -9,18 +10,25 @@
 use crate::collect::root::Root;
 use crate::model::host::{Host, parse_list};
 use std::collections::BTreeMap;
+use sysinfo::System;
 
 /// Gathers the facts of a live system. To be called before a recording has its first frame: none of what
 /// is read here belongs in one.
 pub fn gather(root: &Root) -> Host {
     let mut files = Files { root, buffer: Vec::new() };
-    let arch = sysinfo::System::cpu_arch();
+    // uname(2) and gethostname(2) answer for this system, also where parts of /proc are masked.
+    let own = !root.is_elsewhere();
+    let asked = |answer: fn() -> Result<String, sysinfo::Error>| {
+        let answer = if own { answer().ok() } else { None };
+        answer.filter(|text| !text.is_empty())
+    };
+    let arch = System::cpu_arch();
     let online = files.line("sys/devices/system/cpu/online");
     let own_pid = root.link("proc/self").ok().and_then(|target| target.parse().ok());
     Host {
-        hostname: files.line("proc/sys/kernel/hostname"),
-        kernel: files
-            .line("proc/sys/kernel/osrelease")
+        hostname: asked(System::host_name).or_else(|| files.line("proc/sys/kernel/hostname")),
+        kernel: asked(System::kernel_version)
+            .or_else(|| files.line("proc/sys/kernel/osrelease"))
             .or_else(|| files.text("proc/version").and_then(|text| release(&text))),
         os: files
             .text("etc/os-release")

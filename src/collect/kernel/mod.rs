@@ -15,7 +15,6 @@ pub mod mounts;
 pub mod namespaces;
 pub mod net_counters;
 pub mod net_dev;
-pub mod peers;
 pub mod pressure;
 pub mod psi_trigger;
 pub mod settings;

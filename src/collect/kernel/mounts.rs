@@ -4,6 +4,7 @@
 //! whose server is gone does not answer, and that is evidence.
 
 use crate::collect::root::Root;
+use crate::collect::text::unescape;
 use crate::model::limits::{Mount, Room};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::Pid;
@@ -22,8 +23,14 @@ const FILES_MAX: usize = 256;
 const NO_ROOM: [&str; 8] =
     ["squashfs", "iso9660", "udf", "erofs", "cramfs", "nsfs", "fuse.snapfuse", "autofs"];
 
-/// Mounted file systems with room, one by device.
-pub fn read(root: &Root, pids: &[Pid], buffer: &mut Vec<u8>) -> Reading<Vec<Mount>> {
+/// Mounted file systems with room, one per device. Where one uses at least `space_ratio` of its space or `inodes_ratio`
+/// of its inodes, the processes that write to it are searched among `pids`.
+pub fn read(
+    root: &Root,
+    pids: &[Pid],
+    (space_ratio, inodes_ratio): (f64, f64),
+    buffer: &mut Vec<u8>,
+) -> Reading<Vec<Mount>> {
     let mut mounts = parse(&table(root, buffer)?);
     if root.is_copied() {
         // Asking would give the room on the machine that the copy lies on.
@@ -40,8 +47,8 @@ pub fn read(root: &Root, pids: &[Pid], buffer: &mut Vec<u8>) -> Reading<Vec<Moun
     }
     mounts.truncate(MOUNTS_MAX);
     let full = |room: &Room| {
-        room.used_ratio().is_some_and(|used| used >= 0.9)
-            || room.inodes_used_ratio().is_some_and(|used| used >= 0.9)
+        room.used_ratio().is_some_and(|used| used >= space_ratio)
+            || room.inodes_used_ratio().is_some_and(|used| used >= inodes_ratio)
     };
     let any_full = mounts.iter().any(|mount| mount.room.as_ref().is_ok_and(full));
     if any_full {
@@ -110,15 +117,6 @@ fn parse(text: &str) -> Vec<Mount> {
     mounts
 }
 
-/// Blanks in names are written as `\040`.
-fn unescape(text: &str) -> String {
-    let mut plain = text.to_owned();
-    for (code, character) in [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")] {
-        plain = plain.replace(code, character);
-    }
-    plain
-}
-
 /// Processes with a file open on a full file system.
 fn find_writers(root: &Root, pids: &[Pid], mounts: &mut [Mount], buffer: &mut Vec<u8>) {
     for &pid in pids {
@@ -165,6 +163,26 @@ mod tests {
         assert_eq!(paths, ["/", "/srv/a b", "/run", "/tmp"]);
         assert_eq!(mounts[1].source, "/dev/sdb1");
         assert_eq!(of_mounts("/dev/sda1 /"), None);
+    }
+
+    #[test]
+    fn writers_are_searched_from_the_configured_limits() {
+        use crate::collect::root::{Frame, FrameKind};
+        let mut frame = Frame::new(FrameKind::End, Duration::ZERO);
+        let mut file = |path: &str, text: &str| frame.files.insert(path.to_owned(), text.as_bytes().to_vec());
+        file("proc/self/mountinfo", "22 1 254:0 / / rw - ext4 /dev/vda rw\n");
+        // Of 100 bytes 40 are free, of 100 inodes 70.
+        file(".statvfs", "100 40 40 100 70\n");
+        file("proc/7/fdinfo/3", "pos:\t0\nflags:\t0100001\n");
+        frame.links.insert("proc/7/fd/3".to_owned(), "/var/log/x".to_owned());
+        let root = Root::captured(frame);
+        let writers = |limits| {
+            let mounts = read(&root, &[7], limits, &mut Vec::new()).unwrap();
+            mounts.iter().flat_map(|mount| mount.writers.clone()).collect::<Vec<Pid>>()
+        };
+        assert_eq!(writers((0.5, 0.9)), [7]);
+        assert_eq!(writers((0.9, 0.2)), [7]);
+        assert!(writers((0.9, 0.9)).is_empty());
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn own(root: &Root) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Frame, FrameKind};
+    use crate::collect::root::{Frame, FrameKind};
     use crate::collect::tasks::scan::parse_stat;
     use std::time::Duration;
 

@@ -75,7 +75,7 @@ fn line(text: &str) -> Option<Interface> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Frame, FrameKind};
+    use crate::collect::root::{Frame, FrameKind};
     use crate::model::reading::Absence;
 
     const HEADER: &str = "Inter-|   Receive                                                |  Transmit\n \

@@ -1,12 +1,12 @@
 //! `/proc/net/tcp`, `tcp6`, `udp`, `udp6` and who owns the sockets that are in trouble.
 //!
-//! Source: proc_pid_net(5); kernel `net/ipv4/tcp_ipv4.c`, `net/ipv4/udp.c`. Reading the tables costs time by
-//! socket and finding owners costs time by open file, so both are done only when a counter of the window
-//! asks for it. The receive queue of a listening socket counts connections that wait to be accepted.
+//! Source: proc_pid_net(5). Reading the tables costs time per socket and finding owners costs time per open file, so
+//! both are done only when a counter of the window points at single sockets. [`crate::socket_tables`] parses the rows.
 
 use crate::collect::root::Root;
 use crate::model::network::{Socket, Sockets};
 use crate::model::task::Pid;
+use crate::socket_tables::{LISTEN, Row, inode_of};
 use std::collections::HashMap;
 
 /// Sockets in trouble that are noted of one table at most.
@@ -18,13 +18,6 @@ const SENDING_MAX: usize = 100;
 
 /// Files of one process that are looked at for a socket.
 const FILES_MAX: usize = 4096;
-
-/// States of a socket (kernel `include/net/tcp_states.h`).
-pub(super) const ESTABLISHED: u64 = 0x01;
-/// The connection is being opened.
-pub(super) const SYN_SENT: u64 = 0x02;
-/// It waits for connections.
-pub(super) const LISTEN: u64 = 0x0a;
 
 /// Reads the tables of the run's own network namespace when `wanted` and those of the namespaces that the processes
 /// `others` are in, where `wanted` as well, and finds the owners among `pids`.
@@ -56,7 +49,7 @@ fn tables(root: &Root, base: &str, sockets: &mut Sockets, buffer: &mut Vec<u8>) 
         }
         let (mut troubled_count, mut sending_count) = (0, 0);
         for line in String::from_utf8_lossy(buffer).lines().skip(1) {
-            let Some((socket, destination)) = parse(line, protocol) else { continue };
+            let Some((socket, destination)) = socket_in(line, protocol) else { continue };
             if protocol == "tcp" && !socket.listening {
                 *destinations.entry(destination).or_default() += 1;
             }
@@ -76,59 +69,30 @@ fn tables(root: &Root, base: &str, sockets: &mut Sockets, buffer: &mut Vec<u8>) 
     sockets.busiest_destination_count = sockets.busiest_destination_count.max(busiest);
 }
 
-/// What every line of such a table has.
-pub(super) struct Row<'a> {
-    fields: Vec<&'a str>,
-    /// Local port.
-    pub(super) port: u16,
-    /// Address and port of the other end, in hexadecimal.
-    pub(super) peer: &'a str,
-    /// State.
-    pub(super) state: u64,
-    /// Number that the owner's file descriptor shows.
-    pub(super) inode: u64,
-}
-
-/// One line of a table; none for the header.
-pub(super) fn row(line: &str) -> Option<Row<'_>> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    Some(Row {
-        port: u16::from_str_radix(fields.get(1)?.rsplit_once(':')?.1, 16).ok()?,
-        peer: fields.get(2)?,
-        state: hex(fields.get(3)?)?,
-        inode: fields.get(9)?.parse().ok()?,
-        fields,
-    })
-}
-
-fn hex(text: &str) -> Option<u64> {
-    u64::from_str_radix(text, 16).ok()
-}
-
 /// The socket in a line, and its other end.
-fn parse(line: &str, protocol: &'static str) -> Option<(Socket, String)> {
-    let Row { fields, port, peer, state, inode } = row(line)?;
-    let (sending, receiving) = fields.get(4)?.split_once(':')?;
+fn socket_in(line: &str, protocol: &'static str) -> Option<(Socket, String)> {
+    let row = Row::parse(line)?;
+    let (send_queue, receive_queue) = row.queues()?;
     let socket = Socket {
         protocol,
-        port,
-        listening: protocol == "tcp" && state == LISTEN,
-        receive_queue: hex(receiving)?,
-        send_queue: hex(sending)?,
-        retransmits: hex(fields.get(6)?)?,
-        drops_count: if protocol == "udp" { fields.last()?.parse().ok()? } else { 0 },
-        inode,
+        port: row.port,
+        listening: protocol == "tcp" && row.state == LISTEN,
+        receive_queue,
+        send_queue,
+        retransmits: row.retransmits()?,
+        drops_count: if protocol == "udp" { row.drops()? } else { 0 },
+        inode: row.inode,
         pid: None,
     };
-    Some((socket, peer.to_owned()))
+    Some((socket, row.peer_text()?.to_owned()))
 }
 
 /// Inodes of the sockets that a process has open: a descriptor of one is a link to `socket:[inode]`.
-pub(super) fn inodes_of(root: &Root, pid: Pid) -> impl Iterator<Item = u64> {
+pub(in crate::collect) fn inodes_of(root: &Root, pid: Pid) -> impl Iterator<Item = u64> {
     let files = root.list(&format!("proc/{pid}/fd")).unwrap_or_default();
     files.into_iter().take(FILES_MAX).filter_map(move |file| {
         let target = root.link(&format!("proc/{pid}/fd/{file}")).ok()?;
-        target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+        inode_of(&target)
     })
 }
 
@@ -154,26 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listening_socket_with_a_full_queue() {
-        let line = "   1: 0100007F:4A3B 00000000:0000 0A 00000000:00000005 00:00000000 00000000     0        0 12345 1 0 100 0 0 10 0";
-        let (socket, remote) = parse(line, "tcp").unwrap();
-        assert!(socket.listening);
-        assert_eq!((socket.port, socket.receive_queue, socket.inode), (19003, 5, 12345));
-        assert_eq!(remote, "00000000:0000");
-    }
-
-    #[test]
-    fn a_datagram_socket_that_drops() {
+    fn only_tcp_sockets_listen_and_only_udp_sockets_drop() {
         let line =
-            " 205: 0100007F:4A39 00000000:0000 07 00000000:00034200 00:00000000 00000000 0 0 991 2 0000 4127";
-        let (socket, _) = parse(line, "udp").unwrap();
-        assert_eq!((socket.port, socket.drops_count, socket.inode), (19001, 4127, 991));
-    }
-
-    #[test]
-    fn other_text_is_nothing() {
-        for line in ["", "sl local_address rem_address", "1: zz:zz 0 0A", "1: 00:1 00:2 0A 0"] {
-            assert_eq!(parse(line, "tcp"), None, "{line}");
-        }
+            "   1: 0100007F:4A3B 00000000:0000 0A 00000000:00000005 00:00000000 00000000 0 0 12345 2 0000 41";
+        let (socket, peer) = socket_in(line, "tcp").unwrap();
+        assert!(socket.listening && socket.drops_count == 0);
+        assert_eq!((socket.port, socket.receive_queue, peer.as_str()), (19003, 5, "00000000:0000"));
+        let (socket, _) = socket_in(line, "udp").unwrap();
+        assert!(!socket.listening && socket.drops_count == 41);
     }
 }

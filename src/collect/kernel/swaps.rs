@@ -4,6 +4,7 @@
 //! deleted while in use is called `/path\040(deleted)`.
 
 use crate::collect::root::Root;
+use crate::collect::text::unescape;
 use crate::model::reading::Reading;
 use crate::model::snapshot::Swap;
 
@@ -28,25 +29,6 @@ fn line(text: &str) -> Option<Swap> {
     let (path, kind) = (words.next()?, words.next()?);
     let mut bytes = || words.next()?.parse::<u64>().ok()?.checked_mul(1024);
     Some(Swap { path: unescape(path), file: kind == "file", size_bytes: bytes()?, used_bytes: bytes()? })
-}
-
-/// Undoes the kernel's `\ooo` for blanks, line ends and backslashes (`fs/seq_file.c`, `mangle_path`).
-fn unescape(escaped: &str) -> String {
-    let (mut bytes, mut rest) = (Vec::with_capacity(escaped.len()), escaped.as_bytes());
-    while let Some((&first, after)) = rest.split_first() {
-        let code = after.get(..3).filter(|_| first == b'\\').and_then(|digits| str::from_utf8(digits).ok());
-        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -80,7 +62,5 @@ mod tests {
             assert!(parse(text.as_bytes()).is_err());
         }
         assert!(parse(b"\xff\xfe").is_err());
-        assert_eq!(unescape("\\04"), "\\04");
-        assert_eq!(unescape("\\999\\é\\"), "\\999\\é\\");
     }
 }

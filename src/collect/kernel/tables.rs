@@ -3,7 +3,7 @@
 //! Sources: proc_sys_fs(5) file-nr, proc_sys_kernel(5) pid_max, threads-max.
 
 use crate::collect::root::Root;
-use crate::collect::tasks::scan::number;
+use crate::collect::text::number;
 use crate::model::limits::{OpenFiles, Tables};
 use crate::model::task::Pid;
 

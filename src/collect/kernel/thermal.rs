@@ -28,7 +28,7 @@ pub fn read(root: &Root, cpus: impl Iterator<Item = u32>, buffer: &mut Vec<u8>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Frame, FrameKind};
+    use crate::collect::root::{Frame, FrameKind};
     use std::time::Duration;
 
     #[test]

@@ -5,24 +5,25 @@
 //! root other than `/`, links are resolved inside that root where the kernel can do so (`openat2`, 5.6),
 //! so that a foreign tree cannot lead to files of the machine that diagnoses it.
 
+mod frame;
 mod live;
 mod lock_owner;
-mod reader_thread;
 mod statvfs;
 
-use crate::capture::{CaptureWriter, Frame, FrameKind};
-use crate::collect::tasks::scan::number;
-use crate::model::reading::{Absence, Reading};
+use crate::collect::text::number;
+use crate::deadline::{Beside, Job, Missed};
+use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::{Pid, parse_pid};
 use live::Live;
-use reader_thread::ReaderThread;
 use rustix::fs::OFlags;
+use std::any::Any;
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use frame::{Frame, FrameKind};
 pub use live::KERNEL_LOG;
 pub use lock_owner::{LockWord, Says};
 pub use statvfs::FileSystem;
@@ -31,8 +32,8 @@ pub use statvfs::FileSystem;
 pub struct Root {
     place: Place,
     names: RefCell<Vec<u8>>,
-    reader: ReaderThread,
-    recorder: RefCell<Option<Recorder>>,
+    reader: Beside,
+    recording: RefCell<Option<Session>>,
 }
 
 enum Place {
@@ -40,8 +41,15 @@ enum Place {
     Captured(Box<Frame>),
 }
 
-struct Recorder {
-    writer: CaptureWriter,
+/// Receives the frames of a recording.
+pub trait Recorder: Any {
+    /// Takes the next frame, which is complete.
+    fn add(&mut self, frame: Frame);
+}
+
+struct Session {
+    recorder: Box<dyn Recorder>,
+    /// The open frame; none before the first.
     frame: Option<Frame>,
 }
 
@@ -60,8 +68,8 @@ impl Root {
         Self {
             place,
             names: RefCell::default(),
-            reader: ReaderThread::default(),
-            recorder: RefCell::default(),
+            reader: Beside::new("diag-reader"),
+            recording: RefCell::default(),
         }
     }
 
@@ -124,6 +132,9 @@ impl Root {
 
     fn fetch(&self, path: &str, buffer: &mut Vec<u8>, once: bool) -> Reading<()> {
         buffer.clear();
+        if let Some(seen) = self.seen(|frame| frame.seen_file(path)) {
+            return seen.map(|bytes| buffer.extend_from_slice(&bytes));
+        }
         let outcome = match &self.place {
             Place::Live(live) => live.read(path, buffer, once),
             Place::Captured(frame) => frame.file(path).map(|bytes| buffer.extend_from_slice(bytes)),
@@ -138,7 +149,7 @@ impl Root {
     /// Reads a file that may hang (it takes a lock of the process it is about) on a thread beside this
     /// one. A read that does not come back is left behind and recorded as timed out.
     pub fn read_with_deadline(&self, path: &str, deadline: Duration) -> Reading<Vec<u8>> {
-        let outcome = match &self.place {
+        self.once(path, || match &self.place {
             Place::Captured(frame) => frame.file(path).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let (live, owned) = (Arc::clone(live), path.to_owned());
@@ -146,25 +157,34 @@ impl Root {
                     let mut bytes = Vec::new();
                     live.read(&owned, &mut bytes, false).map(|()| bytes)
                 };
-                self.reader.run(path, deadline, Box::new(job))
+                self.read_beside(path, deadline, Box::new(job))
             }
-        };
-        self.note(|frame| frame.note_file(path, outcome.as_ref().map(Vec::as_slice)));
-        outcome
+        })
+    }
+
+    /// Runs `job`, which reads `path`, and waits for it as long as `deadline` says.
+    fn read_beside(&self, path: &str, deadline: Duration, job: Job<Reading<Vec<u8>>>) -> Reading<Vec<u8>> {
+        let absent = |kind| Err(Absence::new(format!("/{path}"), kind));
+        match self.reader.run(deadline, job) {
+            Ok(outcome) => outcome,
+            Err(Missed::TimedOut) => absent(AbsenceKind::TimedOut),
+            Err(Missed::Panicked) => absent(AbsenceKind::Failed("the reading thread has ended".to_owned())),
+            // A machine without room for another thread needs a diagnosis too.
+            Err(Missed::NoThread(job)) => job(),
+        }
     }
 
     /// Room in the file system mounted at `path`, with a deadline: a dead server never answers.
     pub fn statvfs(&self, path: &str, deadline: Duration) -> Reading<FileSystem> {
         // Kept in a frame as a small text file of its own, next to what it describes.
         let key = if path.is_empty() { ".statvfs".to_owned() } else { format!("{path}/.statvfs") };
-        let outcome = match &self.place {
+        let outcome = self.once(&key, || match &self.place {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let (live, owned) = (Arc::clone(live), path.to_owned());
-                self.reader.run(path, deadline, Box::new(move || live.statvfs(&owned)))
+                self.read_beside(path, deadline, Box::new(move || live.statvfs(&owned)))
             }
-        };
-        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        });
         let text = outcome.map_err(|absence| Absence::new(format!("/{path}"), absence.kind))?;
         statvfs::parse(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "not five numbers"))
     }
@@ -175,14 +195,13 @@ impl Root {
     pub fn lock_owner(&self, pid: Pid, word: LockWord, deadline: Duration) -> Reading<Option<Pid>> {
         // Kept in a frame as the one number: what else lies there is the process's own business.
         let (path, key) = (format!("proc/{pid}/mem"), format!("proc/{pid}/.owner/{:x}", word.address));
-        let outcome = match &self.place {
+        let outcome = self.once(&key, || match &self.place {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => {
                 let live = Arc::clone(live);
-                self.reader.run(&path, deadline, Box::new(move || live.lock_owner(pid, word)))
+                self.read_beside(&path, deadline, Box::new(move || live.lock_owner(pid, word)))
             }
-        };
-        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
+        });
         outcome.map(|text| parse_pid(text.trim_ascii()))
     }
 
@@ -197,6 +216,9 @@ impl Root {
 
     /// Where a symbolic link points to; what is not UTF-8 in it is replaced.
     pub fn link(&self, path: &str) -> Reading<String> {
+        if let Some(seen) = self.seen(|frame| frame.seen_link(path)) {
+            return seen;
+        }
         let outcome = match &self.place {
             Place::Live(live) => live.link(path),
             Place::Captured(frame) => frame.link(path),
@@ -215,6 +237,9 @@ impl Root {
 
     /// Names in a directory, sorted; names that are not UTF-8 are left out.
     pub fn list(&self, path: &str) -> Reading<Vec<String>> {
+        if let Some(seen) = self.seen(|frame| frame.seen_listing(path)) {
+            return seen;
+        }
         let outcome = match &self.place {
             Place::Captured(frame) => frame.list(path),
             Place::Live(live) => {
@@ -235,6 +260,9 @@ impl Root {
     pub fn directories(&self, path: &str) -> Reading<Vec<String>> {
         // Kept in a frame as a listing of its own: it is not that of all names.
         let key = || format!("{path}/.directories");
+        if let Some(seen) = self.seen(|frame| frame.listings.get(&key()).cloned()) {
+            return Ok(seen);
+        }
         let outcome = match &self.place {
             Place::Captured(frame) => {
                 frame.listings.get(&key()).cloned().ok_or_else(|| Absence::missing(path))
@@ -249,14 +277,12 @@ impl Root {
     /// else a count of its names.
     pub fn entries_count(&self, path: &str) -> Reading<u64> {
         let key = format!("{path}/.count");
-        let outcome = match &self.place {
+        let text = self.once(&key, || match &self.place {
             Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
             Place::Live(live) => live
                 .entries_count(path, &mut self.names.borrow_mut())
                 .map(|count| count.to_string().into_bytes()),
-        };
-        self.note(|frame| frame.note_file(&key, outcome.as_ref().map(Vec::as_slice)));
-        let text = outcome?;
+        })?;
         number(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
     }
 
@@ -288,6 +314,11 @@ impl Root {
 
     fn ids(&self, path: &str, out: &mut Vec<Pid>) -> Reading<()> {
         out.clear();
+        if let Some(seen) = self.seen(|frame| frame.seen_listing(path)) {
+            out.extend(seen?.iter().filter_map(|name| parse_pid(name.as_bytes())));
+            out.sort_unstable();
+            return Ok(());
+        }
         let outcome = match &self.place {
             Place::Captured(frame) => frame
                 .list(path)
@@ -305,133 +336,59 @@ impl Root {
         outcome
     }
 
-    /// From now on the outcomes of all reads go into the frames of `writer`, from the first
-    /// [`Root::begin_frame`] on.
-    pub fn record(&self, writer: CaptureWriter) {
-        *self.recorder.borrow_mut() = Some(Recorder { writer, frame: None });
+    /// Records the outcome of every read from the first [`Root::begin_frame`] on, and passes each frame to
+    /// `recorder` when it is complete.
+    pub fn record(&self, recorder: impl Recorder) {
+        *self.recording.borrow_mut() = Some(Session { recorder: Box::new(recorder), frame: None });
     }
 
-    /// Closes the frame before and opens another, `at` after the window's start. Nothing happens when
-    /// nothing is recorded. Within one frame the first outcome of a path is the one that is kept, but
-    /// data replaces an absence.
+    /// Completes the open frame and opens another, `at` after the window's start. Does nothing unless a recording
+    /// runs. Within one frame a path is read once: later reads return the same outcome, as they do in the replay.
     pub fn begin_frame(&self, kind: FrameKind, at: Duration) {
-        if let Some(recorder) = self.recorder.borrow_mut().as_mut() {
-            let full = recorder.frame.replace(Frame::new(kind, at));
-            full.into_iter().for_each(|frame| recorder.writer.add(frame));
+        if let Some(session) = self.recording.borrow_mut().as_mut()
+            && let Some(complete) = session.frame.replace(Frame::new(kind, at))
+        {
+            session.recorder.add(complete);
         }
     }
 
-    /// Ends the recording and gives the writer back, the last frame in it.
-    pub fn finish_recording(&self) -> Option<CaptureWriter> {
-        let mut recorder = self.recorder.borrow_mut().take()?;
-        recorder.frame.take().into_iter().for_each(|frame| recorder.writer.add(frame));
-        Some(recorder.writer)
+    /// Ends the recording and returns its recorder, which has received the last frame. `None` unless a recording
+    /// to a recorder of this type was running.
+    pub fn finish_recording<R: Recorder>(&self) -> Option<R> {
+        let Session { mut recorder, frame } = self.recording.borrow_mut().take()?;
+        if let Some(frame) = frame {
+            recorder.add(frame);
+        }
+        let recorder: Box<dyn Any> = recorder;
+        recorder.downcast().ok().map(|recorder| *recorder)
+    }
+
+    /// Ends the recording and drops its frames.
+    pub fn abandon_recording(&self) {
+        self.recording.borrow_mut().take();
+    }
+
+    /// What the frame that is being recorded holds already.
+    fn seen<T>(&self, find: impl FnOnce(&Frame) -> Option<T>) -> Option<T> {
+        find(self.recording.borrow().as_ref()?.frame.as_ref()?)
+    }
+
+    /// The outcome that the frame keeps under `key`; `read` makes it where the frame has none yet.
+    fn once(&self, key: &str, read: impl FnOnce() -> Reading<Vec<u8>>) -> Reading<Vec<u8>> {
+        if let Some(seen) = self.seen(|frame| frame.seen_file(key)) {
+            return seen;
+        }
+        let outcome = read();
+        self.note(|frame| frame.note_file(key, outcome.as_ref().map(Vec::as_slice)));
+        outcome
     }
 
     fn note(&self, put: impl FnOnce(&mut Frame)) {
-        if let Some(frame) = self.recorder.borrow_mut().as_mut().and_then(|recorder| recorder.frame.as_mut())
-        {
+        if let Some(frame) = self.recording.borrow_mut().as_mut().and_then(|session| session.frame.as_mut()) {
             put(frame);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capture::{Capture, Meta};
-    use crate::model::reading::AbsenceKind;
-    use std::fs;
-
-    pub(super) fn tree() -> (tempfile::TempDir, Root) {
-        let directory = tempfile::tempdir().unwrap();
-        let base = directory.path();
-        for (path, text) in [
-            ("proc/stat", "cpu 1 2 3 4\n"),
-            ("proc/7/stat", "7 (a) S"),
-            ("proc/7/task/7/stat", "7 (a) S"),
-            ("proc/7/task/8/stat", "8 (b) R"),
-            ("sys/block/vda/size", "9\n"),
-        ] {
-            fs::create_dir_all(base.join(path).parent().unwrap()).unwrap();
-            fs::write(base.join(path), text).unwrap();
-        }
-        let root = Root::live(base).unwrap();
-        (directory, root)
-    }
-
-    pub(super) fn kind<T: std::fmt::Debug>(reading: Reading<T>) -> AbsenceKind {
-        reading.unwrap_err().kind
-    }
-
-    #[test]
-    fn reads_and_lists_below_a_prefix() {
-        let (_directory, root) = tree();
-        let (mut buffer, mut ids) = (Vec::new(), Vec::new());
-        root.read("proc/stat", &mut buffer).unwrap();
-        assert_eq!(buffer, b"cpu 1 2 3 4\n");
-        root.read_once("proc/7/stat", &mut buffer).unwrap();
-        assert_eq!(buffer, b"7 (a) S");
-        root.pids(&mut ids).unwrap();
-        assert_eq!(ids, [7]);
-        root.tids(7, &mut ids).unwrap();
-        assert_eq!(ids, [7, 8]);
-        assert_eq!(root.list("sys/block").unwrap(), ["vda"]);
-        let bytes = root.read_with_deadline("sys/block/vda/size", Duration::from_secs(5)).unwrap();
-        assert_eq!(bytes, b"9\n");
-        assert!(root.statvfs("", Duration::from_secs(5)).unwrap().total_bytes > 0);
-    }
-
-    #[test]
-    fn a_copied_tree_is_not_a_kernel() {
-        let (directory, root) = tree();
-        assert!(root.is_copied() && root.is_elsewhere());
-        assert!(!Root::live(Path::new("/")).unwrap().is_copied());
-        // The size of a directory is that of its names on this disk.
-        assert_eq!(root.entries_count("proc/7/task").unwrap(), 2);
-        assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/net/snmp");
-        fs::create_dir_all(directory.path().join("proc/1/net")).unwrap();
-        fs::write(directory.path().join("proc/1/net/snmp"), "").unwrap();
-        assert_eq!(root.of_init("proc/1/net/snmp", "proc/net/snmp"), "proc/1/net/snmp");
-    }
-
-    #[test]
-    fn what_is_recorded_reads_the_same_again() {
-        let (_directory, root) = tree();
-        root.record(CaptureWriter::new(true));
-        root.begin_frame(FrameKind::Start, Duration::ZERO);
-        let walk = |root: &Root| {
-            let (mut buffer, mut pids, mut tids) = (Vec::new(), Vec::new(), Vec::new());
-            (
-                root.pids(&mut pids).map(|()| pids),
-                root.tids(7, &mut tids).map(|()| tids),
-                root.tids(9, &mut Vec::new()),
-                root.read("proc/7/task/7/stat", &mut buffer).map(|()| buffer.clone()),
-                root.read("proc/7/io", &mut buffer),
-                root.read("proc/9/stat", &mut buffer),
-                root.list("sys/block"),
-                root.list("sys/none"),
-                root.link("proc/7/exe"),
-                root.statvfs("sys", Duration::from_secs(5)),
-            )
-        };
-        let seen = walk(&root);
-        root.begin_frame(FrameKind::End, Duration::from_secs(1));
-        let host = serde_json::json!({"ticks_per_second": 100, "page_bytes": 4096, "effective_uid": 0,
-            "own_pid": 9, "users": {}});
-        let about = Meta {
-            host: serde_json::from_value(host).unwrap(),
-            started_at: jiff::Timestamp::UNIX_EPOCH,
-            ended_at: jiff::Timestamp::UNIX_EPOCH,
-            note: None,
-            interrupted: false,
-            target: None,
-        };
-        let bytes = root.finish_recording().unwrap().finish(about, None).unwrap();
-        let capture = Capture::from_reader(&bytes[..], Path::new("x")).unwrap();
-        let replayed = Root::captured(capture.frames[0].clone());
-        assert_eq!(walk(&replayed), seen);
-        assert!(replayed.holds("proc/7/io") && !replayed.holds("proc/stat") && !root.holds("proc/stat"));
-        assert_eq!(kind(replayed.read("proc/stat", &mut Vec::new())), AbsenceKind::Missing);
-    }
-}
+mod tests;

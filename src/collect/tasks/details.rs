@@ -14,6 +14,7 @@ use crate::model::task::{
 };
 use crate::model::tuning::pools;
 use crate::model::units::MIB;
+use procfs_core::{FromBufRead as _, ProcessCGroups};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -234,16 +235,15 @@ fn read_file<T>(
 
 /// Parses `/proc/PID/cgroup`, cgroups(7): `0::/path` is v2, `4:memory:/path` v1.
 pub fn parse_cgroups(bytes: &[u8]) -> Result<CgroupPaths, String> {
+    // The name of a group may be any bytes, and the library wants text.
+    let text = String::from_utf8_lossy(bytes);
+    let groups = ProcessCGroups::from_buf_read(text.as_bytes()).map_err(|error| error.to_string())?;
     let mut paths = CgroupPaths::default();
-    for line in String::from_utf8_lossy(bytes).lines() {
-        let mut parts = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(format!("line without two colons: {line:?}"));
-        };
-        if controllers.is_empty() {
-            paths.unified = Some(path.to_owned());
+    for group in groups {
+        if group.controllers.is_empty() {
+            paths.unified = Some(group.pathname);
         } else {
-            paths.legacy.push((controllers.to_owned(), path.to_owned()));
+            paths.legacy.push((group.controllers.join(","), group.pathname));
         }
     }
     Ok(paths)
@@ -299,7 +299,10 @@ mod tests {
         assert_eq!(paths.legacy.len(), 2);
         assert_eq!(paths.deepest(), "/init.scope");
         assert_eq!(parse_cgroups(b"0::/\n1:name=systemd:/a:b\n").unwrap().deepest(), "/a:b");
-        assert!(parse_cgroups(b"garbage").is_err());
+        assert_eq!(parse_cgroups(b"0::/a\xffb\n").unwrap().deepest(), "/a\u{fffd}b");
+        for text in [&b"garbage"[..], b"0:x", b"x::/"] {
+            assert!(parse_cgroups(text).is_err());
+        }
     }
 
     #[test]

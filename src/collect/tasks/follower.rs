@@ -83,7 +83,7 @@ pub fn process_of_thread(root: &Root, id: Pid) -> Option<Pid> {
     let mut bytes = Vec::new();
     root.read(&format!("proc/{id}/status"), &mut bytes).ok()?;
     let line = bytes.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Tgid:"))?;
-    let pid = Pid::try_from(crate::collect::tasks::scan::number(line.trim_ascii())?).ok()?;
+    let pid = Pid::try_from(crate::collect::text::number(line.trim_ascii())?).ok()?;
     (pid != id).then_some(pid)
 }
 
@@ -127,6 +127,8 @@ pub struct Follower<'a> {
     frames_count: u32,
     /// Processes that were found in this very frame.
     added: HashSet<Pid>,
+    /// Processes of which a thread was looked at; others say nothing.
+    looked: HashSet<Pid>,
     closer: Closer,
 }
 
@@ -159,6 +161,7 @@ impl<'a> Follower<'a> {
             next_list: Duration::ZERO,
             frames_count: 0,
             added: HashSet::new(),
+            looked: HashSet::new(),
             closer,
         }
     }
@@ -202,12 +205,15 @@ impl<'a> Follower<'a> {
             self.discover(root, scratch);
             fresh = self.list(root, at, scratch);
         }
+        let mut turns = Vec::new();
         for _ in 0..count.min(self.turns.len()) {
             self.cursor = (self.cursor + 1) % self.turns.len();
-            let task = self.turns[self.cursor];
-            if !fresh.contains(&task) {
-                self.look(root, task, at, false, scratch);
-            }
+            turns.push(self.turns[self.cursor]);
+        }
+        // A replay looks in this order: where there is no room to keep all, the same is kept.
+        turns.sort_unstable();
+        for task in turns.into_iter().filter(|task| !fresh.contains(task)) {
+            self.look(root, task, at, false, scratch);
         }
         self.end_frame();
         self.settle();
@@ -223,30 +229,40 @@ impl<'a> Follower<'a> {
         self.closer.begin();
         self.discover(root, scratch);
         let fresh = self.list(root, at, scratch);
-        for task in self.turns.clone() {
-            if !fresh.contains(&task) {
-                self.look(root, task, at, true, scratch);
-            }
+        let mut turns = self.turns.clone();
+        turns.sort_unstable();
+        for task in turns.into_iter().filter(|task| !fresh.contains(task)) {
+            self.look(root, task, at, true, scratch);
         }
     }
 
     /// One recorded frame, whichever: looks at what the recorded run looked at.
     pub fn replay(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
-        let (mut pids, mut tids) = (Vec::new(), Vec::new());
+        let (mut pids, mut tids, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
         self.closer.begin();
         if root.pids(&mut pids).is_err() {
             return;
         }
         for pid in pids {
+            // The recorded run read this file when it began to follow the process.
+            if root.holds(&format!("proc/{pid}/cgroup")) {
+                let paths = cgroups_of(root, pid, scratch);
+                self.add(pid, paths);
+            }
             if root.tids(pid, &mut tids).is_err() {
                 continue;
             }
-            if !self.cgroups.contains_key(&pid) {
-                self.add_process(root, pid, scratch);
+            if !self.pids.contains(&pid) {
+                self.add(pid, None);
             }
-            for &tid in tids.iter().filter(|tid| root.holds(&format!("proc/{pid}/task/{tid}/stat"))) {
-                self.look(root, TaskRef { pid, tid }, at, false, scratch);
-            }
+            let looked_at = tids.iter().filter(|tid| root.holds(&format!("proc/{pid}/task/{tid}/stat")));
+            tasks.extend(looked_at.map(|&tid| TaskRef { pid, tid }));
+        }
+        // The recorded run looked at the new ones first.
+        let (known, fresh): (Vec<_>, Vec<_>) =
+            tasks.into_iter().partition(|task| self.threads.contains_key(task));
+        for task in fresh.into_iter().chain(known) {
+            self.look(root, task, at, false, scratch);
         }
         self.end_frame();
     }
@@ -256,7 +272,8 @@ impl<'a> Follower<'a> {
         let mut threads = self.ended;
         threads.extend(self.threads.into_values().map(Followed::ended));
         threads.sort_by_key(|thread| (thread.seen.pid, thread.seen.tid, thread.seen.start_ticks));
-        let (cgroups, refused) = (self.cgroups, self.closer.into_refused());
+        let (mut cgroups, refused) = (self.cgroups, self.closer.into_refused());
+        cgroups.retain(|pid, _| self.looked.contains(pid));
         match self.asked {
             Some(asked) => {
                 let target = TargetReadings { asked, followed: true, threads, cgroups };
@@ -271,13 +288,16 @@ impl<'a> Follower<'a> {
     }
 
     fn add_process(&mut self, root: &Root, pid: Pid, scratch: &mut Scratch) {
-        if pid == self.own_pid || !self.pids.insert(pid) {
-            return;
+        if pid != self.own_pid && !self.pids.contains(&pid) {
+            let paths = cgroups_of(root, pid, scratch);
+            self.add(pid, paths);
         }
+    }
+
+    fn add(&mut self, pid: Pid, paths: Option<CgroupPaths>) {
+        self.pids.insert(pid);
         self.added.insert(pid);
-        if let Some(paths) = cgroups_of(root, pid, scratch) {
-            self.cgroups.insert(pid, paths);
-        }
+        self.cgroups.extend(paths.map(|paths| (pid, paths)));
     }
 
     /// Processes of the unit that were born since the last time.
@@ -288,10 +308,11 @@ impl<'a> Follower<'a> {
             return;
         }
         for &pid in &pids {
-            if !self.known.contains(&pid)
-                && cgroups_of(root, pid, scratch).is_some_and(|paths| belongs(&paths))
-            {
-                self.add_process(root, pid, scratch);
+            if self.known.contains(&pid) || self.pids.contains(&pid) || pid == self.own_pid {
+                continue;
+            }
+            if let Some(paths) = cgroups_of(root, pid, scratch).filter(|paths| belongs(paths)) {
+                self.add(pid, Some(paths));
             }
         }
         // An id that was given back may be that of another process by the next time.
@@ -329,6 +350,7 @@ impl<'a> Follower<'a> {
     }
 
     fn look(&mut self, root: &Root, task: TaskRef, at: Duration, force: bool, scratch: &mut Scratch) {
+        self.looked.insert(task.pid);
         let gone = match read_task_stat(root, task, scratch) {
             // A zombie is only the memory of a thread.
             Ok(stat) if stat.state != State::Zombie => {
@@ -401,7 +423,7 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Frame, FrameKind};
+    use crate::collect::root::{Frame, FrameKind};
 
     fn stat(tid: Pid, state: char, ticks: u64, start: u64) -> Vec<u8> {
         format!(
@@ -451,6 +473,17 @@ mod tests {
             .collect();
         assert_eq!(found, [(7, true, 3, 2), (8, true, 2, 1), (9, false, 2, 2)]);
         assert_eq!(readings.cgroups[&7].deepest(), "/system.slice/x.service");
+    }
+
+    #[test]
+    fn a_process_of_which_no_thread_was_looked_at_says_nothing() {
+        let mut frame = Frame::new(FrameKind::Target, Duration::ZERO);
+        frame.files.insert("proc/7/task/7/stat".to_owned(), stat(7, 'S', 5, 1));
+        for pid in [7, 9] {
+            frame.files.insert(format!("proc/{pid}/cgroup"), b"0::/x.service\n".to_vec());
+        }
+        let readings = replayed(&[Root::captured(frame)]);
+        assert_eq!(readings.cgroups.keys().copied().collect::<Vec<_>>(), [7]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod details;
 pub mod follower;
+pub mod peers;
 pub mod sampler;
 pub mod scan;
 pub mod thread_files;

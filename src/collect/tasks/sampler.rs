@@ -155,11 +155,10 @@ impl Sampler {
         if plan.discover {
             self.discover(root, at, scratch);
         }
-        let hot = self.hot.clone();
-        for task in hot {
-            self.look(root, task, at, 1.0, scratch);
-        }
-        let turns = self.next_turns(plan.turns_count);
+        self.look_at_hot(root, at, scratch);
+        let mut turns = self.next_turns(plan.turns_count);
+        // A replay looks in this order: where there is no room to follow all, the same ones are followed.
+        turns.sort_unstable();
         let weight = self.turn_weight(turns.len());
         for task in turns {
             self.look(root, task, at, weight, scratch);
@@ -176,7 +175,8 @@ impl Sampler {
         if root.pids(&mut pids).is_ok() {
             for &pid in pids.iter().filter(|pid| !self.fresh_pids.contains(pid)) {
                 let mut tids = Vec::new();
-                if root.tids(pid, &mut tids).is_ok() {
+                // One that had ended before its first look never took a turn.
+                if self.known_pids.contains(&pid) && root.tids(pid, &mut tids).is_ok() {
                     tids.retain(|tid| root.holds(&format!("proc/{pid}/task/{tid}/stat")));
                     tasks.extend(tids.into_iter().map(|tid| TaskRef { pid, tid }));
                 }
@@ -185,9 +185,7 @@ impl Sampler {
         let hot: HashSet<TaskRef> = self.hot.iter().copied().collect();
         let turns = tasks.iter().filter(|task| !hot.contains(task)).count();
         let weight = self.turn_weight(turns);
-        for &task in &self.hot.clone() {
-            self.look(root, task, at, 1.0, scratch);
-        }
+        self.look_at_hot(root, at, scratch);
         for task in tasks.into_iter().filter(|task| !hot.contains(task)) {
             self.look(root, task, at, weight, scratch);
         }
@@ -221,6 +219,15 @@ impl Sampler {
             if is_load(stat.state) {
                 self.follow(root, task, &stat, at, scratch);
                 self.note(root, task, &stat, at, 1.0, scratch);
+            }
+        }
+    }
+
+    /// Looks at every hot thread but those that were looked at on sight in this sample.
+    fn look_at_hot(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
+        for task in self.hot.clone() {
+            if !self.fresh_pids.contains(&task.pid) {
+                self.look(root, task, at, 1.0, scratch);
             }
         }
     }
@@ -379,7 +386,7 @@ impl Sampler {
     /// The observations, in the order of process and thread.
     pub fn into_samples(self) -> StateSamples {
         let mut threads: Vec<ThreadObservation> = self.followed.into_values().map(Followed::ended).collect();
-        threads.sort_by_key(|thread| (thread.pid, thread.tid));
+        threads.sort_by_key(|thread| (thread.pid, thread.tid, thread.start_ticks));
         StateSamples {
             ticks_count: self.ticks_count,
             runnable_counts: self.runnable_counts,
@@ -425,4 +432,94 @@ pub(super) fn add_look(
 /// Whether a thread in this state counts in the load average.
 fn is_load(state: State) -> bool {
     matches!(state, State::Running | State::Uninterruptible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Capture, CaptureWriter, FrameKind, Meta};
+    use std::path::Path;
+
+    const PLAN: Plan = Plan { turns_count: 1, discover: true };
+
+    fn stat(pid: Pid, comm: &str, state: char) -> String {
+        format!(
+            "{pid} ({comm}) {state} 1 1 1 0 -1 0 0 0 0 0 9 0 0 0 20 0 1 0 {pid} 9 9 0 1 1 0 0 0 0 0 0 0 0 0 0 17 1\n"
+        )
+    }
+
+    /// Takes a sample at each second after `change` was made to the tree; what was seen, live and in the replay.
+    fn sampled(changes: &[&dyn Fn(&Path)]) -> [StateSamples; 2] {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tree.path().join("proc")).unwrap();
+        let root = Root::live(tree.path()).unwrap();
+        root.record(CaptureWriter::new(true));
+        root.begin_frame(FrameKind::Start, Duration::ZERO);
+        let mut scratch = Scratch::default();
+        let mut sampler = Sampler::new(&root, 1, &[], &mut scratch);
+        for (second, change) in (1..).zip(changes) {
+            change(tree.path());
+            let at = Duration::from_secs(second);
+            root.begin_frame(FrameKind::Sample, at);
+            sampler.sample(&root, at, PLAN, &mut scratch);
+        }
+        root.begin_frame(FrameKind::End, Duration::from_secs(9));
+        let host = serde_json::json!({"ticks_per_second": 100, "page_bytes": 4096, "effective_uid": 0,
+            "own_pid": 1, "users": {}});
+        let about = Meta {
+            host: serde_json::from_value(host).unwrap(),
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            ended_at: jiff::Timestamp::UNIX_EPOCH,
+            note: None,
+            interrupted: false,
+            target: None,
+        };
+        let bytes = root.finish_recording::<CaptureWriter>().unwrap().finish(about, None).unwrap();
+        let mut replayed = Sampler::new(&root, 1, &[], &mut scratch);
+        for frame in Capture::from_reader(&bytes[..], Path::new("x")).unwrap().frames {
+            let at = frame.at;
+            if frame.kind == FrameKind::Sample {
+                replayed.replay(&Root::captured(frame), at, &mut scratch);
+            }
+        }
+        [sampler, replayed].map(Sampler::into_samples)
+    }
+
+    fn put(tree: &Path, pid: Pid, text: &str) {
+        let folder = tree.join(format!("proc/{pid}/task/{pid}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("stat"), text).unwrap();
+    }
+
+    #[test]
+    fn a_new_process_is_looked_at_once_in_its_first_sample() {
+        let [live, replayed] = sampled(&[&|tree| put(tree, 7, &stat(7, "sh", 'R'))]);
+        assert_eq!(live.threads, replayed.threads);
+        assert_eq!((live.threads.len(), live.threads[0].looks_count), (1, 1));
+        assert!((live.threads[0].states[0].weight - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_process_that_executes_another_program_has_the_name_of_the_last_look() {
+        let [live, replayed] = sampled(&[&|tree| put(tree, 7, &stat(7, "sh", 'R')), &|tree| {
+            put(tree, 7, &stat(7, "true", 'R'))
+        }]);
+        assert_eq!(live.threads, replayed.threads);
+        assert_eq!(live.threads[0].comm.to_lossy(), "true");
+    }
+
+    #[test]
+    fn a_process_that_ended_before_its_first_look_takes_no_turn() {
+        let others = |tree: &Path, state| (9..12).for_each(|pid| put(tree, pid, &stat(pid, "other", state)));
+        let [live, replayed] =
+            sampled(&[&|tree| put(tree, 8, &stat(8, "busy", 'R')), &|tree| others(tree, 'S'), &|tree| {
+                // An empty file is how the kernel shows a task that ends meanwhile.
+                put(tree, 7, "");
+                others(tree, 'R');
+            }]);
+        assert_eq!(live.threads, replayed.threads);
+        // The one look at the three others stands for all of them.
+        let weights: Vec<f64> = live.threads.iter().flat_map(|t| &t.states).map(|s| s.weight).collect();
+        assert_eq!(weights, [3.0, 3.0]);
+    }
 }

@@ -9,6 +9,7 @@
 //! child's bytes to its parent.
 
 use crate::collect::root::Root;
+use crate::collect::text::number;
 use crate::model::reading::{AbsenceKind, Reading};
 use crate::model::task::{Comm, Pid, ProcessReading, State, TaskIo, TaskStat};
 use std::fmt::Write as _;
@@ -210,19 +211,6 @@ impl<'a> Fields<'a> {
             None => number(field).and_then(|value| i64::try_from(value).ok()),
         }
     }
-}
-
-/// Decimal digits as a number; `None` for anything else, an overflow included.
-pub fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |value, &digit| {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    })
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 //! wait for a CPU when it ends.
 
 use crate::collect::root::Root;
-use crate::collect::tasks::scan::{Scratch, number, read_stat, set_path};
+use crate::collect::tasks::scan::{Scratch, read_stat, set_path};
 use crate::model::host::parse_list;
 use crate::model::reading::Reading;
 use crate::model::task::{Pid, SchedStat, State, TaskStat, ThreadClock, WaitChannel};
+use procfs_core::FromRead as _;
+use procfs_core::process::Schedstat;
 use std::time::Duration;
 
 /// One thread to look at.
@@ -88,11 +90,11 @@ fn parse_cpus_allowed(bytes: &[u8]) -> Option<Vec<u32>> {
 
 /// Parses `schedstat` of one thread: time on a CPU, time waiting for one, number of turns.
 pub fn parse_schedstat(bytes: &[u8]) -> Option<SchedStat> {
-    let mut fields = bytes.trim_ascii().split(|&byte| byte == b' ').map(number);
+    let Schedstat { sum_exec_runtime, run_delay, pcount } = Schedstat::from_read(bytes).ok()?;
     Some(SchedStat {
-        run_nanoseconds: fields.next()??,
-        run_delay_nanoseconds: fields.next()??,
-        timeslices_count: fields.next()??,
+        run_nanoseconds: sum_exec_runtime,
+        run_delay_nanoseconds: run_delay,
+        timeslices_count: pcount,
     })
 }
 

@@ -166,7 +166,7 @@ impl Closer {
         }
         match root.read(&scratch.path, &mut scratch.bytes) {
             Ok(()) => {
-                self.stack_seen = true;
+                (self.stack_seen, self.refused.every_stack) = (true, false);
                 Some(parse_stack(&scratch.bytes))
             }
             Err(absence) => {

@@ -1,9 +1,11 @@
 //! What is asked at the end of a window: what may be full, and the costly questions that only some counters of the
 //! window make worth asking. Which they are follows from the two snapshots, so that a replay asks the same.
 
-use crate::collect::kernel::{cgroups, kernel_log, mounts, peers, settings, sockets, tables};
+use crate::collect::kernel::{cgroups, kernel_log, mounts, settings, sockets, tables};
 use crate::collect::root::Root;
+use crate::collect::tasks::peers;
 use crate::collect::tasks::scan::Scratch;
+use crate::collect::window::DetailLimits;
 use crate::model::snapshot::{BlockDevice, CpuTicks, FullSnapshot, LimitReadings, SystemSnapshot};
 use crate::model::task::{Pid, State};
 use std::collections::HashMap;
@@ -11,8 +13,8 @@ use std::collections::HashMap;
 /// Processes that are searched for the owner of a socket or file.
 const OWNERS_MAX: usize = 2000;
 
-/// Share of a link's speed from which its sockets are looked at.
-const LINK_FILLED: f64 = 0.7;
+/// Part of the limit of a link from which its sockets are read: a capture may be replayed with a lower limit.
+const LINK_MARGIN_RATIO: f64 = 0.8;
 
 /// What may be full, and the limits of the control groups that hit one.
 pub(super) fn limits(
@@ -20,6 +22,7 @@ pub(super) fn limits(
     before: &FullSnapshot,
     after: &mut FullSnapshot,
     disks: &[BlockDevice],
+    limits: &DetailLimits,
     scratch: &mut Scratch,
 ) -> LimitReadings {
     if let (Ok(then), Ok(now)) = (&before.cgroups, &mut after.cgroups) {
@@ -32,12 +35,17 @@ pub(super) fn limits(
         .map(|process| process.stat.pid)
         .take(OWNERS_MAX)
         .collect();
-    let asked = sockets_in_trouble(before, after);
+    let asked = sockets_in_trouble(before, after, limits);
     let others = namespaces_in_trouble(before, after);
     LimitReadings {
         tables: tables::read(root, &mut scratch.bytes),
         open_files: tables::open_files(root, &pids, &mut scratch.bytes),
-        mounts: mounts::read(root, &pids, &mut scratch.bytes),
+        mounts: mounts::read(
+            root,
+            &pids,
+            (limits.disk_used_ratio, limits.inodes_used_ratio),
+            &mut scratch.bytes,
+        ),
         sockets: sockets::read(root, asked, &others, &pids, &mut scratch.bytes),
         peers: if calm(before, after) {
             peers::read(root, &active(before, after), &mut scratch.bytes)
@@ -92,19 +100,19 @@ fn namespaces_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> Vec<(Pi
 }
 
 /// Whether a counter of the window points at single sockets.
-fn sockets_in_trouble(before: &FullSnapshot, after: &FullSnapshot) -> bool {
+fn sockets_in_trouble(before: &FullSnapshot, after: &FullSnapshot, limits: &DetailLimits) -> bool {
     let (Ok(then), Ok(now)) = (&before.net, &after.net) else { return false };
     let crowded = now
         .tcp_sockets_count
         .zip(now.local_ports_count)
-        .is_some_and(|(tcp, ports)| tcp.saturating_mul(5) >= ports.saturating_mul(4));
+        .is_some_and(|(tcp, ports)| tcp as f64 >= limits.local_ports_ratio * ports as f64);
     crowded
-        || links_filled(&before.system, &after.system)
+        || links_filled(&before.system, &after.system, limits.link_used_ratio * LINK_MARGIN_RATIO)
         || ASKING.iter().any(|name| now.named.get(*name) > then.named.get(*name))
 }
 
-/// Whether some link carried most of what it can.
-fn links_filled(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
+/// Whether a link carried at least `ratio` of its speed.
+fn links_filled(before: &SystemSnapshot, after: &SystemSnapshot, ratio: f64) -> bool {
     let (Some(Ok(then)), Some(Ok(now))) = (&before.interfaces, &after.interfaces) else { return false };
     let seconds = after.at.saturating_sub(before.at).as_secs_f64();
     now.iter().any(|link| {
@@ -113,7 +121,40 @@ fn links_filled(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
             .received_bytes
             .saturating_sub(then.received_bytes)
             .max(link.sent_bytes.saturating_sub(then.sent_bytes));
-        link.speed_bits_per_second
-            .is_some_and(|speed| most as f64 * 8.0 >= LINK_FILLED * speed as f64 * seconds)
+        link.speed_bits_per_second.is_some_and(|speed| most as f64 * 8.0 >= ratio * speed as f64 * seconds)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::root::{Frame, FrameKind};
+    use crate::model::snapshot::Interface;
+    use std::time::Duration;
+
+    /// A link of 1 Gbit/s that has received `bytes` by now.
+    fn link(at: u64, bytes: u64) -> SystemSnapshot {
+        let root = Root::captured(Frame::new(FrameKind::End, Duration::ZERO));
+        let nothing =
+            crate::collect::window::system::read(&root, Duration::from_secs(at), true, &mut Vec::new());
+        let interface = Interface {
+            name: "eth0".to_owned(),
+            physical: Some(true),
+            speed_bits_per_second: Some(1_000_000_000),
+            received_bytes: bytes,
+            received_packets: 0,
+            received_drops: 0,
+            sent_bytes: 0,
+            sent_packets: 0,
+        };
+        SystemSnapshot { interfaces: Some(Ok(vec![interface])), ..nothing }
+    }
+
+    #[test]
+    fn a_link_is_filled_from_the_configured_limit() {
+        // Half of the speed for ten seconds.
+        let (before, after) = (link(0, 0), link(10, 625_000_000));
+        assert!(links_filled(&before, &after, 0.5));
+        assert!(!links_filled(&before, &after, 0.51));
+    }
 }

@@ -7,15 +7,16 @@ pub mod system;
 
 mod follow_up;
 mod pace;
+mod replay;
+mod snapshot;
 
-use crate::capture::{Capture, FrameKind};
-use crate::collect::kernel::{block_devices, cgroups, hardware, host, namespaces, net_counters, thermal};
+use crate::collect::kernel::{block_devices, host, loadavg};
 use crate::collect::priority::run_ahead_of;
-use crate::collect::root::Root;
+use crate::collect::root::{FrameKind, Root};
 use crate::collect::tasks::details;
 use crate::collect::tasks::follower::{Follower, Followings, Wanted};
 use crate::collect::tasks::sampler::Sampler;
-use crate::collect::tasks::scan::{Scan, Scratch, scan};
+use crate::collect::tasks::scan::Scratch;
 use crate::collect::tasks::wait_details::Closer;
 use crate::model::host::Host;
 use crate::model::reading::Absence;
@@ -24,6 +25,8 @@ use crate::model::task::{Pid, ProcessDetails};
 use crate::model::wait_details::Refused;
 pub use pace::SAMPLING_RATIO;
 use pace::{CpuClock, Pace, Until};
+pub use replay::{Recorded, replay};
+use snapshot::full;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -33,6 +36,19 @@ const HELD_UP: Duration = Duration::from_millis(100);
 
 /// Processes whose threads are followed for a profile when nothing was asked for.
 const WATCHED_PROCESSES: usize = 24;
+
+/// Usage from which the details of a resource are read: the limits of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DetailLimits {
+    /// Used space of a file system, from which its writers are searched.
+    pub disk_used_ratio: f64,
+    /// The same of its inodes.
+    pub inodes_used_ratio: f64,
+    /// Traffic of a link, by its speed. A rule decides by it; sockets are read from somewhat less on.
+    pub link_used_ratio: f64,
+    /// TCP sockets by the number of local ports, from which they are read.
+    pub local_ports_ratio: f64,
+}
 
 /// What a live window is told.
 #[derive(Debug)]
@@ -50,6 +66,8 @@ pub struct Options<'a> {
     pub proportional: bool,
     /// Whether to read what only a tuning report shows: the sizes of workers, the queues of disks.
     pub tuning: bool,
+    /// The limits in force.
+    pub limits: DetailLimits,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
     /// Set by whoever is told of the progress once the moment that the window is about is over: it then ends as well, and
@@ -84,7 +102,7 @@ pub fn follow(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Recording, Instant), Absence> {
     let mut scratch = Scratch::default();
-    if let Ok(load) = crate::collect::kernel::loadavg::read(root, &mut scratch.bytes) {
+    if let Ok(load) = loadavg::read(root, &mut scratch.bytes) {
         progress(Progress::Load(load));
     }
     let mut host = host::gather(root);
@@ -96,8 +114,17 @@ pub fn follow(
         None => begin(root, &host, &mut scratch)?,
     };
     let wanted_pid = options.target.as_ref().and_then(Wanted::pid);
-    let Options { interval, target, profile, sampling_ratio, proportional, tuning, interrupted, enough } =
-        options;
+    let Options {
+        interval,
+        target,
+        profile,
+        sampling_ratio,
+        proportional,
+        tuning,
+        limits,
+        interrupted,
+        enough,
+    } = options;
     let mut between = Between::new(root, (target, profile), &host, &before, clock, &mut scratch);
     between.pace.afford(sampling_ratio);
     let until = Until { interval, interrupted, enough };
@@ -132,6 +159,7 @@ pub fn follow(
         &before,
         &mut after,
         block_devices.as_deref().ok().filter(|_| tuning).unwrap_or_default(),
+        &limits,
         &mut scratch,
     );
     keep_seen_users(&mut host, &details);
@@ -279,102 +307,6 @@ impl<'a> Between<'a> {
         // A thread that is followed costs its state and its wait channel.
         self.pace.sampled(now, spent.seconds(), hot + plan.turns_count + 2 * followed);
     }
-}
-
-/// Builds the same recording from a capture.
-pub fn replay(capture: Capture) -> Result<Recording, Absence> {
-    let mut scratch = Scratch::default();
-    let mut before: Option<(FullSnapshot, Sampler)> = None;
-    let mut slices = Vec::new();
-    let mut end = None;
-    let host = capture.meta.host;
-    // A window has frames of one of the two kinds: of what was asked for, else of who did most.
-    let asked = capture.meta.target;
-    let follows = asked.is_some() || capture.frames.iter().any(|frame| frame.kind == FrameKind::Watch);
-    let closer = Closer::new(false, host.arch.as_deref());
-    let mut follower = follows.then(|| Follower::new(asked, host.own_pid, closer));
-    for frame in capture.frames {
-        let (kind, at) = (frame.kind, frame.at);
-        let root = Root::captured(frame);
-        match (kind, &mut before) {
-            (FrameKind::Start, _) => {
-                let snapshot = full(&root, &host, at, &mut scratch)?;
-                let sampler = Sampler::new(&root, host.own_pid, &snapshot.processes, &mut scratch);
-                before = Some((snapshot, sampler));
-            }
-            (FrameKind::Slice, _) => slices.push(system::read(&root, at, false, &mut scratch.bytes)),
-            (FrameKind::Sample, Some((_, sampler))) => sampler.replay(&root, at, &mut scratch),
-            (FrameKind::Sample, None) => {}
-            (FrameKind::Target | FrameKind::Watch, _) => {
-                follower.iter_mut().for_each(|follower| follower.replay(&root, at, &mut scratch));
-            }
-            (FrameKind::End, _) => end = Some((root, at)),
-        }
-    }
-    let (Some((before, mut sampler)), Some((root, at))) = (before, end) else {
-        return Err(Absence::malformed("capture", "it has no start or no end"));
-    };
-    let mut after = full(&root, &host, at, &mut scratch)?;
-    sampler.finish(&root, at, &mut scratch);
-    let details = details::read(&root, &details::recorded(&root), &mut scratch);
-    let block_devices = block_devices::read(&root, &mut scratch.bytes);
-    let limits = follow_up::limits(
-        &root,
-        &before,
-        &mut after,
-        block_devices.as_deref().unwrap_or_default(),
-        &mut scratch,
-    );
-    let Followings { target, watched, refused } = followings(follower);
-    Ok(Recording {
-        source: Source::Capture,
-        limits,
-        host,
-        started_at: capture.meta.started_at,
-        ended_at: capture.meta.ended_at,
-        before,
-        after,
-        slices,
-        samples: sampler.into_samples(),
-        details,
-        block_devices,
-        target,
-        watched,
-        refused,
-        interrupted: capture.meta.interrupted,
-    })
-}
-
-/// A full snapshot. What is not there is told in the report; without CPU time, load and processes there is
-/// nothing to report on.
-fn full(root: &Root, host: &Host, at: Duration, scratch: &mut Scratch) -> Result<FullSnapshot, Absence> {
-    let mut system = system::read(root, at, true, &mut scratch.bytes);
-    let inside = host.container.is_some();
-    let own_pressure = inside && cgroups::own_pressure(root, &mut system, &mut scratch.bytes);
-    let Scan { processes, io_denied_count, unreadable } = match scan(root, scratch) {
-        Ok(scan) => scan,
-        Err(absence) => Scan { unreadable: Some((0, absence.to_string())), ..Scan::default() },
-    };
-    if let (Err(absence), Err(_), true) = (&system.stat, &system.load, processes.is_empty()) {
-        return Err(absence.clone());
-    }
-    let cgroups = cgroups::read(root, inside, &mut scratch.bytes);
-    let net = net_counters::read(root, &mut scratch.bytes);
-    let net_namespaces = namespaces::read(root, &processes, &mut scratch.bytes);
-    let cpus = system.stat.as_ref().ok().into_iter().flat_map(|stat| stat.cpus.keys().copied());
-    let heat = thermal::read(root, cpus, &mut scratch.bytes);
-    Ok(FullSnapshot {
-        system,
-        cgroups,
-        net,
-        net_namespaces,
-        own_pressure,
-        hardware: hardware::read(root, &mut scratch.bytes),
-        heat,
-        processes,
-        io_denied_count,
-        unreadable,
-    })
 }
 
 /// Whether pages went to or came from swap between two snapshots.

@@ -1,5 +1,6 @@
 //! Where threads spent their time, in detail: each part of a thread's account split by what the closer looks found in it.
 
+use crate::delta::process::sampled;
 use crate::delta::wait_account::target::{Accounts, Around, accounts_of, from_sample, swaps};
 use crate::delta::wait_account::thread_account::class_of;
 use crate::model::snapshot::Recording;
@@ -27,9 +28,8 @@ pub fn waits(recording: &Recording, around: &Around<'_>) -> WaitRates {
         add(recording, around, &watched.threads, &watched.cgroups, &mut rates);
     }
     rates.followed = rates.threads.iter().map(|thread| thread.pid).collect();
-    let others = recording.samples.threads.iter().filter(|thread| {
-        !thread.kernel_thread && thread.pid != recording.host.own_pid && !rates.followed.contains(&thread.pid)
-    });
+    let others = sampled(recording).into_iter();
+    let others = others.filter(|thread| !thread.kernel_thread && !rates.followed.contains(&thread.pid));
     let others: Vec<FollowedThread> = others.map(from_sample).collect();
     let pids: BTreeSet<Pid> = others.iter().map(|thread| thread.seen.pid).collect();
     let cgroups = recording.details.iter().filter_map(|(pid, details)| {

@@ -9,8 +9,8 @@ use crate::diagnose::rules::by_id;
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{NotChecked, Step, StepId};
 use crate::model::profile::{
-    Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SampledEvent, SampledProcess, SampledStack,
-    Samples, Space, Syscall, TracedSyscalls,
+    Context, Frame, FrameName, Profile, ProfileMode, ProfileWait, SAMPLES_MIN, SampledEvent, SampledProcess,
+    SampledStack, Samples, Space, Syscall, TracedSyscalls,
 };
 use crate::model::rates::Rates;
 use crate::model::report::Diagnosis;
@@ -18,13 +18,10 @@ use crate::model::sentence::{Sentence, count, function, own, path, quote, ratio,
 use crate::model::task::Pid;
 use crate::model::units::Unit;
 use hot_spot::{Hot, Weighed, name_of, phrase};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// Frames that the report keeps.
 const FRAMES_MAX: usize = 50;
-
-/// Fewer samples than this say nothing of shares.
-const SAMPLES_MIN: u64 = 20;
 
 /// Share of the CPU time below system calls from which on the calls are worth tracing.
 const SYSCALLS_RATIO: f64 = 0.4;
@@ -282,7 +279,8 @@ fn called(profile: &Profile) -> Option<Sentence> {
         _ => None,
     };
     let times = sentence![", ", count(rate), " calls per second", failing];
-    Some(match call.cpu_ratio.filter(|share| *share > 0.0) {
+    // A share of few samples says nothing.
+    Some(match call.cpu_ratio.filter(|share| *share > 0.0 && !profile.is_thin()) {
         Some(share) => {
             sentence![ratio(share), " of its CPU time in the system call ", name, subject, times]
         }
@@ -399,7 +397,8 @@ fn add_samples(
 }
 
 fn frames(samples: &Samples, stacks: &[(&SampledProcess, &SampledStack)]) -> Vec<Frame> {
-    let mut sums: HashMap<u32, (f64, f64)> = HashMap::new();
+    // Of frames that are equal in all that is shown, the one that was sampled first comes first.
+    let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
     let mut total = 0.0;
     for (_, stack) in stacks {
         let weight = stack.weight as f64;

@@ -32,14 +32,18 @@ pub struct Facts<'a> {
     thresholds: &'a Thresholds,
 }
 
+/// CPUs that the load average and the CPU time of `/proc` are compared with: see [`Facts::cpus`].
+pub fn cpus_that_count(rates: &Rates) -> f64 {
+    let inside = rates.host.container.is_some();
+    let allowed = rates.host.cpus_allowed_count.filter(|_| inside).unwrap_or(u32::MAX);
+    f64::from(rates.cpus_online_count.min(allowed)).max(1.0)
+}
+
 impl<'a> Facts<'a> {
     /// Derives the facts.
     pub fn new(rates: &'a Rates, thresholds: &'a Thresholds) -> Self {
         // A run that was pinned by its caller must not think the box small; a container is that small.
-        let inside = rates.host.container.is_some();
-        let allowed = rates.host.cpus_allowed_count.filter(|_| inside).unwrap_or(u32::MAX);
-        let cpus = f64::from(rates.cpus_online_count.min(allowed));
-        Self { rates, groups: groups(rates), cpus: cpus.max(1.0), thresholds }
+        Self { rates, groups: groups(rates), cpus: cpus_that_count(rates), thresholds }
     }
 
     /// `limit` as it is in force: the default, or what a configuration file says.
@@ -378,6 +382,14 @@ pub fn group_stall(group: &CgroupRates, resource: &str) -> Option<Evidence> {
     let ratio = group.stalled_ratio(resource)?;
     let metric = format!("cgroup_psi_{resource}_some_avg10_ratio");
     Some(plain(&metric, Some(ratio), Unit::Ratio, &format!("{resource}.pressure of the group, avg10")))
+}
+
+/// Metric of the evidence that says how long ago an event was: a finding with it and without severity is news.
+pub const EVENT_AGE: &str = "event_age_seconds";
+
+/// How long before the end of the window an event of the kernel log was.
+pub fn event_age(seconds_ago: f64) -> Evidence {
+    plain(EVENT_AGE, Some(seconds_ago), Unit::Seconds, "/dev/kmsg")
 }
 
 /// A number without limits.

@@ -51,10 +51,10 @@ impl<'a> Group<'a> {
 
     /// The member that stands for the group: the one with the most of `metric`, the oldest on a tie.
     pub fn lead_by(&self, metric: impl Fn(&ProcessRates) -> f64) -> Option<&'a ProcessRates> {
-        self.members
-            .iter()
-            .copied()
-            .reduce(|best, next| if metric(next) > metric(best) { next } else { best })
+        self.members.iter().copied().max_by(|a, b| {
+            let older = || b.started_seconds.total_cmp(&a.started_seconds).then_with(|| b.pid.cmp(&a.pid));
+            metric(a).total_cmp(&metric(b)).then_with(older)
+        })
     }
 
     /// Process id that stands for the group.

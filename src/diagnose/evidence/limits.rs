@@ -22,7 +22,8 @@ impl Facts<'_> {
     fn most_used_mount(&self, used: impl Fn(&Mount) -> Option<f64>) -> Option<(&Mount, f64)> {
         let mounts = self.rates.limits.mounts.as_ref().ok()?;
         let used = mounts.iter().filter_map(|mount| Some((mount, used(mount)?)));
-        used.max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.path.cmp(&a.0.path)))
+        // Of equals the last in the order of the mounts.
+        used.max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// Open files of the system, as a share of their limit.

@@ -5,6 +5,7 @@ use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::judge::confidence::word;
 use crate::diagnose::judge::culprit::culprit;
+use crate::diagnose::judge::missing_inputs::missing;
 use crate::diagnose::judge::since::since;
 use crate::diagnose::rules::RULES;
 use crate::diagnose::thresholds::algorithm::{
@@ -12,7 +13,7 @@ use crate::diagnose::thresholds::algorithm::{
 };
 use crate::diagnose::triage::load::{Answer, step};
 use crate::model::bottleneck::{BottleneckId, Resource};
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, NotChecked, Severity};
 use crate::model::reading::Absence;
 use crate::model::report::{Since, Verdict};
 use crate::model::sentence::{count, own, quote, ratio, sentence};
@@ -27,11 +28,11 @@ enum Decision<'a> {
     Bottleneck(&'a Judged),
 }
 
-/// The verdict.
-pub fn choose(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
+/// The verdict. `unchecked` is what the rules could not check: a healthy verdict is less sure for it.
+pub fn choose(facts: &Facts<'_>, judged: &[Judged], unchecked: &[NotChecked]) -> Verdict {
     match decide(facts, judged) {
         Decision::Unknown(absence) => unknown(facts.rates.still, absence),
-        Decision::Healthy => healthy(facts, judged),
+        Decision::Healthy => healthy(facts, judged, unchecked),
         Decision::Bottleneck(winner) => of_finding(facts, judged, winner),
     }
 }
@@ -78,6 +79,11 @@ fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict 
         cause_chain: chain(judged, winner.rule.id),
         culprit: culprit(facts, &hit.who, hit.why.clone()),
         remedy: Some(hit.remedy),
+        advice: Vec::new(),
+        missing_inputs: missing(facts, winner.rule, hit)
+            .iter()
+            .map(|(words, _)| (*words).to_owned())
+            .collect(),
     }
 }
 
@@ -96,15 +102,9 @@ fn chain(judged: &[Judged], id: BottleneckId) -> Vec<BottleneckId> {
     chain
 }
 
-fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
+fn healthy(facts: &Facts<'_>, judged: &[Judged], unchecked: &[NotChecked]) -> Verdict {
     let (_, load) = step(facts);
     let earlier = load == Answer::Earlier;
-    let note = judged
-        .iter()
-        // A note without weight says what the summary says already.
-        .filter(|judged| judged.explained_by.is_none() && judged.hit.impact.ratio() > 0.0)
-        .max_by(|a, b| a.hit.impact.ratio().total_cmp(&b.hit.impact.ratio()))
-        .map(|judged| sentence![" Worth knowing: ", &judged.hit.summary]);
     let summary = if earlier {
         let load = facts.rates.load.as_ref().ok().map(|load| own(format!("{}", load.one)));
         sentence![
@@ -113,7 +113,6 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
             " is left over from work that has ended; ",
             count(facts.rates.makeup.running_mean),
             " threads are runnable.",
-            note,
         ]
     } else {
         sentence![
@@ -126,15 +125,18 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
             " and for memory ",
             facts.memory_wait_words(),
             " of the time.",
-            note,
         ]
     };
     let known = [&facts.rates.cpu_pressure, &facts.rates.io_pressure, &facts.rates.memory_pressure];
-    let inputs: f64 = if known.iter().all(|reading| reading.is_ok()) {
-        HEALTHY_CONFIDENCE
-    } else {
-        HEALTHY_CONFIDENCE * HEALTHY_WITHOUT_PSI
-    };
+    let pressures_known = known.iter().all(|reading| reading.is_ok());
+    let inputs: f64 =
+        if pressures_known { HEALTHY_CONFIDENCE } else { HEALTHY_CONFIDENCE * HEALTHY_WITHOUT_PSI };
+    let mut missing_inputs: Vec<String> = unchecked.iter().map(|item| item.what.clone()).collect();
+    missing_inputs.sort();
+    missing_inputs.dedup();
+    if !pressures_known {
+        missing_inputs.insert(0, "no PSI".to_owned());
+    }
     // What is too unsure to be the verdict still speaks against there being none.
     let doubt = judged
         .iter()
@@ -153,6 +155,8 @@ fn healthy(facts: &Facts<'_>, judged: &[Judged]) -> Verdict {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
+        missing_inputs,
     }
 }
 
@@ -173,6 +177,8 @@ fn unknown(still: bool, absence: &Absence) -> Verdict {
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
+        advice: Vec::new(),
+        missing_inputs: Vec::new(),
     }
 }
 

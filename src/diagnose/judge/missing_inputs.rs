@@ -181,15 +181,20 @@ pub const RUNGS: &[Rung] = &[
     },
 ];
 
-/// Lowers the confidence of a hit by every rung that applies to its rule, and says so.
-pub fn weigh(facts: &Facts<'_>, rule: &Rule, hit: &mut Hit) {
-    let missing: Vec<(&str, f64)> = RUNGS
+/// The inputs that a hit of `rule` lacks, each with what is left of the confidence.
+pub fn missing(facts: &Facts<'_>, rule: &Rule, hit: &Hit) -> Vec<(&'static str, f64)> {
+    RUNGS
         .iter()
         .filter(|rung| {
             rule.inputs.contains(&rung.input) || (rung.input == Input::Node && rule.scope == Scope::Node)
         })
         .filter_map(|rung| Some((rung.words, (rung.left)(facts, hit).filter(|left| *left < 0.995)?)))
-        .collect();
+        .collect()
+}
+
+/// Lowers the confidence of a hit by every rung that applies to its rule, and says so.
+pub fn weigh(facts: &Facts<'_>, rule: &Rule, hit: &mut Hit) {
+    let missing = missing(facts, rule, hit);
     if missing.is_empty() {
         return;
     }

@@ -3,7 +3,7 @@
 //! Evidence: the kernel log within the window, the counters of memory controllers, arrays with missing members.
 //! Older messages are worth knowing and no more. The log needs the right to read it.
 
-use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::facts::{Facts, event_age, plain};
 use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -98,10 +98,14 @@ fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
     let recent = log.iter().filter(real).filter(|message| now - message.at_seconds <= RECENT_SECONDS);
     let last = recent.clone().next_back()?;
     let in_window = recent.filter(|message| now - message.at_seconds <= facts.rates.seconds + 1.0).count();
-    let ago = seconds((now - last.at_seconds).max(0.0));
+    let seconds_ago = (now - last.at_seconds).max(0.0);
+    let ago = seconds(seconds_ago);
     Some(Hit {
         impact: Impact::Rank(if in_window > 0 { Rank::Blocking } else { Rank::Minor }),
-        evidence: vec![plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")],
+        evidence: [plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")]
+            .into_iter()
+            .chain((in_window == 0).then(|| event_age(seconds_ago)))
+            .collect(),
         ..Hit::new(
             if in_window > 0 { Severity::Critical } else { Severity::Info },
             sentence!["The kernel reported, ", ago, " ago: ", quote(last.text.as_str())],

@@ -4,7 +4,7 @@
 //! rises for kills in control groups as well, so the scope is told from the log (`constraint=`, 5.0), or
 //! from the groups' own counts. A kill before the window is worth knowing and no more.
 
-use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::evidence::facts::{Facts, event_age};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
     Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
@@ -148,9 +148,11 @@ fn earlier(killed: &[(&KernelMessage, Killed)], now: f64) -> Outcome {
     else {
         return Outcome::Clear;
     };
-    let ago = seconds((now - message.at_seconds).max(0.0));
+    let seconds_ago = (now - message.at_seconds).max(0.0);
+    let ago = seconds(seconds_ago);
     Outcome::hit(Hit {
         impact: Impact::Rank(Rank::Minor),
+        evidence: vec![event_age(seconds_ago)],
         ..Hit::new(
             Severity::Info,
             sentence![

@@ -9,7 +9,6 @@ pub mod file;
 pub mod in_force;
 
 use crate::model::units::Unit;
-use crate::model::wait;
 pub use in_force::{InForce, Limit, Setting, Thresholds};
 use in_force::{limit, setting};
 
@@ -308,7 +307,7 @@ pub const LOCK_WAITERS: Limit = limit("lock_waiters_mean", Unit::Count, 1.0, Non
 pub const LOCK_TURNS_PER_SECOND: Setting = setting(
     "lock_turns_per_second",
     Unit::PerSecond,
-    wait::LOCK_TURNS_PER_SECOND,
+    10.0,
     "turns on a CPU from which a thread that sleeps in a futex is not just idle",
     "house value",
 );

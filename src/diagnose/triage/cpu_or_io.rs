@@ -2,7 +2,7 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::thresholds::{
-    CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, DISK_QUEUE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE,
+    CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE,
     UNINTERRUPTIBLE,
 };
 use crate::diagnose::triage::Short;
@@ -61,6 +61,9 @@ pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
     let psi = |reading: &crate::model::reading::Reading<crate::model::rates::PressureRates>| {
         reading.as_ref().ok().map(|pressure| pressure.some_ratio)
     };
+    let busiest = facts.disks().iter().max_by(|a, b| a.utilization_ratio.total_cmp(&b.utilization_ratio));
+    let busiest_source =
+        busiest.map_or_else(|| "/proc/diskstats".to_owned(), |disk| format!("/proc/diskstats {}", disk.name));
     let step = Step {
         step: StepId::CpuOrIo,
         question: "Do threads wait for the CPUs or for I/O?".to_owned(),
@@ -81,6 +84,7 @@ pub fn step(facts: &Facts<'_>, load: Load) -> (Step, Short) {
                 cpu.filter(|cpu| cpu.waits_known).map(|cpu| cpu.iowait_ratio),
                 "/proc/stat iowait",
             ),
+            facts.evidence(&DISK_BUSY, busiest.map(|disk| disk.utilization_ratio), &busiest_source),
             facts.evidence(&UNINTERRUPTIBLE, seen, "/proc/PID/task/TID/stat state D, wchan"),
         ],
         next: None,

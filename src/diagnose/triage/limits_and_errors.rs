@@ -28,7 +28,7 @@ pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
     let summary = if found.is_empty() {
         clear(&evidence)
     } else {
-        Sentence::joined(found.iter().map(|judged| judged.hit.summary.clone().open_ended()), "; ")
+        Sentence::joined(found.iter().map(|judged| judged.rule.title.into()), "; ")
     };
     Step {
         step: StepId::LimitsAndErrors,

@@ -92,7 +92,13 @@ fn answer_with(step: &mut Step, answer: &'static str, evidence: &[Evidence]) {
         || answer.into(),
         |(item, value)| {
             let name = label(&item.metric);
-            sentence![answer, " (", own(name), " ", Span::Number { value, unit: item.unit }, ")"]
+            let value = Span::Number { value, unit: item.unit };
+            // `steal (CPU steal 29 %)` says it twice.
+            if name.ends_with(answer) {
+                sentence![answer, " ", value]
+            } else {
+                sentence![answer, " (", own(name), " ", value, ")"]
+            }
         },
     );
 }

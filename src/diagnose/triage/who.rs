@@ -12,31 +12,39 @@ use crate::model::units::Unit;
 
 /// The step.
 pub fn step(facts: &Facts<'_>, verdict: &Verdict) -> Step {
-    let (answer, summary) = match &verdict.culprit {
+    let (answer, brief, summary) = match &verdict.culprit {
         Some(culprit) => {
             let members = usize::try_from(culprit.members_count).unwrap_or(usize::MAX);
             let name = label(&culprit.comm, culprit.pid, members);
-            let share = culprit
-                .share_ratio
-                .map(|share| sentence![", ", ratio(share), " of what is short: ", part(facts, share)]);
+            let share =
+                culprit.share_ratio.map(|share| sentence![", ", part(facts, share), " (", ratio(share), ")"]);
             let of_unit = culprit.unit.as_ref().map(|name| sentence![", ", unit(name.as_str())]);
-            (name.clone(), sentence![name, of_unit, share])
+            let summary = sentence![name.clone(), of_unit, share];
+            (name, label(&culprit.comm, None, members), summary)
         }
         None if verdict.bottleneck == BottleneckId::None => {
             let top = rank(facts, None, |group| group.cpu(), ProcessRates::cpu_ratio);
             let summary = top.first().map_or_else(
                 || "no process used CPU time".into(),
-                |top| sentence!["most CPU time: ", facts.name(top), ", ", ratio(top.amount), " of one CPU"],
+                |top| {
+                    sentence![
+                        "no culprit; most CPU time: ",
+                        facts.name(top),
+                        ", ",
+                        ratio(top.amount),
+                        " of one CPU",
+                    ]
+                },
             );
-            ("no culprit".into(), summary)
+            ("nobody".into(), "no culprit".into(), summary)
         }
-        None => ("cannot be named".into(), "no process accounts for it".into()),
+        None => ("cannot be named".into(), "no single process".into(), "no process accounts for it".into()),
     };
     Step {
         step: StepId::Who,
         question: "Which process or service is it?".to_owned(),
-        brief: answer.clone(),
         answer,
+        brief,
         summary,
         evidence: verdict
             .culprit
@@ -74,6 +82,7 @@ pub fn rows(facts: &Facts<'_>, sort: Sort, top: usize, pid: Option<Pid>) -> Vec<
         order
             .then_with(|| b.cpu_ratio().total_cmp(&a.cpu_ratio()))
             .then_with(|| b.rss_bytes.cmp(&a.rss_bytes))
+            .then_with(|| a.pid.cmp(&b.pid))
     });
     // The one that was asked for comes first, wherever it ranks.
     let asked = pid.and_then(|pid| processes.iter().position(|process| process.pid == pid));

@@ -4,6 +4,7 @@
 //! regular file, and the right one, it is opened for reading.
 
 use super::Absence;
+use crate::deadline;
 use crate::model::task::Pid;
 use crate::profile::mappings::{FileId, Mapping};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,13 +13,13 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use super::process::open_folder as folder;
 
 /// How long a file system may think: a local one answers in microseconds.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = if cfg!(test) { Duration::from_secs(5) } else { Duration::from_millis(250) };
 
 /// What an opened place is.
 pub(in crate::profile) struct Place {
@@ -26,18 +27,9 @@ pub(in crate::profile) struct Place {
     pub(in crate::profile) facts: Statx,
 }
 
-/// Runs what may hang beside the caller, who waits for a moment only. The thread of a call that never returns stays
-/// behind until diag ends.
+/// Runs a call that may hang beside the caller; `None` when it does not return in time.
 pub(in crate::profile) fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    std::thread::Builder::new()
-        .name("diag-open".to_owned())
-        .spawn(move || {
-            // The receiver has gone when it was too late.
-            let _ = sender.send(call());
-        })
-        .ok()?;
-    receiver.recv_timeout(PATIENCE).ok()
+    deadline::once("diag-open", PATIENCE, Box::new(call)).ok()
 }
 
 /// The file of a mapping, by the first way that leads to it and not to another. `root` is the process's root, and the

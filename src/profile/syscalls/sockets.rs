@@ -1,15 +1,12 @@
 //! What a socket is connected to, by its inode: `/proc/PID/net/{tcp,tcp6,udp,udp6,unix}`, proc_pid_net(5).
 
 use crate::model::task::Pid;
+use crate::socket_tables::{LISTEN, Row, UnixRow};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Of a table with more, the rest is not read: 16 MiB are some hundred thousand sockets.
 const TABLE_BYTES: u64 = 16 << 20;
-
-/// The state of a socket that waits for connections (kernel `include/net/tcp_states.h`).
-const LISTEN: &str = "0A";
 
 /// The socket by its addresses or its path; none where it is in none of the tables.
 pub(super) fn describe(pid: Pid, inode: u64) -> Option<String> {
@@ -24,55 +21,20 @@ pub(super) fn describe(pid: Pid, inode: u64) -> Option<String> {
     })
 }
 
-/// `1: 0100007F:4A3B 0200000A:1538 01 00000000:00000000 00:00000000 00000000 0 0 12345 ...`.
 fn internet(line: &str, inode: u64, table: &str) -> Option<String> {
-    let fields: Vec<&str> = line.split_whitespace().take(10).collect();
-    if fields.get(9)?.parse::<u64>().ok()? != inode {
-        return None;
-    }
+    let row = Row::parse(line).filter(|row| row.inode == inode)?;
     let protocol = if table.starts_with("tcp") { "TCP" } else { "UDP" };
-    let (local, peer) = (address(fields.get(1)?)?, address(fields.get(2)?)?);
-    Some(match *fields.get(3)? {
+    let (local, peer) = (row.local()?, row.peer()?);
+    Some(match row.state {
         LISTEN if protocol == "TCP" => format!("{protocol} {local}, listening"),
         _ if peer.port() == 0 && peer.ip().is_unspecified() => format!("{protocol} {local}"),
         _ => format!("{protocol} {local} -> {peer}"),
     })
 }
 
-/// Address and port: words of four bytes in the machine's order, and the port as a number.
-fn address(text: &str) -> Option<SocketAddr> {
-    let (address, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let word = |index: usize| {
-        let digits = address.get(index * 8..index * 8 + 8)?;
-        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
-    };
-    let ip = match address.len() {
-        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
-        32 => {
-            let mut bytes = [0; 16];
-            for (index, part) in bytes.chunks_exact_mut(4).enumerate() {
-                part.copy_from_slice(&word(index)?);
-            }
-            IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, port))
-}
-
-/// `0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/x.sock`; the path may be missing.
 fn unix(line: &str, inode: u64) -> Option<String> {
-    let mut rest = line;
-    for _ in 0..6 {
-        rest = rest.trim_start().split_once(' ')?.1;
-    }
-    let (number, path) = rest.trim_start().split_once(' ').unwrap_or((rest.trim(), ""));
-    if number.parse::<u64>().ok()? != inode {
-        return None;
-    }
-    let path = path.trim();
-    Some(if path.is_empty() { "unix socket".to_owned() } else { format!("unix socket {path}") })
+    let row = UnixRow::parse(line).filter(|row| row.inode == inode)?;
+    Some(row.path.map_or_else(|| "unix socket".to_owned(), |path| format!("unix socket {path}")))
 }
 
 #[cfg(test)]
@@ -123,7 +85,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_line_is_survived(line in ".*", address in "[0-9A-F:é]{0,40}") {
-            let _ = (internet(&line, 0, "tcp"), unix(&line, 0), super::address(&address));
+            let _ = (internet(&line, 0, "tcp"), unix(&line, 0));
             let _ = internet(&format!("0: {address} {address} 01 0 0 0 0 0 7"), 7, "udp6");
         }
     }

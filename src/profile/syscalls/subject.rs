@@ -8,6 +8,7 @@
 use super::sockets;
 use super::tally::Tally;
 use crate::model::task::Pid;
+use crate::socket_tables::inode_of;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -34,14 +35,14 @@ const PATH_BYTES: usize = 1024;
 const SOCKETS: Duration = Duration::from_millis(400);
 
 /// An argument of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) pid: Pid,
     pub(super) value: Value,
 }
 
 /// What the argument is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Value {
     /// A file descriptor.
     Descriptor(i32),
@@ -160,8 +161,7 @@ impl Resolver {
 
     /// The text of a subject, a socket by its addresses.
     pub(super) fn describe(&mut self, place: Place, text: String) -> String {
-        let inode = text.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')?.parse().ok());
-        let (Some(inode), Some(questions)) = (inode, &self.questions) else { return text };
+        let (Some(inode), Some(questions)) = (inode_of(&text), &self.questions) else { return text };
         let until = *self.sockets_until.get_or_insert_with(|| Instant::now() + SOCKETS);
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() || questions.try_send(Question::Socket(place.pid, inode)).is_err() {

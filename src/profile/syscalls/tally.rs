@@ -4,7 +4,7 @@ use super::sample::Sample;
 use super::subject::{Answer, Place, Resolver, Value};
 use crate::model::profile::TracedSyscall;
 use crate::model::syscall::{self, Subject, Table};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Different calls, errors of a call, and subjects of a call that are told apart at most: what comes after counts for
@@ -35,33 +35,33 @@ type Key = (i64, Table);
 #[derive(Debug, Default)]
 struct Seen {
     calls: f64,
-    errors: HashMap<i32, f64>,
-    places: HashMap<Place, f64>,
+    errors: BTreeMap<i32, f64>,
+    places: BTreeMap<Place, f64>,
 }
 
 /// What a place turned out to be.
 #[derive(Debug, Default)]
 struct Votes {
-    texts: HashMap<String, f64>,
+    texts: BTreeMap<String, f64>,
     failed: f64,
 }
 
-/// Everything that was seen.
+/// Everything that was seen. In the order of the keys, so that equal counts give the same table every time.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Of the period in force, in samples.
-    phase: HashMap<Key, Seen>,
+    phase: BTreeMap<Key, Seen>,
     phase_samples_count: u64,
     /// Samples of newborn threads that come out of the call which made them: the parent's is the one that counts.
     phase_births_count: u64,
     /// The same, also of those that were taken whatever the period.
     births_count: u64,
     /// Of the periods before, in calls.
-    total: HashMap<Key, Seen>,
+    total: BTreeMap<Key, Seen>,
     calls_count: u64,
-    votes: HashMap<Place, Votes>,
+    votes: BTreeMap<Place, Votes>,
     /// What the arguments of a call are, by its number.
-    subjects: HashMap<Key, Subject>,
+    subjects: BTreeMap<Key, Subject>,
 }
 
 impl Tally {
@@ -131,7 +131,7 @@ impl Tally {
         let weight = calls_count as f64 / (self.phase_samples_count.max(1)) as f64;
         let births = rounded(self.phase_births_count as f64 * weight);
         self.calls_count = self.calls_count.saturating_add(calls_count.saturating_sub(births));
-        for (key, seen) in self.phase.drain() {
+        for (key, seen) in std::mem::take(&mut self.phase) {
             let total = self.total.entry(key).or_default();
             total.calls += seen.calls * weight;
             for (error, times) in seen.errors {
@@ -173,7 +173,7 @@ impl Tally {
         // Calls of a period without any sample have no names; they are as the others were.
         let scale = if named > 0.0 { self.calls_count as f64 / named } else { 1.0 };
         let votes = std::mem::take(&mut self.votes);
-        let mut by_name: HashMap<String, (Seen, Option<Found>)> = HashMap::new();
+        let mut by_name: BTreeMap<String, (Seen, Option<Found>)> = BTreeMap::new();
         for ((number, table), seen) in self.total {
             let found = best(&seen, &votes);
             // Both tables have a `read`; the subject is the one of the more frequent.
@@ -214,7 +214,7 @@ fn rounded(calls: f64) -> u64 {
     calls.round() as u64
 }
 
-fn count<T: Eq + std::hash::Hash>(counts: &mut HashMap<T, f64>, key: T, weight: f64, most: usize) {
+fn count<T: Ord>(counts: &mut BTreeMap<T, f64>, key: T, weight: f64, most: usize) {
     if counts.len() < most || counts.contains_key(&key) {
         *counts.entry(key).or_default() += weight;
     }
@@ -240,8 +240,8 @@ struct Found {
     place: Place,
 }
 
-fn best(seen: &Seen, votes: &HashMap<Place, Votes>) -> Option<Found> {
-    let mut texts: HashMap<String, (f64, Place)> = HashMap::new();
+fn best(seen: &Seen, votes: &BTreeMap<Place, Votes>) -> Option<Found> {
+    let mut texts: BTreeMap<String, (f64, Place)> = BTreeMap::new();
     let mut known = 0.0;
     let mut add = |text: String, weight: f64, place: Place| {
         texts.entry(text).or_insert((0.0, place)).0 += weight;

@@ -1,4 +1,4 @@
-//! The flame graph: one SVG file that opens in any browser and asks nobody for anything.
+//! The flame graph: one SVG file that opens in any browser and loads nothing.
 
 use super::folded;
 use crate::model::profile::Profile;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn it_asks_nobody_for_anything() {
+    fn the_graph_loads_nothing() {
         let text = svg(&test_profile::profile(), "web-1").unwrap();
         let document = parsed(&text);
         for node in document.descendants() {

@@ -5,9 +5,8 @@ use super::evidence::{goal, said};
 use super::words::{command, cut, name, sentence};
 use crate::model::finding::{Advice, Evidence, Finding, Remedy, Severity};
 use crate::model::report::Report;
-use crate::model::tuning::{Annex, SettingNote, Workers};
-use crate::model::units::quantity;
-use crate::model::units::{human_bytes, label};
+use crate::model::tuning::{ReportExtras, SettingNote, Workers};
+use crate::model::units::{human_bytes, label, quantity};
 use maud::{Markup, html};
 
 /// Findings that get advice, the verdict's first.
@@ -32,7 +31,7 @@ pub(in crate::render) fn actionable(report: &Report) -> Vec<&Finding> {
 }
 
 /// What to do.
-pub(super) fn section(report: &Report, annex: &Annex) -> Markup {
+pub(super) fn section(report: &Report, extras: &ReportExtras) -> Markup {
     let findings = actionable(report);
     html! {
         @if findings.is_empty() { p { "Nothing: no finding asks for anything." } }
@@ -43,7 +42,7 @@ pub(super) fn section(report: &Report, annex: &Annex) -> Markup {
                 @for advice in finding.advice.iter().take(ACTIONS_MAX) { li.card { (action(finding, advice)) } }
             }
             (check(finding))
-            (confirm(finding, annex))
+            (confirm(finding, extras))
         }
     }
 }
@@ -75,7 +74,7 @@ fn action(finding: &Finding, advice: &Advice) -> Markup {
     }
 }
 
-/// Whether the command only looks, so that the change itself is left to whoever reads it.
+/// Whether the command only looks, so that the change itself is left to the reader.
 fn looks(advice: &Advice) -> bool {
     advice.command.is_some() && advice.undo.is_none()
 }
@@ -146,8 +145,8 @@ fn check(finding: &Finding) -> Markup {
 }
 
 /// How to look without this program.
-fn confirm(finding: &Finding, annex: &Annex) -> Markup {
-    let told = annex.explanations.iter().find(|told| told.id == finding.id);
+fn confirm(finding: &Finding, extras: &ReportExtras) -> Markup {
+    let told = extras.explanations.iter().find(|told| told.id == finding.id);
     html! {
         @if let Some(told) = told.filter(|told| !told.confirm.is_empty()) {
             details open {
@@ -162,21 +161,21 @@ fn confirm(finding: &Finding, annex: &Annex) -> Markup {
 }
 
 /// Settings that matter here, and the arithmetic of the workers.
-pub(super) fn settings(annex: &Annex) -> Markup {
+pub(super) fn settings(extras: &ReportExtras) -> Markup {
     html! {
         h3 { "Kernel settings that matter here" }
-        @if annex.settings.is_empty() {
+        @if extras.settings.is_empty() {
             p {
-                @if annex.settings_known { "None: no setting that differs from its default bears on what was found." }
+                @if extras.settings_known { "None: no setting that differs from its default bears on what was found." }
                 @else { "Not known: this window has no record of the settings." }
             }
         }
-        @for note in &annex.settings { (setting(note)) }
+        @for note in &extras.settings { (setting(note)) }
         h3 { "How many workers fit" }
-        @if annex.workers.is_empty() {
+        @if extras.workers.is_empty() {
             p { "No pre-fork service was seen: three or more children of a parent of the same name that hold half a percent of the memory, and whose size can be read." }
         }
-        @for workers in &annex.workers { (fit(workers)) }
+        @for workers in &extras.workers { (fit(workers)) }
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn side(report: &Report) -> Markup {
             p { span.tone { span aria-hidden="true" { (symbol(verdict.severity)) " " } (verdict.severity.word()) }
                 " · " strong { (cut(verdict.bottleneck.as_str(), 60)) } " · " (percent(verdict.confidence_ratio)) " sure" }
             p { (sentence(&verdict.summary)) }
-            @if let Some(culprit) = &verdict.culprit { p { (who(culprit)) } }
+            @if let Some(culprit) = &verdict.culprit { p { (who(report, culprit)) } }
             p.muted.small { (window(report)) }
         }
     }

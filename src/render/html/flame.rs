@@ -2,7 +2,7 @@
 //! the page, and each frame is a small picture of its own that cuts off what does not fit into it.
 //!
 //! The file that `--flamegraph` writes is inferno's, which can be searched and zoomed; it needs its script and a size of
-//! its own, and so is no part of a page.
+//! its own and does not belong into a page.
 
 use super::words::{at, cut};
 use crate::model::profile::Profile;

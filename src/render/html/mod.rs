@@ -24,22 +24,22 @@ pub(super) use compare::change;
 
 use crate::model::comparison::Comparison;
 use crate::model::report::Report;
-use crate::model::tuning::Annex;
+use crate::model::tuning::ReportExtras;
 use maud::{Markup, html};
 
 /// The report of one window.
-pub fn render(report: &Report, annex: &Annex) -> String {
+pub fn render(report: &Report, extras: &ReportExtras) -> String {
     let sections: Vec<(&str, &str, Markup)> = vec![
-        ("path", "Where the time went", path::section(report)),
-        ("do", "What to do", advice::section(report, annex)),
+        ("path", "Where the time went", path::section(report, extras)),
+        ("do", "What to do", advice::section(report, extras)),
         ("who", "Who", who::section(report)),
         ("why", "Why", why::section(report)),
-        ("window", "The window", window::section(report, annex)),
-        ("settings", "Settings and sizes", advice::settings(annex)),
+        ("window", "The window", window::section(report, extras)),
+        ("settings", "Settings and sizes", advice::settings(extras)),
         ("findings", "All findings", evidence::section(report)),
         ("harmless", "Looked bad, is not", rest::harmless(report)),
         ("not-checked", "Not checked", rest::not_checked(report)),
-        ("facts", "The box", rest::facts(report, annex)),
+        ("facts", "The box", rest::facts(report, extras)),
     ];
     let host = report.host.hostname.as_deref().unwrap_or("a box without a name");
     page::page(

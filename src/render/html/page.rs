@@ -1,4 +1,4 @@
-//! The sheet that everything is on: head, policy, style, sections.
+//! The frame of a page: head, policy, style, sections.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -46,7 +46,7 @@ pub(super) fn page(title: &str, first: Markup, sections: &[(&str, &str, Markup)]
     .into_string()
 }
 
-/// Hatchings, so that no picture is told by its colours alone.
+/// Hatchings, so that no picture relies on colours alone.
 fn patterns() -> Markup {
     html! {
         svg.defs width="0" height="0" aria-hidden="true" focusable="false" {

@@ -2,8 +2,9 @@
 
 use super::words::{cut, name, sentence};
 use crate::model::bottleneck::BottleneckId;
+use crate::model::finding::Finding;
 use crate::model::report::Report;
-use crate::model::tuning::Annex;
+use crate::model::tuning::ReportExtras;
 use crate::model::units::human_bytes;
 use maud::{Markup, html};
 
@@ -12,10 +13,12 @@ const LINES_MAX: usize = 60;
 
 /// Alarming numbers that are none.
 pub(super) fn harmless(report: &Report) -> Markup {
-    let notes = report.findings.iter().filter(|finding| finding.id == BottleneckId::None);
+    let is_news = |finding: &Finding| report.news.iter().any(|news| news.summary == finding.summary);
+    let notes =
+        report.findings.iter().filter(|finding| finding.id == BottleneckId::None && !is_news(finding));
     let notes: Vec<_> = notes.take(LINES_MAX).collect();
     html! {
-        @if notes.is_empty() { p { "Nothing of that kind." } }
+        @if notes.is_empty() { p { "None." } }
         @else { ul.plain { @for note in notes { li { (sentence(&note.summary)) } } } }
     }
 }
@@ -42,7 +45,7 @@ pub(super) fn not_checked(report: &Report) -> Markup {
 }
 
 /// The box, and what this run cost.
-pub(super) fn facts(report: &Report, annex: &Annex) -> Markup {
+pub(super) fn facts(report: &Report, extras: &ReportExtras) -> Markup {
     let run = &report.diag;
     let memory = run
         .max_rss_bytes
@@ -53,7 +56,7 @@ pub(super) fn facts(report: &Report, annex: &Annex) -> Markup {
             table {
                 tbody {
                     tr { th scope="row" { "Host" } td { (name(report.host.hostname.as_deref().unwrap_or("–"))) } }
-                    @for (what, value) in annex.facts.iter().take(2 * LINES_MAX) {
+                    @for (what, value) in extras.facts.iter().take(2 * LINES_MAX) {
                         tr { th scope="row" { (cut(what, 40)) } td { bdi { (cut(value, 200)) } } }
                     }
                     tr { th scope="row" { "Window" } td { (super::verdict::window(report)) ", " (report.window.samples_count) " samples of the thread states" } }

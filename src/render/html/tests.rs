@@ -11,8 +11,8 @@ use crate::render::test_report::{self, HOSTILE};
 use roxmltree::{Document, Node};
 use std::collections::BTreeSet;
 
-/// An annex with something in every part of it; `name` wherever a word comes from outside.
-fn annex(name: &str) -> Annex {
+/// Extras with something in every part of it; `name` wherever a word comes from outside.
+fn extras(name: &str) -> ReportExtras {
     let cpu = CpuRates { user_ratio: 0.5, system_ratio: 0.2, idle_ratio: 0.3, ..CpuRates::default() };
     let slice = |start: f64| Slice {
         start_seconds: start,
@@ -36,7 +36,7 @@ fn annex(name: &str) -> Annex {
         }],
     };
     let gap = Slice { start_seconds: 1.0, end_seconds: 2.0, ..Slice::default() };
-    Annex {
+    ReportExtras {
         series: Series { slices: vec![slice(0.0), gap, slice(2.0)], runnable_counts: vec![1.0, 4.0, 2.0] },
         cpus: (0..40).map(|id| (id, cpu)).collect(),
         cpu: Some(cpu),
@@ -108,10 +108,10 @@ fn pages() -> Vec<String> {
     let mut full = test_report::busy();
     full.findings.push(note("Only 2 % of memory is free, which is no shortage."));
     vec![
-        render(&full, &annex("vda")),
-        render(&test_report::healthy(), &Annex::default()),
-        render(&test_report::unknown(), &Annex::default()),
-        render(&test_report::hostile(), &annex(HOSTILE)),
+        render(&full, &extras("vda")),
+        render(&test_report::healthy(), &ReportExtras::default()),
+        render(&test_report::unknown(), &ReportExtras::default()),
+        render(&test_report::hostile(), &extras(HOSTILE)),
         compare(&comparison("x")),
         compare(&comparison(HOSTILE)),
     ]
@@ -159,11 +159,11 @@ fn every_part_is_there() {
         "the program asks for less: swap in pages goes from 14678/s towards below 10/s",
         "its price, and a restart",
         "by which 7 fit",
-        "PSI memory some is below 10 %",
+        "memory pressure is below 10 %",
         "vmstat 1 5",
         "zend_hash_find 55 %",
         "CPU time by mode",
-        "Pressure: somebody waits for",
+        "Pressure: threads wait for",
         "What the load is made of",
         "Disk queue",
         "the 16 busiest of 40",
@@ -183,7 +183,7 @@ fn every_part_is_there() {
 }
 
 #[test]
-fn it_asks_nobody_for_anything() {
+fn a_page_loads_nothing() {
     for page in pages() {
         assert!(page.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"));
         assert!(!page.contains("http://") && !page.contains("https://"), "a reference to elsewhere");
@@ -209,11 +209,11 @@ fn it_asks_nobody_for_anything() {
 #[test]
 fn names_from_outside_make_neither_elements_nor_attributes() {
     let (report, hostile) = (test_report::busy(), test_report::hostile());
-    let (plain, broken) = (render(&report, &annex("vda")), render(&hostile, &annex(HOSTILE)));
+    let (plain, broken) = (render(&report, &extras("vda")), render(&hostile, &extras(HOSTILE)));
     let mut known = skeleton(&plain);
     // A limit of a file and a frame of the kernel have parts that the harmless report shows elsewhere.
     known.extend(
-        skeleton(&render(&hostile, &annex("vda")))
+        skeleton(&render(&hostile, &extras("vda")))
             .difference(&known)
             .filter(|part| !part.contains("onerror"))
             .cloned()
@@ -265,15 +265,15 @@ fn a_page_stays_small_whatever_is_in_it() {
     report.processes = vec![report.processes[0].clone(); 10_000];
     report.processes.iter_mut().for_each(|row| row.cmdline = Some(long.clone()));
     report.not_checked = vec![report.not_checked[0].clone(); 5000];
-    let mut annex = annex(&long);
-    annex.series.slices = (0..240)
+    let mut extras = extras(&long);
+    extras.series.slices = (0..240)
         .map(|start| Slice {
             start_seconds: f64::from(start),
             end_seconds: f64::from(start) + 1.0,
-            ..annex.series.slices[0].clone()
+            ..extras.series.slices[0].clone()
         })
         .collect();
-    let page = render(&report, &annex);
+    let page = render(&report, &extras);
     assert!(page.len() < 600_000, "{}", page.len());
     Document::parse(&body(&page)).unwrap();
 }

@@ -15,8 +15,8 @@ const COMMAND_LINE_MAX: usize = 160;
 /// Culprit and processes.
 pub(super) fn section(report: &Report) -> Markup {
     html! {
-        @if let Some(culprit) = &report.verdict.culprit { p { (verdict::who(culprit)) "." } }
-        @else { p { "Nobody is to blame." } }
+        @if let Some(culprit) = &report.verdict.culprit { p { (verdict::who(report, culprit)) "." } }
+        @else { p { "No culprit." } }
         @if let Some(target) = &report.target { p { (words::sentence(&target.summary)) } }
         @if report.processes.is_empty() { p { "No process could be read." } } @else { (table(&report.processes)) }
     }
@@ -30,7 +30,7 @@ fn table(rows: &[ProcessRow]) -> Markup {
     html! {
         section.scroll tabindex="0" aria-label="Table: processes" {
             table.wide {
-                caption { "The first processes by what is short. A dash is what could not be read." }
+                caption { "The first processes by the resource that is short. A dash: could not be read." }
                 thead { tr {
                     th scope="col" { "Process" } th scope="col" { "User, unit" } th.n scope="col" { "CPU" }
                     th.n scope="col" { "Waits for a CPU" } th.n scope="col" { "Memory" } th.n scope="col" { "Swapped" }

@@ -5,6 +5,7 @@ use super::words::{cut, name, sentence};
 use crate::model::profile::{Frame, Profile, ProfileMode, ProfileWait, Space, Syscall};
 use crate::model::report::Report;
 use crate::model::units::{human_count, human_seconds, percent};
+use crate::render::shared::THIN_PROFILE;
 use maud::{Markup, html};
 
 /// Lines of each table.
@@ -20,7 +21,7 @@ pub(super) fn section(report: &Report) -> Markup {
         @if let Some(why) = why { p { (sentence(why)) } }
         @match &report.profile {
             None => p.muted {
-                "There is no profile: none was taken, or nobody is to blame. What kept it from being taken stands under "
+                "No profile. If one was asked for, the reason is under "
                 a href="#not-checked" { "Not checked" } "."
             },
             Some(profile) => (profiled(profile)),
@@ -44,6 +45,7 @@ fn profiled(profile: &Profile) -> Markup {
             }
             "."
         }
+        @if profile.is_thin() { p { strong { (format!("{} samples: {THIN_PROFILE}.", profile.samples_count)) } } }
         @if let Some(graph) = flame::graph(profile) { (graph) }
         @if !profile.frames.is_empty() { (frames(&profile.frames)) }
         @if !profile.syscalls.is_empty() { (syscalls(&profile.syscalls)) }

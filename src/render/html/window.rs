@@ -5,7 +5,7 @@ use super::chart::{Chart, Row};
 use crate::model::rates::CpuRates;
 use crate::model::report::{LoadGroup, Report};
 use crate::model::series::{DiskSlice, Slice};
-use crate::model::tuning::Annex;
+use crate::model::tuning::ReportExtras;
 use crate::model::units::{human_bytes, human_count, human_seconds, percent};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -34,19 +34,19 @@ fn modes(cpu: &CpuRates) -> [f64; 6] {
 }
 
 /// All pictures for which there are numbers.
-pub(super) fn section(report: &Report, annex: &Annex) -> Markup {
-    let slices = &annex.series.slices;
+pub(super) fn section(report: &Report, extras: &ReportExtras) -> Markup {
+    let slices = &extras.series.slices;
     let times: Vec<(f64, f64)> =
         slices.iter().map(|slice| (slice.start_seconds, slice.end_seconds)).collect();
     let mut figures: Vec<Markup> = Vec::new();
     figures.extend(cpu(slices, &times));
     figures.extend(stalls(slices, &times));
-    figures.extend(runnable(annex, &times));
+    figures.extend(runnable(extras, &times));
     figures.extend(makeup(report));
     figures.extend(memory(slices, &times));
     figures.extend(swap(slices, &times));
     figures.extend(disks(slices, &times));
-    figures.extend(each_cpu(annex));
+    figures.extend(each_cpu(extras));
     html! {
         @if figures.is_empty() {
             p { "There is nothing to draw: the counters stood still or were read once only." }
@@ -87,19 +87,19 @@ fn stalls(slices: &[Slice], times: &[(f64, f64)]) -> Option<Markup> {
         row("memory", slices, |slice| slice.stalls.memory_ratio),
         row("I/O", slices, |slice| slice.stalls.io_ratio),
     ];
-    let (title, unit) = ("Pressure: somebody waits for", "share of the time");
+    let (title, unit) = ("Pressure: threads wait for", "share of the time");
     Chart { title, unit, times, rows, top: Some(1.0), say: percent, stacked: false }.figure()
 }
 
 /// Runnable threads, at the pace of the samples.
-fn runnable(annex: &Annex, times: &[(f64, f64)]) -> Option<Markup> {
+fn runnable(extras: &ReportExtras, times: &[(f64, f64)]) -> Option<Markup> {
     let (start, end) = (times.first()?.0, times.last()?.1);
-    let counts = &annex.series.runnable_counts;
+    let counts = &extras.series.runnable_counts;
     let step = (end - start) / counts.len().max(1) as f64;
     let times: Vec<(f64, f64)> = (0..counts.len())
         .map(|place| (start + place as f64 * step, start + (place + 1) as f64 * step))
         .collect();
-    let blocked = annex.series.slices.iter();
+    let blocked = extras.series.slices.iter();
     let blocked_at = |time: f64| {
         blocked.clone().find(|slice| slice.end_seconds >= time).and_then(|slice| slice.blocked_count)
     };
@@ -144,7 +144,7 @@ fn memory(slices: &[Slice], times: &[(f64, f64)]) -> Option<Markup> {
     let of = |value: fn(&crate::model::series::MemoryLevel) -> Option<u64>| {
         move |slice: &Slice| slice.memory.as_ref().and_then(value).map(|bytes| bytes as f64)
     };
-    let mut rows = vec![row("can be had", slices, of(|memory| memory.available_bytes))];
+    let mut rows = vec![row("available", slices, of(|memory| memory.available_bytes))];
     let swap = row("swap in use", slices, of(|memory| Some(memory.swap_used_bytes)));
     let swapped = swap.values.iter().flatten().fold(0.0_f64, |most, value| most.max(*value));
     if swapped > 0.0 {
@@ -203,8 +203,8 @@ fn disks(slices: &[Slice], times: &[(f64, f64)]) -> Vec<Markup> {
 }
 
 /// Each CPU, or the busiest of many: one that is full hides in the mean of all.
-fn each_cpu(annex: &Annex) -> Option<Markup> {
-    let mut cpus: Vec<&(u32, CpuRates)> = annex.cpus.iter().collect();
+fn each_cpu(extras: &ReportExtras) -> Option<Markup> {
+    let mut cpus: Vec<&(u32, CpuRates)> = extras.cpus.iter().collect();
     let all = cpus.len();
     if all < 2 {
         return None;

@@ -1,6 +1,7 @@
-//! Words from outside, made fit to be shown: visible, of bounded length, and in no document's way.
+//! Words from outside: control characters made visible, length limited.
 
 use crate::render::escape::Visible;
+use crate::render::shared;
 use maud::{Markup, html};
 
 /// Characters of a name.
@@ -11,11 +12,8 @@ pub(super) const SENTENCE_MAX: usize = 600;
 
 /// `text` with all that acts made visible, and no longer than `most` characters.
 pub(super) fn cut<T: Visible + ?Sized>(text: &T, most: usize) -> String {
-    let visible = text.visible().replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
-    if visible.chars().count() <= most {
-        return visible;
-    }
-    visible.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    // Neither may stand in XML.
+    shared::cut(text, most).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 /// A name, kept apart from the direction of the text around it.

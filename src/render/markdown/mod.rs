@@ -8,9 +8,10 @@ pub mod report;
 
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Advice, Finding, NotChecked};
-use crate::model::report::{Culprit, CulpritKind, ProcessRow, Report};
+use crate::model::report::{Culprit, News, ProcessRow, Report};
 use crate::model::units;
 use crate::render::escape::{self, Visible};
+use crate::render::shared::{THIN_PROFILE, amount, cut_bytes, members, moment, own_finding};
 
 /// Bytes of the whole text.
 const ALL_MAX: usize = 4000;
@@ -30,8 +31,8 @@ pub fn render(report: &Report) -> String {
     let footer = footer(report);
     let mut ticket = Ticket { out: String::new(), room: ALL_MAX.saturating_sub(footer.len()), full: false };
     verdict(&mut ticket, report);
-    let own = report.findings.iter().find(|finding| finding.id == report.verdict.bottleneck);
-    advice(&mut ticket, own);
+    advice(&mut ticket, own_finding(report));
+    news(&mut ticket, &report.news);
     steps(&mut ticket, report);
     findings(&mut ticket, report);
     processes(&mut ticket, &report.processes);
@@ -87,43 +88,32 @@ fn verdict(ticket: &mut Ticket, report: &Report) {
         ticket.add(&format!("- Cause: {}", chain.join(" → ")));
     }
     if let Some(culprit) = &verdict.culprit {
-        who(ticket, culprit);
+        who(ticket, report, culprit);
     }
     if verdict.bottleneck != BottleneckId::Unknown {
         let since = verdict.since.map(|since| format!(", {}", since.words()));
         let sure = text(&verdict.confidence);
-        ticket.add(&format!(
-            "- Confidence: {sure} ({:.2}){}",
-            verdict.confidence_ratio,
-            since.unwrap_or_default()
-        ));
+        ticket.add(&format!("- Confidence: {sure}{}", since.unwrap_or_default()));
     }
 }
 
-fn who(ticket: &mut Ticket, culprit: &Culprit) {
+fn who(ticket: &mut Ticket, report: &Report, culprit: &Culprit) {
     let mut line = format!("- Culprit: {}", code(&culprit.comm));
-    match (culprit.kind, culprit.pid) {
-        (CulpritKind::Device, _) => line.push_str(" (device)"),
-        (_, Some(pid)) if culprit.members_count > 1 => {
-            line.push_str(&format!(" ({} processes, largest pid {pid})", culprit.members_count));
-        }
-        (_, Some(pid)) => line.push_str(&format!(" (pid {pid})")),
-        (_, None) if culprit.members_count > 1 => {
-            line.push_str(&format!(" ({} processes)", culprit.members_count));
-        }
-        (_, None) => {}
-    }
+    line.push_str(&members(culprit));
     for (word, value) in [("user", &culprit.user), ("unit", &culprit.unit)] {
         if let Some(value) = value {
             line.push_str(&format!(", {word} {}", code(value)));
         }
     }
-    if let Some(share) = culprit.share_ratio {
-        line.push_str(&format!(", share {}", units::percent(share)));
+    if let Some(amount) = amount(report, culprit) {
+        line.push_str(&format!(", {amount}"));
     }
     ticket.add(&line);
     if let Some(why) = &culprit.why {
         ticket.add(&format!("- Why: {}", text(why)));
+    }
+    if let Some(profile) = report.profile.as_ref().filter(|profile| profile.is_thin()) {
+        ticket.add(&format!("- Profile: {} samples; {THIN_PROFILE}", profile.samples_count));
     }
     if let Some(cmdline) = culprit.cmdline.as_deref().filter(|line| !line.is_empty()) {
         ticket.add(&format!("- Command line: {}", code(cmdline)));
@@ -155,6 +145,11 @@ fn fence(command: &str) -> String {
     format!("\n\n   {ticks}sh\n   {}\n   {ticks}\n", escape::terminal(command))
 }
 
+/// What happened before the window.
+fn news(ticket: &mut Ticket, news: &[News]) {
+    ticket.section("#### Earlier\n", news.iter().map(|news| format!("- {}", text(&news.summary))));
+}
+
 fn steps(ticket: &mut Ticket, report: &Report) {
     let rows = report.steps.iter().map(|step| {
         format!("| {} | {} | {} |", text(&step.question), text(&step.answer), text(&step.summary))
@@ -163,7 +158,9 @@ fn steps(ticket: &mut Ticket, report: &Report) {
 }
 
 fn findings(ticket: &mut Ticket, report: &Report) {
-    let others = report.findings.iter().filter(|finding| finding.id != report.verdict.bottleneck);
+    let is_news = |finding: &Finding| report.news.iter().any(|news| news.summary == finding.summary);
+    let others =
+        report.findings.iter().filter(|finding| finding.id != report.verdict.bottleneck && !is_news(finding));
     let rows = others.take(FINDINGS_MAX).map(|finding| {
         let cause = finding.explained_by.as_ref().map(|id| code(id.as_str())).unwrap_or_default();
         let (severity, id) = (finding.severity.word(), code(finding.id.as_str()));
@@ -209,7 +206,7 @@ fn footer(report: &Report) -> String {
         host.cpus_online,
         memory.unwrap_or_default(),
         units::human_seconds(report.window.seconds),
-        text(&report.window.started_at),
+        text(&moment(&report.window.started_at)),
         text(&report.diag.version),
     )
 }
@@ -217,7 +214,7 @@ fn footer(report: &Report) -> String {
 /// A name as a code span. Within a table its bars are escaped, which a span outside of one shows; there is no other way
 /// to write them in a table.
 fn code(name: &str) -> String {
-    let name = cut(&escape::terminal(name), NAME_MAX).replace('|', "\u{a6}");
+    let name = cut_bytes(&escape::terminal(name), NAME_MAX, "…").replace('|', "\u{a6}");
     let name = name.trim();
     if name.is_empty() {
         return "(none)".to_owned();
@@ -229,7 +226,7 @@ fn code(name: &str) -> String {
 
 /// A sentence, of which nothing is taken for markup.
 fn text<T: Visible + ?Sized>(sentence: &T) -> String {
-    let sentence = cut(&sentence.visible(), SENTENCE_MAX);
+    let sentence = cut_bytes(&sentence.visible(), SENTENCE_MAX, "…");
     let words: Vec<String> = sentence.split_whitespace().map(word).collect();
     let text = words.join(" ");
     // A dash or a number and a dot would begin a list where the sentence begins a line.
@@ -262,15 +259,6 @@ fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
-/// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = (0..=most.saturating_sub(3)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}…", &text[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,42 +266,7 @@ mod tests {
 
     #[test]
     fn a_ticket_reads_from_the_verdict_down() {
-        let ticket = render(&test_report::busy());
-        let expected = "\
-### critical: memory-swap
-
-Memory is short: 14678 pages/s come back from swap, and somebody waits for memory 61 % of the time.
-
-- Cause: `memory-swap` → `disk-saturated`
-- Culprit: `php-fpm` (12 processes, largest pid 4242), user `www-data`, unit `php8.2-fpm.service`, share 87 %
-- Why: its workers hold 4.1 GiB together, more than the memory there is
-- Command line: `php-fpm: pool www --nodaemonize --fpm-config /etc/php/8.2/fpm/php-fpm.conf`
-- Confidence: likely (0.72), for about a minute
-
-#### What to do
-
-1. Bound the workers: workers times their size must fit into the memory. (fix the program)
-
-   ```sh
-   systemctl set-property --runtime php8.2-fpm.service MemoryHigh=2G
-   ```
-
-   Risk: the service gets slower before the box does
-   Undo: systemctl revert php8.2-fpm.service
-2. Add memory until the working set fits. (add the resource)
-
-#### How it was found
-
-| Question | Answer | In numbers |
-|---|---|---|
-";
-        assert!(ticket.starts_with(expected), "{ticket}");
-        let end = "\n`web-1`, Linux `6.1.0`, 2 CPUs, 4.0 GiB; 5.0 s from 2026-01-02T03:04:05Z; diag 0.1.0\n";
-        assert!(ticket.ends_with(end), "{ticket}");
-        assert!(
-            ticket.contains("| warning | `disk-saturated` | `memory-swap` | vda is busy 99 %"),
-            "{ticket}"
-        );
+        insta::assert_snapshot!(render(&test_report::busy()));
     }
 
     #[test]

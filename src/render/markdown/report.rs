@@ -1,15 +1,15 @@
 //! The tuning report in short, for a ticket: the answer, what to do, settings, sizes, what was not checked.
 //!
-//! Whoever names a process writes into the ticket of whoever reports it: names are in the text as words only.
+//! Process names are chosen by users and end up in the ticket: they are escaped, so that none becomes markup.
 
 use crate::model::comparison::Comparison;
 use crate::model::finding::{Evidence, Severity};
 use crate::model::report::Report;
-use crate::model::tuning::{Annex, SettingNote};
-use crate::model::units::quantity;
-use crate::model::units::{Unit, human_seconds, label, percent};
+use crate::model::tuning::{ReportExtras, SettingNote};
+use crate::model::units::{Unit, human_seconds, label, quantity};
 use crate::render::escape::{self, Visible};
 use crate::render::html::{actionable, change, fit_words, risk, sum_words, worked};
+use crate::render::shared::{THIN_PROFILE, cut, moment};
 
 /// Characters of a sentence, so that a ticket stays one.
 const SENTENCE_MAX: usize = 320;
@@ -21,17 +21,16 @@ const LINES_MAX: usize = 4;
 const PROSE_MAX: usize = 4000;
 
 /// The report.
-pub fn render(report: &Report, annex: &Annex) -> String {
+pub fn render(report: &Report, extras: &ReportExtras) -> String {
     let verdict = &report.verdict;
     let mut page =
         Page::new(&format!("## {}: {}", words(host(report), 60), words(verdict.bottleneck.as_str(), 60)));
     page.add(&format!(
-        "**{}**, {} ({} sure), {} from {}",
+        "**{}**, {}, {} from {}",
         verdict.severity.word(),
         verdict.confidence,
-        percent(verdict.confidence_ratio),
         human_seconds(report.window.seconds),
-        words(&report.window.started_at, 40)
+        words(&moment(&report.window.started_at), 40)
     ));
     page.add(&words(&verdict.summary, SENTENCE_MAX));
     if let Some(culprit) = &verdict.culprit {
@@ -39,6 +38,12 @@ pub fn render(report: &Report, annex: &Annex) -> String {
         let why =
             culprit.why.as_ref().map(|why| format!(". {}", words(why, SENTENCE_MAX))).unwrap_or_default();
         page.add(&format!("Who: **{}**{unit}{why}", words(&culprit.comm, 40)));
+    }
+    if let Some(profile) = report.profile.as_ref().filter(|profile| profile.is_thin()) {
+        page.add(&format!("Profile: {} samples; {THIN_PROFILE}.", profile.samples_count));
+    }
+    for news in report.news.iter().take(LINES_MAX) {
+        page.add(&format!("Earlier: {}", words(&news.summary, SENTENCE_MAX)));
     }
     for finding in actionable(report) {
         page.add(&format!("### Against {}", words(finding.id.as_str(), 60)));
@@ -53,7 +58,7 @@ pub fn render(report: &Report, annex: &Annex) -> String {
         }
         page.add(&format!("It worked when {}.", words(&worked(finding), SENTENCE_MAX)));
     }
-    sizes(&mut page, report, annex);
+    sizes(&mut page, report, extras);
     numbers(&mut page, report);
     if !report.not_checked.is_empty() {
         page.add("### Not checked");
@@ -65,12 +70,13 @@ pub fn render(report: &Report, annex: &Annex) -> String {
 }
 
 /// Settings that matter here, and how many workers fit.
-fn sizes(page: &mut Page, report: &Report, annex: &Annex) {
+fn sizes(page: &mut Page, report: &Report, extras: &ReportExtras) {
     // What the advice above sets already is not said twice.
     let typed: Vec<&str> =
         actionable(report).iter().flat_map(|it| &it.advice).filter_map(|it| it.command.as_deref()).collect();
     let said = |note: &&SettingNote| typed.iter().any(|command| command.contains(&note.name));
-    let notes: Vec<&SettingNote> = annex.settings.iter().filter(|note| !said(note)).take(LINES_MAX).collect();
+    let notes: Vec<&SettingNote> =
+        extras.settings.iter().filter(|note| !said(note)).take(LINES_MAX).collect();
     if !notes.is_empty() {
         page.add("### Settings");
     }
@@ -85,10 +91,10 @@ fn sizes(page: &mut Page, report: &Report, annex: &Annex) {
         ));
         page.command(Some(&note.command), Some(&note.undo));
     }
-    if !annex.workers.is_empty() {
+    if !extras.workers.is_empty() {
         page.add("### Workers");
     }
-    for workers in annex.workers.iter().take(LINES_MAX) {
+    for workers in extras.workers.iter().take(LINES_MAX) {
         let (name, fit, sum) = (words(&workers.comm, 40), fit_words(workers), sum_words(workers));
         page.add(&format!("- {name}: {fit}. {}", words(&sum, SENTENCE_MAX)));
     }
@@ -197,13 +203,9 @@ fn fenced(text: &str) -> Option<String> {
 
 /// `text` as words and nothing else, no longer than `most` characters.
 fn words<T: Visible + ?Sized>(text: &T, most: usize) -> String {
-    let visible = text.visible();
+    let visible = cut(text, most);
     let mut out = String::with_capacity(visible.len());
-    for (place, character) in visible.chars().enumerate() {
-        if place + 1 > most {
-            out.push('…');
-            break;
-        }
+    for character in visible.chars() {
         // CommonMark: a backslash before ASCII punctuation takes its meaning away.
         let link = character == ':' && visible.contains("//");
         if link || "\\`*_[]<>|#~&!@".contains(character) {
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn it_says_the_main_things_and_stays_short() {
-        let text = render(&test_report::busy(), &Annex::default());
+        let text = render(&test_report::busy(), &ReportExtras::default());
         for part in
             ["## web-1: memory-swap", "**critical**", "Who: **php-fpm**", "MemoryHigh=2G", "### Not checked"]
         {
@@ -238,7 +240,7 @@ mod tests {
                 advice.command = Some(format!("a\n```\n<img src=x>{}", test_report::HOSTILE));
             }
         }
-        let text = render(&report, &Annex::default());
+        let text = render(&report, &ReportExtras::default());
         test_report::assert_harmless(&text);
         assert!(text.len() < 4096, "{}", text.len());
         for line in text.lines().filter(|line| !line.starts_with("  ")) {

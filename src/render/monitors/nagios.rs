@@ -2,21 +2,20 @@
 //!
 //! Format: the Monitoring Plugins Development Guidelines. The first `|` ends the text wherever it stands, so none may
 //! come from a name. Old NRPE cuts an answer off at 1 KiB, newer ones at 4 KiB: what matters is in the first line.
-//! Icinga's parser refuses `U` for a value and drops units that it does not know, so that a number that is not there
-//! is left out, and a rate has no unit.
+//!
+//! The labels are the same in every answer, since graphs are made of them, and a label of the verdict's own would break
+//! its file when the verdict changes. Icinga's parser refuses `U` for a value: a number that this machine does not have is
+//! left out.
 
 use crate::model::bottleneck::BottleneckId;
-use crate::model::finding::{Evidence, Severity};
+use crate::model::finding::Severity;
+use crate::model::metrics::Metrics;
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units;
-use crate::model::units::Unit;
 use crate::render::escape::Visible;
-use std::collections::BTreeSet;
+use crate::render::shared::{cut_bytes, own_finding};
 
-/// Bytes of the first line: NRPE 2 hands on 1023 of an answer.
-const FIRST_LINE_MAX: usize = 1000;
-
-/// Bytes of the sentence in the first line; the rest is for its numbers.
+/// Bytes of the sentence: NRPE 2 hands on 1023 bytes of an answer, and the numbers must be among them.
 const SENTENCE_MAX: usize = 400;
 
 /// Bytes of the whole: many readers stop at 4 KiB.
@@ -28,51 +27,70 @@ const LINE_MAX: usize = 500;
 /// Further findings that get a line.
 const FINDINGS_MAX: usize = 4;
 
-/// What is bad when it gets less: its limit is a range from the limit up.
-const FALLING: [&str; 1] = ["memory_available_ratio"];
+/// A number of the performance data.
+struct Label {
+    name: &'static str,
+    /// Metric whose limits are shown with it.
+    metric: &'static str,
+    unit: Unit,
+    value: fn(&Metrics) -> Option<f64>,
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    Number,
+    Percent,
+    Seconds,
+}
+
+const fn label(
+    name: &'static str,
+    metric: &'static str,
+    unit: Unit,
+    value: fn(&Metrics) -> Option<f64>,
+) -> Label {
+    Label { name, metric, unit, value }
+}
+
+/// The performance data, in its order. Labels may be added; none is renamed or removed.
+const LABELS: [Label; 12] = [
+    label("load1", "load1", Unit::Number, |m| m.load1),
+    label("load_per_cpu", "load_per_cpu", Unit::Number, |m| m.load_per_cpu),
+    label("cpu_busy", "cpu_busy_ratio", Unit::Percent, |m| m.cpu_busy_ratio),
+    label("cpu_iowait", "cpu_iowait_ratio", Unit::Percent, |m| m.cpu_iowait_ratio),
+    label("cpu_steal", "cpu_steal_ratio", Unit::Percent, |m| m.cpu_steal_ratio),
+    label("psi_cpu_some", "psi_cpu_some_ratio", Unit::Percent, |m| m.psi_cpu_some_ratio),
+    label("psi_io_some", "psi_io_some_ratio", Unit::Percent, |m| m.psi_io_some_ratio),
+    label("psi_memory_some", "psi_memory_some_ratio", Unit::Percent, |m| m.psi_memory_some_ratio),
+    label("memory_available", "memory_available_ratio", Unit::Percent, |m| m.memory_available_ratio),
+    label("disk_utilization", "disk_utilization_max_ratio", Unit::Percent, |m| m.disk_utilization_max_ratio),
+    label("window", "window_seconds", Unit::Seconds, |m| m.window_seconds),
+    label("run_cpu", "run_cpu_seconds", Unit::Seconds, |m| m.run_cpu_seconds),
+];
 
 /// The plugin's answer; its exit code is the state that its first line begins with.
 pub fn render(report: &Report) -> String {
-    let numbers = numbers(report);
-    let sentence = cut(&text(&report.verdict.summary), SENTENCE_MAX);
+    let numbers: String = LABELS.iter().filter_map(|label| number(report, label)).collect();
     let bar = if numbers.is_empty() { "" } else { " |" };
-    let mut first = format!("DIAG {} - {}: {sentence}{bar}", state(&report.verdict), id(&report.verdict));
-    let mut rest = numbers.iter().peekable();
-    while let Some(number) = rest.next_if(|number| first.len() + 1 + number.len() <= FIRST_LINE_MAX) {
-        first.push(' ');
-        first.push_str(number);
-    }
-    let mut answer = first;
-    answer.push('\n');
+    let sentence = cut_bytes(&text(&report.verdict.summary), SENTENCE_MAX, "...");
+    let mut answer =
+        format!("DIAG {} - {}: {sentence}{bar}{numbers}\n", state(&report.verdict), id(&report.verdict));
     for line in lines(report) {
-        let line = cut(&text(&line), LINE_MAX);
+        let line = cut_bytes(&text(&line), LINE_MAX, "...");
         if answer.len() + line.len() < ALL_MAX {
             answer.push_str(&line);
             answer.push('\n');
         }
-    }
-    // Only behind the last line of text may more numbers follow, each on a line of its own or all on one.
-    let mut more = String::new();
-    for number in rest.filter(|_| answer.lines().count() > 1) {
-        if answer.len() + more.len() + number.len() + 3 > ALL_MAX {
-            break;
-        }
-        more.push(' ');
-        more.push_str(number);
-    }
-    if !more.is_empty() {
-        answer.truncate(answer.trim_end().len());
-        answer.push_str(&format!(" |{more}\n"));
     }
     answer
 }
 
 /// The plugin's answer where there is no report: one line.
 pub fn no_answer(reason: &str) -> String {
-    format!("DIAG UNKNOWN - {}\n", cut(&text(reason), SENTENCE_MAX))
+    format!("DIAG UNKNOWN - {}\n", cut_bytes(&text(reason), SENTENCE_MAX, "..."))
 }
 
-/// The word of the state. `unknown` is no verdict, and so neither good nor bad.
+/// The word of the state. `unknown` is neither good nor bad.
 fn state(verdict: &Verdict) -> &'static str {
     if verdict.bottleneck == BottleneckId::Unknown {
         return "UNKNOWN";
@@ -100,7 +118,7 @@ fn lines(report: &Report) -> Vec<String> {
         lines.push(format!("cause: {}", verdict.chain(" -> ")));
     }
     lines.extend(verdict.culprit.as_ref().map(culprit));
-    let own = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);
+    let own = own_finding(report);
     lines.extend(own.and_then(|own| own.advice.first()).map(|advice| format!("next: {}", advice.action)));
     let others = report.findings.iter().filter(|finding| finding.id != verdict.bottleneck);
     let grave = others.filter(|finding| finding.severity >= Severity::Warning);
@@ -142,72 +160,31 @@ fn text<T: Visible + ?Sized>(text: &T) -> String {
     text.visible().replace('|', "\u{a6}").replace('<', "\u{2039}")
 }
 
-/// The first `most` bytes of `text`, whole characters and an ellipsis where something is missing.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = (0..=most.saturating_sub(3)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}...", &text[..end])
-}
-
-/// Every number once, those of the steps first: they are there in every window.
-fn numbers(report: &Report) -> Vec<String> {
-    let of_steps = report.steps.iter().flat_map(|step| &step.evidence);
-    let of_findings = report.findings.iter().flat_map(|finding| &finding.evidence);
-    let mut labels = BTreeSet::new();
-    let mut numbers: Vec<String> = [("window", report.window.seconds), ("run_cpu", report.diag.cpu_seconds)]
-        .into_iter()
-        .filter(|_| !report.window.is_missing())
-        .filter_map(|(name, value)| Some(format!("'{name}'={}s;;;0", number(value)?)))
-        .collect();
-    for evidence in of_steps.chain(of_findings) {
-        let label = label(&evidence.metric);
-        if let Some(item) = item(&label, evidence)
-            && labels.insert(label)
-        {
-            numbers.push(item);
-        }
-    }
-    numbers
-}
-
-/// A quote within a label is doubled, and `=` is forbidden.
-fn label(metric: &str) -> String {
-    let metric = metric.strip_suffix("_ratio").unwrap_or(metric);
-    text(metric).replace('\'', "''").replace('=', "_")
-}
-
-/// `'cpu_busy'=24%;85;95;0`
-fn item(label: &str, evidence: &Evidence) -> Option<String> {
-    let value = evidence.value?;
-    let (factor, unit) = match evidence.unit {
-        Unit::Ratio => (100.0, "%"),
+/// ` 'cpu_busy'=24.00%;85;95;0`
+fn number(report: &Report, label: &Label) -> Option<String> {
+    let (factor, unit) = match label.unit {
+        Unit::Number => (1.0, ""),
+        Unit::Percent => (100.0, "%"),
         Unit::Seconds => (1.0, "s"),
-        Unit::Bytes => (1.0, "B"),
-        _ => (1.0, ""),
     };
-    let falling = FALLING.contains(&evidence.metric.as_str())
-        || matches!((evidence.warning, evidence.critical), (Some(w), Some(c)) if c < w);
-    let limit = |limit: Option<f64>| {
-        let limit = limit.and_then(|limit| number(limit * factor));
-        limit.map(|limit| if falling { limit + ":" } else { limit }).unwrap_or_default()
+    let value = Some((label.value)(&report.metrics)? * factor).filter(|value| value.is_finite())?;
+    let mut evidence = report.steps.iter().flat_map(|step| &step.evidence);
+    let evidence = evidence.find(|evidence| evidence.metric == label.metric);
+    let limit = |limit: Option<f64>| limit.map(|limit| limit_of(limit * factor)).unwrap_or_default();
+    let [warning, critical] = match evidence {
+        // A limit for less is a range in this format, and none of these is one.
+        Some(evidence) if !evidence.falls() => [limit(evidence.warning), limit(evidence.critical)],
+        _ => [String::new(), String::new()],
     };
-    let least = if value >= 0.0 { ";0" } else { "" };
-    let limits = format!(";{};{}", limit(evidence.warning), limit(evidence.critical));
-    let value = number(value * factor).filter(|_| !label.is_empty())?;
-    Some(format!("'{label}'={value}{unit}{limits}{least}"))
+    Some(format!(" '{}'={value:.2}{unit};{warning};{critical};0", label.name))
 }
 
-/// A plain decimal: no exponent, at most six decimals, no zeros at the end. None for what is no number, or beyond what
-/// any counter can hold.
-fn number(value: f64) -> Option<String> {
-    if value.is_nan() || value.abs() > 1e20 {
-        return None;
+/// As it was set: no zeros at the end.
+fn limit_of(value: f64) -> String {
+    if !value.is_finite() {
+        return String::new();
     }
-    let text = format!("{value:.6}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    Some(if text == "-0" { "0".to_owned() } else { text.to_owned() })
+    format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -222,10 +199,10 @@ mod tests {
         assert_eq!(
             first,
             "DIAG CRITICAL - memory-swap: Memory is short: 14678 pages/s come back from swap, and somebody waits for \
-             memory 61 % of the time. | 'window'=5.003s;;;0 'run_cpu'=0.043s;;;0 'load_per_cpu'=2.65;1;2;0 \
-             'load1_to_load15'=120%;;;0 'cpu_busy'=24%;85;95;0 'psi_io_some'=88%;10;40;0 \
-             'swap_in_pages_per_second'=14678;10;1000;0 'psi_memory_some'=61%;10;40;0 \
-             'disk_utilization'=99%;70;90;0"
+             memory 61 % of the time. | 'load1'=9.50;;;0 'load_per_cpu'=2.65;1;2;0 'cpu_busy'=24.00%;85;95;0 \
+             'cpu_iowait'=50.00%;;;0 'cpu_steal'=0.00%;;;0 'psi_io_some'=88.00%;10;40;0 \
+             'psi_memory_some'=61.00%;;;0 'memory_available'=3.00%;;;0 'disk_utilization'=99.00%;;;0 \
+             'window'=5.00s;;;0 'run_cpu'=0.04s;;;0"
         );
         let rest: Vec<&str> = answer.lines().skip(1).collect();
         assert_eq!(
@@ -260,6 +237,35 @@ mod tests {
         test_grammars::nagios(&no_answer(test_report::HOSTILE)).unwrap();
     }
 
+    /// The labels of an answer.
+    fn labels(report: &Report) -> Vec<String> {
+        let answer = render(report);
+        let (_, numbers) = answer.lines().next().unwrap().split_once(" | ").unwrap_or_default();
+        let label = |item: &str| item.split_once('=').map(|(label, _)| label.to_owned());
+        numbers.split_whitespace().filter_map(label).collect()
+    }
+
+    #[test]
+    fn the_labels_do_not_depend_on_the_verdict() {
+        let mut calm = test_report::busy();
+        calm.verdict = test_report::healthy().verdict;
+        calm.findings.clear();
+        assert_eq!(labels(&test_report::busy()), labels(&calm));
+        let mut unknown = test_report::busy();
+        unknown.verdict = test_report::unknown().verdict;
+        unknown.steps.clear();
+        assert_eq!(labels(&test_report::busy()), labels(&unknown));
+    }
+
+    #[test]
+    fn a_number_that_is_not_known_is_left_out() {
+        let mut report = test_report::busy();
+        report.metrics = Metrics { load1: Some(f64::NAN), window_seconds: Some(5.0), ..Metrics::default() };
+        assert_eq!(labels(&report), ["'window'"]);
+        report.metrics = Metrics::default();
+        assert!(!render(&report).contains('|'));
+    }
+
     #[test]
     fn a_long_sentence_leaves_room_for_the_numbers() {
         let mut report = test_report::hostile();
@@ -267,39 +273,12 @@ mod tests {
         for finding in &mut report.findings {
             finding.summary = "x|".repeat(5000).into();
         }
-        report.steps[0].evidence = (0..200)
-            .map(|index| Evidence {
-                metric: format!("metric={index}'"),
-                ..report.steps[0].evidence[0].clone()
-            })
-            .collect();
+        report.metrics =
+            Metrics { load5: None, psi_cpu_some_ratio: Some(1.0), load1: Some(100_000.0), ..report.metrics };
         let answer = render(&report);
-        assert!(answer.len() <= ALL_MAX && answer.lines().next().unwrap().len() <= FIRST_LINE_MAX);
+        assert!(answer.len() <= ALL_MAX && answer.lines().next().unwrap().len() <= 1000);
         test_grammars::nagios(&answer).unwrap();
-        assert!(answer.contains("'metric_0'''=2.65;1;2;0"), "{answer}");
-        assert!(answer.lines().last().unwrap().contains(" | 'metric_"), "{answer}");
-    }
-
-    #[test]
-    fn numbers_have_units_and_ranges() {
-        let mut evidence = test_report::busy().steps[0].evidence[0].clone();
-        let mut item = |metric: &str, value: f64, unit: Unit, warning: f64| {
-            evidence.metric = metric.to_owned();
-            evidence.value = Some(value);
-            evidence.unit = unit;
-            (evidence.warning, evidence.critical) = (Some(warning), None);
-            item(&label(metric), &evidence)
-        };
-        assert_eq!(
-            item("memory_available_ratio", 0.07, Unit::Ratio, 0.1).unwrap(),
-            "'memory_available'=7%;10:;;0"
-        );
-        assert_eq!(
-            item("disk_await_seconds", 0.02, Unit::Seconds, 0.05).unwrap(),
-            "'disk_await_seconds'=0.02s;0.05;;0"
-        );
-        assert_eq!(item("room", 1e15, Unit::Bytes, f64::NAN).unwrap(), "'room'=1000000000000000B;;;0");
-        assert_eq!(item("drop", -1e-9, Unit::Count, 1.0).unwrap(), "'drop'=0;1;");
-        assert_eq!(item("gone", f64::INFINITY, Unit::Count, 1.0), None);
+        assert_eq!(labels(&report).len(), LABELS.len());
+        assert!(answer.contains("'load1'=100000.00;;;0"), "{answer}");
     }
 }

@@ -1,13 +1,11 @@
 //! Numbers beside their limits.
 
-use super::page::{Page, Span, columns, plain, shortened, styled};
-use crate::model::finding::Evidence;
+use super::page::{Page, Span, plain, styled};
+use crate::model::finding::{Evidence, Severity};
 use crate::model::units::{label, quantity};
 use crate::render::escape;
+use crate::render::shared::columns;
 use anstyle::Style;
-
-/// Columns below which the name of a source says too little to be shown at all.
-const LEAST_SOURCE: usize = 14;
 
 /// One line of evidence, not laid out yet.
 struct Row {
@@ -33,9 +31,12 @@ pub(in crate::render) fn write(page: &mut Page, indent: usize, evidence: &[Evide
             write_wrapped(page, indent, row);
             write_set(page, indent, row);
         }
+        write_sources(page, indent, &rows);
         return;
     }
     let dim = page.palette.dim;
+    // All sources beside their numbers, or all below: half a source is of no use.
+    let beside = room_for_source >= source;
     for row in &rows {
         let mut spans = vec![
             plain(&padded(&row.label, label, false)),
@@ -44,15 +45,32 @@ pub(in crate::render) fn write(page: &mut Page, indent: usize, evidence: &[Evide
             plain(&gap(limits)),
             plain(&padded(&row.limits, limits, false)),
         ];
-        if room_for_source >= source.min(LEAST_SOURCE) {
-            spans.extend([plain("  "), styled(dim, &shortened(&row.source, room_for_source))]);
+        if beside {
+            spans.extend([plain("  "), styled(dim, &row.source)]);
         }
         page.line(indent, &spans);
         write_set(page, indent, row);
     }
+    if !beside {
+        write_sources(page, indent, &rows);
+    }
 }
 
-/// A limit that somebody set, and what it was: a surprising verdict may come from it.
+/// The sources of all rows, each once.
+fn write_sources(page: &mut Page, indent: usize, rows: &[Row]) {
+    let dim = page.palette.dim;
+    let mut sources: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| !row.source.is_empty()) {
+        if !sources.contains(&row.source.as_str()) {
+            sources.push(&row.source);
+        }
+    }
+    if !sources.is_empty() {
+        page.paragraph(indent, &styled(dim, "from "), &[styled(dim, &sources.join("; "))]);
+    }
+}
+
+/// A limit from a configuration file, and its default: a surprising verdict may come from it.
 fn write_set(page: &mut Page, indent: usize, row: &Row) {
     if let Some(set) = &row.set {
         let dim = page.palette.dim;
@@ -101,17 +119,13 @@ fn row(page: &Page, evidence: &Evidence) -> Row {
 }
 
 fn style(page: &Page, evidence: &Evidence) -> Style {
-    let Some(value) = evidence.value else { return page.palette.dim };
-    // For what runs out, such as free memory, the critical limit is the lower one.
-    let falling = matches!((evidence.warning, evidence.critical), (Some(w), Some(c)) if c < w);
-    let beyond =
-        |limit: Option<f64>| limit.is_some_and(|limit| if falling { value <= limit } else { value >= limit });
-    if beyond(evidence.critical) {
-        page.palette.critical
-    } else if beyond(evidence.warning) {
-        page.palette.warning
-    } else {
-        Style::new()
+    if evidence.value.is_none() {
+        return page.palette.dim;
+    }
+    match evidence.beyond() {
+        Some(Severity::Critical) => page.palette.critical,
+        Some(_) => page.palette.warning,
+        None => Style::new(),
     }
 }
 

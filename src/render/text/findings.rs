@@ -3,7 +3,7 @@
 use super::evidence;
 use super::page::{Page, plain, styled};
 use super::verdict::severity_style;
-use crate::model::finding::{Finding, Role, Severity, Suspect};
+use crate::model::finding::{Evidence, Finding, Role, Severity, Suspect};
 use crate::model::report::Report;
 use crate::model::units;
 
@@ -15,14 +15,17 @@ const DEEPEST_INDENT: usize = 3;
 
 /// The findings as a tree, the most severe first.
 pub(in crate::render) fn write(page: &mut Page, report: &Report) {
-    let mut order: Vec<usize> = (0..report.findings.len()).collect();
+    // Events before the window have a section of their own.
+    let is_news =
+        |index: &usize| report.news.iter().any(|news| news.summary == report.findings[*index].summary);
+    let mut order: Vec<usize> = (0..report.findings.len()).filter(|index| !is_news(index)).collect();
     // Stable: among equals the order of the diagnosis holds, the verdict's own finding in front.
     order.sort_by_key(|index| {
         let finding = &report.findings[*index];
         (finding.id != report.verdict.bottleneck, std::cmp::Reverse(finding.severity))
     });
     let mut tree = Tree { report, order, written: vec![false; report.findings.len()] };
-    if !report.findings.is_empty() {
+    if !tree.order.is_empty() {
         page.heading("Findings");
     }
     tree.write_roots(page);
@@ -82,7 +85,10 @@ fn write_one(page: &mut Page, finding: &Finding, report: &Report, depth: usize) 
         page.paragraph(inner, &plain(""), &[plain(&finding.summary)]);
     }
     if finding.severity > Severity::Info {
-        evidence::write(page, inner + 2, &finding.evidence);
+        // A zero without a limit proves nothing.
+        let told = |item: &&Evidence| item.value != Some(0.0) || item.warning.or(item.critical).is_some();
+        let evidence: Vec<Evidence> = finding.evidence.iter().filter(told).cloned().collect();
+        evidence::write(page, inner + 2, &evidence);
     }
     for against in &finding.against {
         page.paragraph(inner, &styled(dim, "against: "), &[plain(against)]);

@@ -4,6 +4,7 @@ pub(super) mod evidence;
 mod findings;
 pub(super) mod page;
 mod profile;
+mod short;
 mod steps;
 mod table;
 mod tables;
@@ -12,9 +13,10 @@ mod verdict;
 
 use crate::model::bottleneck::Sort;
 use crate::model::finding::{NotChecked, Step};
-use crate::model::report::{Report, WindowSource};
+use crate::model::report::Report;
 use crate::model::units;
 use crate::render::escape;
+use crate::render::shared::{moment, source};
 use page::{Page, plain, styled};
 
 /// How the text is to look.
@@ -30,21 +32,34 @@ pub struct TextOptions {
     pub sort: Sort,
     /// A process to show wherever it ranks.
     pub pid: Option<i32>,
+    /// Whether to show every step, finding and number.
+    pub verbose: bool,
+    /// Lines that the short text should fit in.
+    pub lines: usize,
 }
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { width: 80, color: false, top: 10, sort: Sort::Cpu, pid: None }
+        Self { width: 80, color: false, top: 10, sort: Sort::Cpu, pid: None, verbose: false, lines: LINES }
     }
 }
 
-/// The whole report.
+/// Lines of the short text where nothing says how high the screen is.
+pub const LINES: usize = 30;
+
+/// The answer on one screen; with `verbose` the whole report.
 pub fn render(report: &Report, options: &TextOptions) -> String {
+    if options.verbose { render_all(report, options) } else { short::render(report, options) }
+}
+
+/// The whole report.
+fn render_all(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     verdict::write(&mut page, report);
     target::write(&mut page, report, options);
     profile::write(&mut page, report, options);
     verdict::advice(&mut page, report);
+    verdict::news(&mut page, report);
     steps::write(&mut page, &report.steps);
     tables::load(&mut page, &report.load, options);
     findings::write(&mut page, report);
@@ -105,12 +120,7 @@ fn footer(page: &mut Page, report: &Report) {
     }));
     facts.extend(host.container.as_ref().map(|name| format!("in {name}")));
     let window = &report.window;
-    let source = match window.source {
-        WindowSource::Live => "live",
-        WindowSource::Capture => "from a capture",
-        WindowSource::Sar => "from sar",
-        WindowSource::Prometheus => "from Prometheus",
-    };
+    let source = source(window.source);
     let interrupted = if window.interrupted { ", interrupted" } else { "" };
     let memory = report.diag.max_rss_bytes.map(|bytes| format!(" and {}", units::human_bytes(bytes as f64)));
     let limits = match report.diag.config_files.join(", ") {
@@ -121,7 +131,7 @@ fn footer(page: &mut Page, report: &Report) {
         "{}; {} {source} from {}{interrupted}, {} samples; diag {} took {} of CPU time{}{limits}",
         facts.join(", "),
         units::human_seconds(window.seconds),
-        window.started_at,
+        moment(&window.started_at),
         window.samples_count,
         report.diag.version,
         units::human_seconds(report.diag.cpu_seconds),
@@ -143,11 +153,20 @@ fn cpus(online: u32, effective: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::shared::columns;
     use crate::render::test_report;
-    use crate::render::text::page::columns;
 
     fn options(width: usize, color: bool) -> TextOptions {
         TextOptions { width, color, ..TextOptions::default() }
+    }
+
+    fn verbose(width: usize) -> TextOptions {
+        TextOptions { verbose: true, ..options(width, false) }
+    }
+
+    /// The busy box as a run without a target and a profile sees it.
+    fn untargeted() -> Report {
+        Report { target: None, profile: None, ..test_report::busy() }
     }
 
     fn all() -> [Report; 4] {
@@ -158,10 +177,12 @@ mod tests {
     fn no_line_is_wider_than_asked_for() {
         for report in all() {
             for width in [30, 40, 60, 80, 100, 132, 200] {
-                let text = render(&report, &options(width, false));
-                for line in text.lines() {
-                    let one_word = line.trim_start_matches(['$', ' ', '-']).trim_end_matches('\\').trim();
-                    assert!(columns(line) <= width || !one_word.contains(' '), "{width}: {line}");
+                for options in [options(width, false), verbose(width)] {
+                    let text = render(&report, &options);
+                    for line in text.lines() {
+                        let one_word = line.trim_start_matches(['$', ' ', '-']).trim_end_matches('\\').trim();
+                        assert!(columns(line) <= width || !one_word.contains(' '), "{width}: {line}");
+                    }
                 }
             }
         }
@@ -190,44 +211,73 @@ mod tests {
     fn names_from_outside_do_not_act_on_the_terminal() {
         for width in [40, 80, 200] {
             test_report::assert_harmless(&render(&test_report::hostile(), &options(width, false)));
+            test_report::assert_harmless(&render(&test_report::hostile(), &verbose(width)));
         }
         let text = render(&test_report::hostile(), &options(80, false));
         assert!(text.contains(r#"<img src=x onerror=1>|"\x1b[31m\nroot\u{202e}"#), "{text}");
     }
 
     #[test]
-    fn the_verdict_comes_first() {
-        let text = render(&test_report::busy(), &options(80, false));
-        assert_eq!(text.lines().next(), Some("CRITICAL  memory-swap  likely (0.72), for about a minute"));
-        assert!(text.contains("Cause    memory-swap → disk-saturated"), "{text}");
-        let text = render(&test_report::healthy(), &options(80, false));
-        assert_eq!(text.lines().next(), Some("OK  none  confident (0.95)"));
-        let text = render(&test_report::unknown(), &options(80, false));
-        assert_eq!(text.lines().next(), Some("UNKNOWN  cannot tell"));
+    fn a_bottleneck_fits_one_screen() {
+        insta::assert_snapshot!(render(&untargeted(), &options(100, false)));
     }
 
     #[test]
-    fn what_is_explained_stands_under_its_cause() {
-        let text = render(&test_report::busy(), &options(80, false));
+    fn a_healthy_box_gets_a_table() {
+        insta::assert_snapshot!(render(&test_report::healthy(), &options(80, false)));
+    }
+
+    #[test]
+    fn an_unknown_verdict_says_what_is_missing() {
+        let mut report = test_report::unknown();
+        report.not_checked = test_report::busy().not_checked;
+        insta::assert_snapshot!(render(&report, &options(80, false)));
+    }
+
+    #[test]
+    fn a_target_comes_right_after_the_proof() {
+        insta::assert_snapshot!(render(&test_report::busy(), &options(80, false)));
+    }
+
+    #[test]
+    fn verbose_shows_every_step_and_finding() {
+        insta::assert_snapshot!(render(&test_report::busy(), &verbose(100)));
+    }
+
+    #[test]
+    fn a_thin_profile_names_no_function() {
+        let mut report = test_report::busy();
+        if let Some(profile) = &mut report.profile {
+            profile.samples_count = 19;
+        }
+        let text = render(&report, &options(80, false));
+        assert!(text.contains("19 samples: too few"), "{text}");
+        assert!(!text.contains("zend_hash_find"), "{text}");
+        assert!(render(&report, &verbose(80)).contains("too few samples to name a function"));
+    }
+
+    #[test]
+    fn a_short_screen_gets_fewer_rows_and_actions() {
+        let lines = |lines| {
+            let short = TextOptions { lines, ..options(100, false) };
+            render(&untargeted(), &short).lines().count()
+        };
+        assert!(lines(30) <= 30);
+        assert!(lines(24) <= lines(30));
+        assert!(lines(0) > 10, "the headline, who and the proof are never left out");
+    }
+
+    #[test]
+    fn a_cause_is_above_its_effects() {
+        let text = render(&test_report::busy(), &verbose(80));
         let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} in\n{text}"));
         assert!(at("  critical memory-swap") < at("    └ warning disk-saturated"));
         assert!(at("    └ warning disk-saturated") < at("against: 98 % of its reads"));
     }
 
     #[test]
-    fn what_was_asked_for_comes_right_after_the_verdict() {
-        let text = render(&test_report::busy(), &options(80, false));
-        let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} in\n{text}"));
-        assert!(at("Cause ") < at("Where its time went"));
-        assert!(at("folio_wait_bit_common 60 %") < at("What to do"), "{text}");
-        assert!(text.contains("  4242  4243  php-fpm      20        80"), "{text}");
-        let text = render(&test_report::healthy(), &options(80, false));
-        assert!(!text.contains("Where its time went"));
-    }
-
-    #[test]
-    fn one_reason_is_given_once() {
-        let text = render(&test_report::busy(), &options(80, false));
+    fn a_reason_is_given_once() {
+        let text = render(&test_report::busy(), &verbose(80));
         assert_eq!(text.matches("permission denied").count(), 1, "{text}");
     }
 }

@@ -1,11 +1,11 @@
-//! The paper that the text report is written on: colours, line breaks and the width of what is shown.
+//! The text report's page: colours, line breaks and width.
 //!
 //! Text reaches the page through [`Span`]s only, and a span is escaped when it is made, so no name from outside can
 //! get to the terminal as it is.
 
 use crate::render::escape::{self, Visible};
+use crate::render::shared::columns;
 use anstyle::{AnsiColor, Style};
-use comfy_table::Table;
 
 /// What the styles of the report look like.
 pub(in crate::render) struct Palette {
@@ -88,6 +88,11 @@ impl Page {
         self.out
     }
 
+    /// The text on the page so far.
+    pub(in crate::render) fn text(&self) -> &str {
+        &self.out
+    }
+
     /// Columns of a line.
     pub(in crate::render) fn width(&self) -> usize {
         self.width
@@ -103,7 +108,7 @@ impl Page {
     /// Opens a section.
     pub(in crate::render) fn heading(&mut self, title: &str) {
         self.blank();
-        self.line(0, &[styled(self.palette.heading, title)]);
+        self.paragraph(0, &plain(""), &[styled(self.palette.heading, title)]);
     }
 
     /// One line, not wrapped: for what is already cut to the width.
@@ -279,59 +284,6 @@ fn shell_words(command: &str) -> Vec<String> {
     words
 }
 
-/// The columns that `text` takes on a terminal.
-pub(in crate::render) fn columns(text: &str) -> usize {
-    if text.is_ascii() {
-        return text.len();
-    }
-    // The table's own opinion, so that text and tables agree about wide characters.
-    let mut table = Table::new();
-    table.add_row([text]);
-    table.column_max_content_widths().first().map_or(0, |width| usize::from(*width))
-}
-
-/// `text` made safe and cut to `limit` columns, with an ellipsis where something is missing.
-pub(in crate::render) fn shortened(text: &str, limit: usize) -> String {
-    // Nothing has more columns than this many characters can fill, and a command line may be megabytes long.
-    let candidate: String = text.chars().take(limit.saturating_mul(2) + 1).collect();
-    let cut = candidate.len() < text.len();
-    let mut visible = escape::terminal(&candidate).into_owned();
-    if !cut && columns(&visible) <= limit {
-        return visible;
-    }
-    while columns(&visible) >= limit.max(1) {
-        visible.pop();
-    }
-    visible.push('…');
-    visible
-}
-
-/// `text` made safe and cut to `limit` columns in its middle: the end of a function's name says as much as its start.
-pub(in crate::render) fn shortened_within(text: &str, limit: usize) -> String {
-    // As above; the middle of a longer one is not to be seen in any case.
-    let reach = limit.saturating_mul(2) + 1;
-    let mut rest = text.chars();
-    let start: String = rest.by_ref().take(reach).collect();
-    let mut end: Vec<char> = rest.as_str().chars().rev().take(reach).collect();
-    end.reverse();
-    let whole = start.len() + end.iter().map(|c| c.len_utf8()).sum::<usize>() == text.len();
-    let visible: Vec<char> = escape::terminal(&(start + &String::from_iter(end))).chars().collect();
-    if whole && columns(&String::from_iter(&visible)) <= limit {
-        return visible.into_iter().collect();
-    }
-    let room = limit.saturating_sub(1);
-    let (mut head, mut tail) = (room.div_ceil(2).min(visible.len()), (room / 2).min(visible.len()));
-    loop {
-        let cut =
-            visible[..head].iter().chain(&['…']).chain(&visible[visible.len() - tail..]).collect::<String>();
-        // Wide characters: as many as were counted do not fit.
-        if columns(&cut) <= limit.max(1) || head + tail == 0 {
-            return cut;
-        }
-        if head > tail { head -= 1 } else { tail -= 1 }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,28 +320,5 @@ mod tests {
         let joined = text.replace(" \\\n", "").split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(joined, "$ perf record -F 99 -p 4242 -- sh -c 'a very long quoted script'");
         assert!(text.lines().all(|line| line.len() <= 24 || line.contains('\'')), "{text}");
-    }
-
-    #[test]
-    fn wide_characters_count_twice() {
-        assert_eq!(columns("日本"), 4);
-        assert_eq!(shortened("日本語日本語", 6), "日本…");
-        assert_eq!(shortened("short", 5), "short");
-        assert_eq!(shortened("longer", 5), "long…");
-        assert_eq!(columns(&shortened(&"x\n".repeat(1 << 20), 30)), 30);
-    }
-
-    #[test]
-    fn what_is_cut_in_the_middle_keeps_both_ends() {
-        assert_eq!(shortened_within("short", 5), "short");
-        assert_eq!(shortened_within("std::sort<int>", 9), "std:…int>");
-        assert_eq!(shortened_within("日本語日本語", 7), "日本…語");
-        let long = format!("{}\n{}", "a".repeat(1 << 20), "z".repeat(1 << 20));
-        assert_eq!(shortened_within(&long, 7), "aaa…zzz");
-        for limit in 0..40 {
-            for text in ["日本語日本語日本語", "a\nb\u{202e}c日本語d", "", "x"] {
-                assert!(columns(&shortened_within(text, limit)) <= limit.max(1), "{limit} {text}");
-            }
-        }
     }
 }

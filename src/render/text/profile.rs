@@ -1,7 +1,7 @@
 //! What a profile shows of the offender: its hottest functions, its system calls, what it waits for.
 
 use super::TextOptions;
-use super::page::{Page, plain, shortened, styled};
+use super::page::{Page, plain, styled};
 use super::table;
 use super::table::{Column, Kind};
 use crate::model::profile::{
@@ -11,8 +11,9 @@ use crate::model::report::Report;
 use crate::model::units;
 use crate::model::units::number;
 use crate::model::wait::Wait;
+use crate::render::shared::{THIN_PROFILE, share, shortened};
 
-/// The sentence about the samples, and a table for each kind of thing that they told.
+/// A sentence about the samples, then tables of functions, system calls and waits.
 pub(in crate::render) fn write(page: &mut Page, report: &Report, options: &TextOptions) {
     let Some(profile) = &report.profile else { return };
     let title = title(profile, page.width());
@@ -20,6 +21,9 @@ pub(in crate::render) fn write(page: &mut Page, report: &Report, options: &TextO
     page.paragraph(2, &plain(""), &[plain(&samples(profile))]);
     let top = options.top;
     let frames = &profile.frames[..profile.frames.len().min(top)];
+    if profile.is_thin() {
+        page.paragraph(2, &plain(""), &[plain(THIN_PROFILE)]);
+    }
     if !frames.is_empty() {
         page.blank();
         table::write(page, 2, frame_columns(frames), None);
@@ -35,8 +39,8 @@ pub(in crate::render) fn write(page: &mut Page, report: &Report, options: &TextO
     // A program that burns has helpers that sleep.
     let tells = |wait: &&ProfileWait| profile.mode == ProfileMode::Waits || wait.wait != Wait::Asleep.word();
     let waits: Vec<ProfileWait> = profile.waits.iter().filter(tells).take(top).cloned().collect();
-    // Shares alone are in the account of what was asked for already.
-    let told = report.target.is_none() || waits.iter().any(says_where);
+    // The account of a target has the shares and the functions already.
+    let told = report.target.is_none() || waits.iter().any(says_more);
     if !waits.is_empty() && told {
         page.blank();
         table::write(page, 2, wait_columns(&waits), None);
@@ -44,6 +48,30 @@ pub(in crate::render) fn write(page: &mut Page, report: &Report, options: &TextO
     if let Some(told) = profile.counters.as_ref().and_then(counters) {
         page.blank();
         page.paragraph(2, &plain(""), &[plain(&told)]);
+    }
+}
+
+/// The profile in a few lines: one table, of what its mode looks at.
+pub(in crate::render) fn write_short(page: &mut Page, report: &Report, options: &TextOptions) {
+    let Some(profile) = &report.profile else { return };
+    let title = title(profile, page.width());
+    page.heading(&title);
+    if profile.is_thin() {
+        let text = format!("{} samples: {THIN_PROFILE}", profile.samples_count);
+        page.paragraph(2, &plain(""), &[plain(&text)]);
+        return;
+    }
+    let top = options.top;
+    let columns = match profile.mode {
+        ProfileMode::Syscalls if profile.syscalls.iter().any(tells) => {
+            let seconds = profile.syscalls_seconds.unwrap_or(profile.seconds);
+            call_columns(&profile.syscalls[..profile.syscalls.len().min(top)], seconds)
+        }
+        ProfileMode::Waits => wait_columns(&profile.waits[..profile.waits.len().min(top)]),
+        _ => frame_columns(&profile.frames[..profile.frames.len().min(top)]),
+    };
+    if columns.first().is_some_and(|column| !column.cells.is_empty()) {
+        table::write_plain(page, 2, columns, None);
     }
 }
 
@@ -179,8 +207,8 @@ fn call_subject(call: &Syscall) -> String {
     }
 }
 
-fn says_where(wait: &ProfileWait) -> bool {
-    wait.function.is_some() || wait.syscall.is_some() || wait.subject.is_some()
+fn says_more(wait: &ProfileWait) -> bool {
+    wait.syscall.is_some() || wait.subject.is_some()
 }
 
 fn wait_columns(waits: &[ProfileWait]) -> Vec<Column> {
@@ -216,7 +244,7 @@ fn column<T>(title: &'static str, rank: u8, kind: Kind, rows: &[T], cell: impl F
     Column { title, rank, kind, cells: rows.iter().map(cell).collect() }
 }
 
-/// A column of numbers: what is not known is no zero, and where none is known there is no column.
+/// A column of numbers. Unknown is `?`, not zero; without any known number the column is left out.
 fn known<T>(title: &'static str, rank: u8, rows: &[T], cell: impl Fn(&T) -> Option<String>) -> Column {
     let told: Vec<Option<String>> = rows.iter().map(cell).collect();
     let absent = if told.iter().any(Option::is_some) { "?" } else { "" };
@@ -224,14 +252,10 @@ fn known<T>(title: &'static str, rank: u8, rows: &[T], cell: impl Fn(&T) -> Opti
     Column { title, rank, kind: Kind::Number, cells }
 }
 
-fn share(ratio: f64) -> String {
-    number(ratio * 100.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::text::page::columns;
+    use crate::render::shared::columns;
     use crate::render::{test_profile, test_report};
 
     fn report(profile: Profile) -> Report {
@@ -246,33 +270,7 @@ mod tests {
 
     #[test]
     fn it_reads_as_a_page() {
-        let expected = "\
-Profile of php-fpm (pid 4242)
-  on-CPU, 495 samples of cpu-clock at 99 Hz over 5.0 s; 12 processes as one;
-  system calls traced for 2.0 s; 3 lost; throttled once; 12 % of the stacks end
-  early
-
-  SELF %  TOTAL %  FUNCTION                                  MODULE
-  ──────────────────────────────────────────────────────────────────────────────
-      41       41  zend_hash_find                            php-fpm8.2
-      30       30  (opcache.so)                              opcache.so
-      12       12  std::__introsort_loo…s::_Iter_less_iter)  libstdc++.so.6.0.30
-     3.4      3.4  clear_page_erms                           [kernel]
-  (opcache.so): no names, it is stripped
-
-  CALLS  CALLS/S  ERRORS  ERROR   CPU %  TIME/CALL  CALL        ABOUT
-  ──────────────────────────────────────────────────────────────────────────
-   5000     2500    4990  EAGAIN     22     8.2 ms  epoll_wait  98 % a timer
-      ?        ?       ?             11          ?  read
-
-  TIME %  SPENT  IN                     ABOUT
-  ────────────────────────────────────────────────────
-      60  swap   folio_wait_bit_common  the page cache
-
-  Over all CPUs: 0.81 instructions per cycle, 12 % of the cache references
-  missed.
-";
-        assert_eq!(text(test_profile::profile(), 80, 10), expected);
+        insta::assert_snapshot!(text(test_profile::profile(), 80, 10));
     }
 
     #[test]
@@ -315,7 +313,7 @@ Profile of php-fpm (pid 4242)
     }
 
     #[test]
-    fn waits_are_not_told_twice() {
+    fn waits_are_shown_once() {
         let mut profile = test_profile::profile();
         profile.waits[0].function = None;
         profile.waits[0].subject = None;

@@ -24,7 +24,13 @@ pub(in crate::render) fn write_one(page: &mut Page, number: usize, step: &Step) 
     let strong = page.palette.strong;
     let label = styled(strong, &format!("  {number}. "));
     page.paragraph(0, &label, &[styled(strong, &step.question)]);
-    page.paragraph(5, &plain(""), &[styled(strong, &step.answer), plain(": "), plain(&step.summary)]);
+    // A summary that begins with the answer does not need it twice.
+    let answer = styled(strong, &step.answer);
+    let summary = step.summary.to_string();
+    match summary.strip_prefix(&step.answer.to_string()) {
+        Some(rest) => page.paragraph(5, &plain(""), &[answer, plain(rest)]),
+        None => page.paragraph(5, &plain(""), &[answer, plain(": "), plain(&step.summary)]),
+    }
     evidence::write(page, 7, &step.evidence);
     if let Some(next) = step.next {
         let text = format!("step {}, {}", number + 1, subject(next));

@@ -1,12 +1,13 @@
-//! A table that fits: what matters least goes first when the width does not suffice.
+//! A table that fits: the least important columns are dropped first.
 
-use super::page::{Page, columns, shortened, shortened_within, styled};
+use super::page::{Page, styled};
+use crate::render::shared::{columns, shortened, shortened_within};
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
 
 /// Blanks between two columns.
 const GAP: u16 = 2;
 
-/// Those of them that the table draws by itself, where the rule below the header crosses from column to column.
+/// The part of the gap that comfy-table draws itself where the table has a rule.
 const JUNCTION: u16 = 1;
 
 /// One column of a table.
@@ -63,11 +64,31 @@ impl Column {
     }
 }
 
-/// Writes a table; `marked` is the row to make stand out.
+/// Writes a table with a rule below its header; `marked` is the row to make stand out.
 pub(in crate::render) fn write(page: &mut Page, indent: usize, columns: Vec<Column>, marked: Option<usize>) {
+    write_with(page, indent, columns, marked, true);
+}
+
+/// Writes a table without the rule.
+pub(in crate::render) fn write_plain(
+    page: &mut Page,
+    indent: usize,
+    columns: Vec<Column>,
+    marked: Option<usize>,
+) {
+    write_with(page, indent, columns, marked, false);
+}
+
+fn write_with(page: &mut Page, indent: usize, columns: Vec<Column>, marked: Option<usize>, ruled: bool) {
     let columns = fitted(columns, page.width() - indent);
     let mut table = Table::new();
-    table.load_style(presets::NOTHING.header_separator(LineStyle::none().fill('─').junction('─')));
+    let rule = LineStyle::none().fill('─').junction('─');
+    let (style, gap) = if ruled {
+        (presets::NOTHING.header_separator(rule), GAP - JUNCTION)
+    } else {
+        (presets::NOTHING, GAP)
+    };
+    table.load_style(style);
     table.set_header(columns.iter().map(|column| column.title));
     let rows = columns.first().map_or(0, |column| column.cells.len());
     for row in 0..rows {
@@ -76,7 +97,7 @@ pub(in crate::render) fn write(page: &mut Page, indent: usize, columns: Vec<Colu
     let last = columns.len().saturating_sub(1);
     for (index, column) in columns.iter().enumerate() {
         if let Some(layout) = table.column_mut(index) {
-            layout.set_padding((0, if index == last { 0 } else { GAP - JUNCTION }));
+            layout.set_padding((0, if index == last { 0 } else { gap }));
             if column.kind == Kind::Number {
                 layout.set_cell_alignment(CellAlignment::Right);
             }
@@ -85,8 +106,8 @@ pub(in crate::render) fn write(page: &mut Page, indent: usize, columns: Vec<Colu
     for (index, line) in table.lines().enumerate() {
         let style = match index {
             0 => page.palette.strong,
-            1 => page.palette.dim,
-            _ if marked == Some(index - 2) => page.palette.strong,
+            1 if ruled => page.palette.dim,
+            _ if marked == Some(index - if ruled { 2 } else { 1 }) => page.palette.strong,
             _ => anstyle::Style::new(),
         };
         page.line(indent, &[styled(style, line.trim_end())]);

@@ -1,13 +1,14 @@
 //! What the load is made of, and who runs.
 
 use super::TextOptions;
-use super::page::{Page, plain};
+use super::page::Page;
 use super::table;
 use super::table::{Column, Kind};
 use crate::model::bottleneck::Sort;
 use crate::model::report::{Load, LoadGroup, ProcessRow, Report};
 use crate::model::units;
 use crate::model::units::number;
+use crate::render::shared::share;
 
 /// The load average and its parts.
 pub(in crate::render) fn load(page: &mut Page, load: &Load, options: &TextOptions) {
@@ -16,17 +17,9 @@ pub(in crate::render) fn load(page: &mut Page, load: &Load, options: &TextOption
     if !known {
         return;
     }
-    page.heading("What the load is made of");
     let averages = [load.load1, load.load5, load.load15]
-        .map(|value| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.2}")));
-    let summary = format!(
-        "Load average {} (1, 5 and 15 minutes). In the window a mean of {:.2} threads ran or waited for a CPU (R) and \
-         {:.2} slept uninterruptibly (D).",
-        averages.join(", "),
-        load.running_mean,
-        load.uninterruptible_mean
-    );
-    page.paragraph(2, &plain(""), &[plain(&summary)]);
+        .map(|value| value.map_or_else(|| "?".to_owned(), |value| format!("{value:.2}")));
+    page.heading(&format!("What the load of {} is made of", averages.join(" ")));
     let groups = shown_groups(&load.groups, options.top);
     if !groups.is_empty() {
         let text =
@@ -167,10 +160,6 @@ fn unless_zero(mut column: Column) -> Column {
 /// A value that could not be read is not a zero.
 fn known<T>(value: Option<T>, say: impl Fn(T) -> String) -> String {
     value.map_or_else(|| "?".to_owned(), say)
-}
-
-fn share(ratio: f64) -> String {
-    number(ratio * 100.0)
 }
 
 fn size(bytes: f64) -> String {

@@ -7,8 +7,8 @@ use super::table::{Column, Kind};
 use crate::model::report::Report;
 use crate::model::target::{Target, TargetMember, TargetWait};
 use crate::model::units;
-use crate::model::units::number;
 use crate::model::wait::Wait;
+use crate::render::shared::share;
 
 /// Below this share a class gets no column of its own.
 const COLUMN_RATIO: f64 = 0.005;
@@ -24,6 +24,16 @@ pub(in crate::render) fn write(page: &mut Page, report: &Report, options: &TextO
         page.blank();
         table::write(page, 2, member_columns(target, options.top), None);
     }
+}
+
+/// The sentence and the table of what its time went to.
+pub(in crate::render) fn write_short(page: &mut Page, report: &Report, options: &TextOptions) {
+    let Some(target) = &report.target else { return };
+    page.heading("Where its time went");
+    page.paragraph(2, &plain(""), &[plain(&target.summary)]);
+    let mut few = target.clone();
+    few.waits.truncate(options.top);
+    table::write_plain(page, 2, wait_columns(&few), None);
 }
 
 fn wait_columns(target: &Target) -> Vec<Column> {
@@ -102,7 +112,3 @@ const TITLES: &[(Wait, &str)] = &[
     (Wait::Asleep, "ASLEEP %"),
     (Wait::Unknown, "? %"),
 ];
-
-fn share(ratio: f64) -> String {
-    number(ratio * 100.0)
-}

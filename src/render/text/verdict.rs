@@ -1,14 +1,11 @@
 //! The answer: what is short, who takes it, what to do.
 
-use super::page::{Page, Span, plain, shortened, styled};
+use super::page::{Page, Span, plain, styled};
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Advice, Severity};
-use crate::model::report::{Culprit, CulpritKind, Report, Verdict};
-use crate::model::units;
+use crate::model::report::{Culprit, Report, Verdict};
+use crate::render::shared::{amount, members, own_finding, shortened, verdict_name};
 use anstyle::Style;
-
-/// Advice beyond this is left to the JSON: nobody does more than three things at once.
-const ADVICE_SHOWN: usize = 3;
 
 /// The verdict, its cause and its culprit.
 pub(in crate::render) fn write(page: &mut Page, report: &Report) {
@@ -22,17 +19,27 @@ pub(in crate::render) fn write(page: &mut Page, report: &Report) {
         labelled(page, "Cause", &[plain(&verdict.chain(" → "))]);
     }
     if let Some(culprit) = &verdict.culprit {
-        write_culprit(page, culprit);
+        write_culprit(page, report, culprit);
+    }
+}
+
+/// What happened before the window.
+pub(in crate::render) fn news(page: &mut Page, report: &Report) {
+    if !report.news.is_empty() {
+        page.heading("Earlier");
+    }
+    for news in &report.news {
+        page.paragraph(2, &plain("- "), &[plain(&news.summary)]);
     }
 }
 
 /// What to do about it.
 pub(in crate::render) fn advice(page: &mut Page, report: &Report) {
-    let verdict = &report.verdict;
-    let finding = report.findings.iter().find(|finding| finding.id == verdict.bottleneck);
-    if let Some(advice) = finding.map(|finding| &finding.advice).filter(|advice| !advice.is_empty()) {
+    if let Some(advice) =
+        own_finding(report).map(|finding| &finding.advice).filter(|advice| !advice.is_empty())
+    {
         page.heading("What to do");
-        for (index, item) in advice.iter().take(ADVICE_SHOWN).enumerate() {
+        for (index, item) in advice.iter().enumerate() {
             write_advice(page, index + 1, item);
         }
     }
@@ -42,10 +49,10 @@ fn headline(page: &mut Page, verdict: &Verdict) {
     let unknown = verdict.bottleneck == BottleneckId::Unknown;
     let word = if unknown { "UNKNOWN".to_owned() } else { verdict.severity.word().to_uppercase() };
     let style = if unknown { page.palette.warning } else { severity_style(page, verdict.severity) };
-    let id = if unknown { "cannot tell" } else { verdict.bottleneck.as_str() };
+    let id = verdict_name(verdict.bottleneck);
     let mut rest = String::new();
     if !unknown {
-        rest.push_str(&format!("  {} ({:.2})", verdict.confidence, verdict.confidence_ratio));
+        rest.push_str(&format!("  {}", verdict.confidence));
         if let Some(since) = verdict.since {
             rest.push_str(&format!(", {}", since.words()));
         }
@@ -74,8 +81,8 @@ fn labelled(page: &mut Page, label: &str, spans: &[Span]) {
     page.paragraph(0, &label, spans);
 }
 
-fn write_culprit(page: &mut Page, culprit: &Culprit) {
-    let spans = [styled(page.palette.strong, &culprit.comm), plain(&culprit_details(culprit))];
+fn write_culprit(page: &mut Page, report: &Report, culprit: &Culprit) {
+    let spans = [styled(page.palette.strong, &culprit.comm), plain(&culprit_details(report, culprit))];
     labelled(page, "Culprit", &spans);
     if let Some(why) = &culprit.why {
         labelled(page, "Why", &[plain(why)]);
@@ -87,25 +94,15 @@ fn write_culprit(page: &mut Page, culprit: &Culprit) {
     }
 }
 
-fn culprit_details(culprit: &Culprit) -> String {
-    let mut details = String::new();
-    let several = culprit.members_count > 1 && culprit.kind != CulpritKind::Process;
-    match (culprit.kind, culprit.pid) {
-        (CulpritKind::Device, _) => details.push_str(" (device)"),
-        (_, Some(pid)) if several => {
-            details.push_str(&format!(" ({} processes, largest pid {pid})", culprit.members_count));
-        }
-        (_, None) if several => details.push_str(&format!(" ({} processes)", culprit.members_count)),
-        (_, Some(pid)) => details.push_str(&format!(" (pid {pid})")),
-        (_, None) => {}
-    }
+fn culprit_details(report: &Report, culprit: &Culprit) -> String {
+    let mut details = members(culprit);
     for (word, value) in [("user", &culprit.user), ("unit", &culprit.unit)] {
         if let Some(value) = value {
             details.push_str(&format!(", {word} {value}"));
         }
     }
-    if let Some(share) = culprit.share_ratio {
-        details.push_str(&format!(", with a share of {}", units::percent(share)));
+    if let Some(amount) = amount(report, culprit) {
+        details.push_str(&format!(", {amount}"));
     }
     details
 }

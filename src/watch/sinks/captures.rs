@@ -4,7 +4,7 @@ use super::mailbox::{Mailbox, Taken};
 use crate::capture::{CaptureWriter, Meta};
 use crate::files::write_atomically;
 use crate::model::watch::Resource;
-use crate::watch::run::warn;
+use crate::watch::warn;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};

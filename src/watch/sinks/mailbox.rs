@@ -1,4 +1,4 @@
-//! A queue of one between the run and what may be slow: what comes later replaces what nobody has taken yet, so that
+//! A queue of one between the run and a slow sink: a later letter replaces one that was not taken yet, so that
 //! the next window never waits.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ impl<T> Mailbox<T> {
         self.changed.notify_all();
     }
 
-    /// Puts a letter where there is none, which nothing takes the place of; whether it did.
+    /// Puts a letter only where there is none; whether it did.
     pub(crate) fn offer(&self, letter: T) -> bool {
         let mut slot = self.lock();
         if slot.letter.is_some() {

@@ -1,4 +1,4 @@
-//! Everybody who is told: standard output, the command, the servers, the directory of captures. One thread each.
+//! Where verdicts go: standard output, a command, servers, a directory of captures. One thread each.
 
 mod captures;
 mod exec;
@@ -10,10 +10,9 @@ mod tests;
 mod webhook;
 
 use crate::capture::{CaptureWriter, Meta};
-use crate::cli::WatchArgs;
+use crate::cli::Watch;
 use crate::model::finding::Severity;
 use crate::model::watch::{Alarm, Line, Resource, TransitionLine};
-use crate::render::json;
 use crate::watch::alerts::{Alerts, Firing};
 use anyhow::{Context as _, Result};
 use captures::Kept;
@@ -24,13 +23,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stdout::Stdout;
 
-/// How long the last news may take to arrive.
+/// How long the last deliveries may take.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Everybody who is told.
-pub(crate) struct Outlets {
+/// All sinks of a run.
+pub(crate) struct Sinks<'a> {
     stdout: Stdout,
-    /// Whether somebody is told besides standard output.
+    /// Renders a line for standard output.
+    render: &'a dyn Fn(&Line) -> Result<String>,
+    /// Whether there is a sink besides standard output.
     others: bool,
     exec: Option<Arc<Mailbox<TransitionLine>>>,
     webhook: Option<Arc<Mailbox<TransitionLine>>>,
@@ -39,58 +40,53 @@ pub(crate) struct Outlets {
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Outlets {
-    /// Starts a thread for each that is asked for; `alarm` is what an earlier run left.
+impl<'a> Sinks<'a> {
+    /// Starts a thread for each sink that is asked for; `alarm` is the one that an earlier run left.
     pub(crate) fn start(
-        arguments: &WatchArgs,
-        interval: Duration,
+        request: &Watch,
+        render: &'a dyn Fn(&Line) -> Result<String>,
         host: Option<String>,
         alarm: &Alarm,
     ) -> Result<Self> {
-        let mut outlets = Self {
+        let mut sinks = Self {
             stdout: Stdout::start().context("cannot start a thread")?,
-            // The usual state file is nobody's wish: `diag watch | head -1` is to end.
-            others: arguments.state.is_some()
-                || arguments.exec.is_some()
-                || arguments.webhook.is_some()
-                || arguments.alertmanager.is_some()
-                || arguments.trigger_dir.is_some(),
+            render,
+            // The default state file does not count: `diag watch | head -1` must end.
+            others: request.state.is_some()
+                || request.exec.is_some()
+                || request.webhook.is_some()
+                || request.alertmanager.is_some()
+                || request.trigger_dir.is_some(),
             exec: None,
             webhook: None,
             alertmanager: None,
             captures: None,
             threads: Vec::new(),
         };
-        if let Some(command) = arguments.exec.clone() {
+        if let Some(command) = request.exec.clone() {
             let mailbox = Arc::new(Mailbox::new());
-            outlets.exec = Some(Arc::clone(&mailbox));
-            outlets.thread("diag-exec", move || exec::serve(&command, &mailbox))?;
+            sinks.exec = Some(Arc::clone(&mailbox));
+            sinks.thread("diag-exec", move || exec::serve(&command, &mailbox))?;
         }
-        if let Some(url) = arguments.webhook.clone() {
+        if let Some(url) = request.webhook.clone() {
             let mailbox = Arc::new(Mailbox::new());
-            outlets.webhook = Some(Arc::clone(&mailbox));
-            outlets.thread("diag-webhook", move || webhook::serve_webhook(url, &mailbox))?;
+            sinks.webhook = Some(Arc::clone(&mailbox));
+            sinks.thread("diag-webhook", move || webhook::serve_webhook(url, &mailbox))?;
         }
-        if let Some(url) = arguments.alertmanager.clone() {
+        if let Some(url) = request.alertmanager.clone() {
             let mailbox = Arc::new(Mailbox::new());
-            outlets.alertmanager = Some(Arc::clone(&mailbox));
-            let instance = arguments.instance.clone().or(host).unwrap_or_else(|| "unknown".to_owned());
-            let mut alerts = Alerts::new(instance, interval.as_secs_f64());
-            if let Alarm { level, bottleneck: Some(bottleneck), since: Some(since) } = alarm.clone()
-                && level > Severity::Ok
-            {
-                alerts.resume(bottleneck, since);
-            }
-            outlets.thread("diag-alerts", move || webhook::serve_alertmanager(&url, alerts, &mailbox))?;
+            sinks.alertmanager = Some(Arc::clone(&mailbox));
+            let alerts = alerts(request, host, alarm);
+            sinks.thread("diag-alerts", move || webhook::serve_alertmanager(&url, alerts, &mailbox))?;
         }
-        if let Some(folder) = &arguments.trigger_dir {
-            captures::prepare(folder)?;
+        if let Some(folder) = request.trigger_dir.clone() {
+            captures::prepare(&folder)?;
             let mailbox = Arc::new(Mailbox::new());
-            outlets.captures = Some((folder.clone(), Arc::clone(&mailbox)));
-            let (folder, keep) = (folder.clone(), arguments.trigger_keep);
-            outlets.thread("diag-captures", move || captures::serve(&folder, keep, &mailbox))?;
+            sinks.captures = Some((folder.clone(), Arc::clone(&mailbox)));
+            let keep = request.trigger_keep;
+            sinks.thread("diag-captures", move || captures::serve(&folder, keep, &mailbox))?;
         }
-        Ok(outlets)
+        Ok(sinks)
     }
 
     fn thread(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -101,12 +97,12 @@ impl Outlets {
 
     /// Prints a line.
     pub(crate) fn print(&self, line: &Line) -> Result<()> {
-        self.stdout.send(json::line(line)?);
+        self.stdout.send((self.render)(line)?);
         Ok(())
     }
 
-    /// Whether nobody is left to be told.
-    pub(crate) fn nobody_listens(&self) -> bool {
+    /// Whether no sink is left.
+    pub(crate) fn are_gone(&self) -> bool {
         !self.others && self.stdout.is_closed()
     }
 
@@ -131,19 +127,37 @@ impl Outlets {
     pub(crate) fn keep(&self, resource: Resource, writer: CaptureWriter, about: Meta) -> Option<PathBuf> {
         let (folder, mailbox) = self.captures.as_ref()?;
         let file = folder.join(captures::name(about.started_at, resource));
-        // None where the disk has not even taken the last one.
+        // `None` while the disk has not taken the last one.
         mailbox.offer(Kept { file: file.clone(), writer, about }).then_some(file)
     }
 
-    /// Delivers what is on its way, and waits no longer than a little.
+    /// Delivers what is pending, for at most [`GRACE`].
     pub(crate) fn finish(&mut self) {
-        self.exec.iter().chain(&self.webhook).for_each(|mailbox| mailbox.close());
-        self.alertmanager.iter().for_each(|mailbox| mailbox.close());
-        self.captures.iter().for_each(|(_, mailbox)| mailbox.close());
+        for mailbox in self.exec.iter().chain(&self.webhook) {
+            mailbox.close();
+        }
+        if let Some(mailbox) = &self.alertmanager {
+            mailbox.close();
+        }
+        if let Some((_, mailbox)) = &self.captures {
+            mailbox.close();
+        }
         let until = Instant::now() + GRACE;
         while self.threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.stdout.finish();
     }
+}
+
+/// The alerts of this run, with the one that an earlier run left.
+fn alerts(request: &Watch, host: Option<String>, alarm: &Alarm) -> Alerts {
+    let instance = request.instance.clone().or(host).unwrap_or_else(|| "unknown".to_owned());
+    let mut alerts = Alerts::new(instance, request.interval.as_secs_f64());
+    if let Alarm { level, bottleneck: Some(bottleneck), since: Some(since) } = alarm.clone()
+        && level > Severity::Ok
+    {
+        alerts.resume(bottleneck, since);
+    }
+    alerts
 }

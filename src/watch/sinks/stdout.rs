@@ -1,4 +1,4 @@
-//! Standard output on a thread of its own: a reader that is stuck or gone must not hold up the next window.
+//! Standard output on a thread of its own: a reader that is stuck or gone must not delay the next window.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Lines that wait for a slow reader; later ones are lost, which their numbers show.
+/// Lines that wait for a slow reader. Further ones are dropped; their sequence numbers show it.
 const LINES_MAX: usize = 64;
 
 /// How long the last lines may take.
@@ -39,12 +39,12 @@ impl Stdout {
         let _ = self.lines.as_ref().map(|lines| lines.try_send(line));
     }
 
-    /// Whether nobody reads any more; also where there has been nothing to write since.
+    /// Whether the reader is gone, also where nothing was written since.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed) || has_no_reader()
     }
 
-    /// Waits for the last lines, but not for a reader that is stuck.
+    /// Waits for the last lines, for at most [`GRACE`].
     pub(crate) fn finish(&mut self) {
         self.lines = None;
         let until = Instant::now() + GRACE;
@@ -71,7 +71,7 @@ fn write_all(inbox: &Receiver<String>, closed: &AtomicBool) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => break,
             // A full disk may have room again later.
             Err(error) if !said => {
-                crate::watch::run::warn(&format!("cannot write to standard output: {error}"));
+                crate::watch::warn(&format!("cannot write to standard output: {error}"));
                 said = true;
             }
             Err(_) => {}

@@ -7,7 +7,7 @@ use crate::collect::clocks;
 use crate::model::watch::TransitionLine;
 use crate::render::json;
 use crate::watch::alerts::{Alerts, Firing};
-use crate::watch::run::{told, warn};
+use crate::watch::{transition_json, warn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ pub(crate) fn serve_webhook(url: String, mailbox: &Arc<Mailbox<TransitionLine>>)
             // What did not arrive until now was tried at least once.
             Taken::Closed => return,
         }
-        let Some(Ok(body)) = open.as_ref().map(told) else { continue };
+        let Some(Ok(body)) = open.as_ref().map(transition_json) else { continue };
         match client.post(&body) {
             Err(Failure { again: true, .. }) => pause = longer(pause),
             _ => (open, pause) = (None, Duration::ZERO),
@@ -108,7 +108,7 @@ pub(crate) fn serve_alertmanager(url: &str, mut alerts: Alerts, mailbox: &Arc<Ma
         let now = clocks::monotonic();
         let Some(firing) = latest.as_ref().map(Option::as_ref) else { continue };
         if !alerts.due(firing, now.as_secs_f64()) {
-            // What could not be told is over: until there is other news, there is nothing to try again.
+            // The change that could not be delivered is over: nothing is left to retry.
             pause = Duration::ZERO;
             continue;
         }

@@ -1,7 +1,7 @@
-//! One moment of a window: every path that was looked at, with what it gave.
+//! One moment of a recorded window: every path that was read, with its outcome. A frame can stand behind a
+//! [`Root`](super::Root) in place of the live system.
 
 use crate::model::reading::{Absence, AbsenceKind, Reading};
-use crate::model::task::parse_pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
@@ -15,19 +15,20 @@ pub enum FrameKind {
     Slice,
     /// Sample of the thread states.
     Sample,
-    /// Look at the threads of the process or unit that the run was asked about.
+    /// Sample of the threads of the process or unit given by `--pid` or `--unit`.
     Target,
-    /// Look at the threads of the processes that did most so far.
+    /// Sample of the threads of the busiest processes.
     Watch,
     /// Full snapshot at the end.
     End,
 }
 
 impl FrameKind {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Start, Self::Slice, Self::Sample, Self::Target, Self::Watch, Self::End];
+    /// Every kind.
+    pub const ALL: [Self; 6] = [Self::Start, Self::Slice, Self::Sample, Self::Target, Self::Watch, Self::End];
 
-    pub(super) fn word(self) -> &'static str {
+    /// Its name in a capture.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Slice => "slice",
@@ -90,7 +91,8 @@ impl Frame {
         Absence::new(format!("/{path}"), self.absences.get(path).cloned().unwrap_or(AbsenceKind::Missing))
     }
 
-    fn children(&self, directory: &str) -> BTreeSet<&str> {
+    /// Names that follow from the paths below a directory.
+    pub fn children(&self, directory: &str) -> BTreeSet<&str> {
         fn below<'a, V>(map: &'a BTreeMap<String, V>, start: &str, names: &mut BTreeSet<&'a str>) {
             let from_start = (Bound::Included(start), Bound::Unbounded);
             let paths = map.range::<str, _>(from_start).map_while(|(path, _)| path.strip_prefix(start));
@@ -104,8 +106,28 @@ impl Frame {
         names
     }
 
+    /// What an earlier read of a file within this moment gave; none where there was no read.
+    pub(super) fn seen_file(&self, path: &str) -> Option<Reading<Vec<u8>>> {
+        let known = self.files.contains_key(path) || self.absences.contains_key(path);
+        known.then(|| self.file(path).map(<[u8]>::to_vec))
+    }
+
+    /// The same of a link.
+    pub(super) fn seen_link(&self, path: &str) -> Option<Reading<String>> {
+        let known = self.links.contains_key(path) || self.absences.contains_key(path);
+        known.then(|| self.link(path))
+    }
+
+    /// The same of a directory.
+    pub(super) fn seen_listing(&self, path: &str) -> Option<Reading<Vec<String>>> {
+        match self.listings.get(path) {
+            Some(names) => Some(Ok(names.clone())),
+            None => self.absences.contains_key(path).then(|| Err(self.absence(path))),
+        }
+    }
+
     /// Keeps the outcome of a read.
-    pub(crate) fn note_file(&mut self, path: &str, outcome: Result<&[u8], &Absence>) {
+    pub fn note_file(&mut self, path: &str, outcome: Result<&[u8], &Absence>) {
         match outcome {
             Ok(bytes) if !self.files.contains_key(path) => {
                 self.absences.remove(path);
@@ -117,7 +139,7 @@ impl Frame {
     }
 
     /// Keeps the outcome of reading a link.
-    pub(crate) fn note_link(&mut self, path: &str, outcome: Result<&str, &Absence>) {
+    pub fn note_link(&mut self, path: &str, outcome: Result<&str, &Absence>) {
         match outcome {
             Ok(target) => {
                 self.links.entry(path.to_owned()).or_insert_with(|| target.to_owned());
@@ -127,7 +149,7 @@ impl Frame {
     }
 
     /// Keeps the outcome of listing a directory.
-    pub(crate) fn note_listing(&mut self, path: &str, outcome: Result<&[String], &Absence>) {
+    pub fn note_listing(&mut self, path: &str, outcome: Result<&[String], &Absence>) {
         match outcome {
             Ok(names) => {
                 self.listings.entry(path.to_owned()).or_insert_with(|| names.to_owned());
@@ -138,38 +160,5 @@ impl Frame {
 
     fn note_absence(&mut self, path: &str, absence: &Absence) {
         self.absences.entry(path.to_owned()).or_insert_with(|| absence.kind.clone());
-    }
-
-    /// Leaves out what must not or need not be stored.
-    pub(super) fn tidy(&mut self, command_lines: bool) {
-        // Environments hold passwords, and none of them is part of a diagnosis.
-        let secret = |path: &str| {
-            let of_process = path.starts_with("proc/") && path.matches('/').count() > 1;
-            of_process && (path.ends_with("/environ") || !command_lines && path.ends_with("/cmdline"))
-        };
-        let secrets: Vec<String> = self.files.keys().filter(|path| secret(path)).cloned().collect();
-        for path in secrets {
-            self.files.remove(&path);
-            self.absences.insert(path, AbsenceKind::Denied);
-        }
-        // A full scan reads something of every process, so that the list of them is there twice. A sample
-        // reads of a few only, and those are what its replay has to look at.
-        let kind = self.kind;
-        let processes = |path: &str| path == "proc" || path.starts_with("proc/") && path.ends_with("/task");
-        let mut listings = std::mem::take(&mut self.listings);
-        listings.retain(|path, names| {
-            let is_id = |name: &&str| parse_pid(name.as_bytes()).is_some();
-            let follows =
-                || self.children(path).into_iter().filter(is_id).eq(names.iter().map(String::as_str));
-            !processes(path)
-                || match kind {
-                    // Within a sample the threads are listed of a process that is new, and only of that.
-                    FrameKind::Sample => path != "proc",
-                    // What was looked at is there by its own files.
-                    FrameKind::Target | FrameKind::Watch => false,
-                    _ => !follows(),
-                }
-        });
-        self.listings = listings;
     }
 }

@@ -5,14 +5,15 @@
 //! own network namespace. A connection whose local port somebody listens on came from a client, and to wait for
 //! clients is to be idle. Read at the end of a calm window only, for the few processes that did something.
 
-use crate::collect::kernel::sockets::{ESTABLISHED, LISTEN, Row, SYN_SENT, inodes_of, row};
+use crate::collect::kernel::sockets::inodes_of;
 use crate::collect::root::Root;
 use crate::collect::tasks::thread_files::parse_wait_channel;
 use crate::model::network::PeerWait;
 use crate::model::task::Pid;
 use crate::model::wait::waits_for_tcp_peer;
+use crate::socket_tables::{ESTABLISHED, LISTEN, Row, SYN_SENT};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::SocketAddr;
 
 /// Processes that are asked at most.
 const PROCESSES_MAX: usize = 6;
@@ -49,73 +50,64 @@ fn of_process(root: &Root, pid: Pid, buffer: &mut Vec<u8>) -> Option<PeerWait> {
         if root.read(&format!("proc/{pid}/net/{file}"), buffer).is_err() {
             continue;
         }
-        for line in String::from_utf8_lossy(buffer).lines().skip(1) {
-            let Some(row) = row(line) else { continue };
+        for row in String::from_utf8_lossy(buffer).lines().skip(1).filter_map(Row::parse) {
             match row.state {
                 LISTEN => {
                     listening.insert(row.port);
                 }
-                ESTABLISHED | SYN_SENT => connections.extend(far_end(&row)),
+                ESTABLISHED | SYN_SENT => {
+                    connections.extend(row.peer().map(|peer| (row.inode, row.port, peer)));
+                }
                 _ => {}
             }
         }
     }
     let inodes: BTreeSet<u64> = inodes_of(root, pid).collect();
-    let mut peers: BTreeMap<(IpAddr, u16), u32> = BTreeMap::new();
+    let mut peers: BTreeMap<SocketAddr, u32> = BTreeMap::new();
     for (inode, local_port, peer) in connections {
         if inodes.contains(&inode) && !listening.contains(&local_port) {
             *peers.entry(peer).or_default() += 1;
         }
     }
-    wait.peers = peers.into_iter().map(|((address, port), count)| (address, port, count)).collect();
+    wait.peers = peers.into_iter().map(|(peer, count)| (peer.ip(), peer.port(), count)).collect();
     wait.peers.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
     Some(wait)
-}
-
-/// Inode, local port and other end of a connection.
-fn far_end(row: &Row<'_>) -> Option<(u64, u16, (IpAddr, u16))> {
-    let (address, port) = row.peer.split_once(':')?;
-    let peer = (address_of(address)?, u16::from_str_radix(port, 16).ok()?);
-    Some((row.inode, row.port, peer))
-}
-
-/// An address as the kernel prints it: words of 32 bits in the machine's own byte order.
-fn address_of(text: &str) -> Option<IpAddr> {
-    let mut bytes = Vec::with_capacity(16);
-    for start in (0..text.len()).step_by(8) {
-        let word = u32::from_str_radix(text.get(start..start + 8)?, 16).ok()?;
-        bytes.extend(word.to_ne_bytes());
-    }
-    if let Ok(four) = <[u8; 4]>::try_from(bytes.as_slice()) {
-        return Some(IpAddr::V4(Ipv4Addr::from(four)));
-    }
-    let six = Ipv6Addr::from(<[u8; 16]>::try_from(bytes.as_slice()).ok()?);
-    Some(six.to_ipv4_mapped().map_or(IpAddr::V6(six), IpAddr::V4))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::root::{Frame, FrameKind};
+    use std::time::Duration;
 
-    #[test]
-    #[cfg(target_endian = "little")]
-    fn addresses_are_words_of_the_machine() {
-        assert_eq!(address_of("0100007F").map(|a| a.to_string()).as_deref(), Some("127.0.0.1"));
-        let mapped = "0000000000000000FFFF00000500000A";
-        assert_eq!(address_of(mapped).map(|a| a.to_string()).as_deref(), Some("10.0.0.5"));
-        let six = "B80D0120000000000000000001000000";
-        assert_eq!(address_of(six).map(|a| a.to_string()).as_deref(), Some("2001:db8::1"));
-        for text in ["", "0", "0100007", "zz00007F", "0100007F0100007F", "01\u{e9}0007F"] {
-            assert_eq!(address_of(text), None, "{text}");
+    /// Process 7 with one thread that waits for a socket, and these rows in its TCP table, all of which it owns.
+    fn asked(rows: &[(&str, &str, &str)]) -> Vec<PeerWait> {
+        let mut frame = Frame::new(FrameKind::End, Duration::ZERO);
+        frame.files.insert("proc/7/task/7/wchan".to_owned(), b"sk_wait_data".to_vec());
+        let mut table = "  sl  local_address rem_address   st\n".to_owned();
+        for (inode, (local, peer, state)) in rows.iter().enumerate() {
+            let line = format!(
+                " {inode}: {local} {peer} {state} 00000000:00000000 00:00000000 00000000 0 0 {inode} 1"
+            );
+            table += &format!("{line}\n");
+            frame.links.insert(format!("proc/7/fd/{inode}"), format!("socket:[{inode}]"));
         }
+        frame.files.insert("proc/7/net/tcp".to_owned(), table.into_bytes());
+        read(&Root::captured(frame), &[7], &mut Vec::new())
     }
 
     #[test]
-    fn a_connection_has_two_ends_and_an_inode() {
-        let line = "   2: 0100007F:D431 0100007F:0CEA 01 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 20";
-        let row = row(line).unwrap();
-        assert_eq!(row.state, ESTABLISHED);
-        let (inode, local_port, (address, port)) = far_end(&row).unwrap();
-        assert_eq!((inode, local_port, port, address.is_loopback()), (4711, 54321, 3306, true));
+    #[cfg(target_endian = "little")]
+    fn connections_that_came_from_clients_are_left_out() {
+        let waits = asked(&[
+            ("0100007F:D431", "0100007F:0CEA", "01"),
+            ("0100007F:D432", "0100007F:0CEA", "02"),
+            ("0100007F:0050", "0200000A:9999", "01"),
+            ("00000000:0050", "00000000:0000", "0A"),
+        ]);
+        let peers: Vec<_> =
+            waits[0].peers.iter().map(|(ip, port, count)| (ip.to_string(), *port, *count)).collect();
+        assert_eq!(peers, [("127.0.0.1".to_owned(), 3306, 2)]);
+        assert_eq!((waits[0].threads_count, waits[0].waiting_count), (1, 1));
     }
 }
