@@ -7,7 +7,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::{CLOCK_SYSTEM, OF_SYSTEM_COST};
+use crate::diagnose::thresholds::algorithm::{CLOCK_CONFIDENCE, CLOCK_SYSTEM, OF_SYSTEM_COST};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
@@ -89,7 +89,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     }
     Outcome::hit(Hit {
-        confidence_ratio: 0.6,
+        confidence_ratio: CLOCK_CONFIDENCE,
         impact: Impact::TimeLost(OF_SYSTEM_COST * system),
         evidence: vec![plain("cpu_system_ratio", Some(system), Unit::Ratio, "/proc/stat system")],
         ..Hit::new(

@@ -11,6 +11,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{SENDER_CPUS, WORST_CPU_INTERRUPTS};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -121,7 +122,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .margin(
-                total.max(worst_ratio / 5.0),
+                total.max(worst_ratio / WORST_CPU_INTERRUPTS),
                 facts.limit(&INTERRUPTS).warning,
                 facts.sampling_error(total),
             )
@@ -163,7 +164,8 @@ fn busiest<'a>(facts: &'a Facts<'_>) -> Option<&'a InterfaceRates> {
 /// time. Packets from outside have no culprit here but the card they come through.
 fn blame(facts: &Facts<'_>, interface: Option<&InterfaceRates>) -> (Who, Option<String>) {
     let ranked = rank(facts, None, |group| group.cpu(), |process| process.cpu_ratio());
-    let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR) && top.amount >= 0.1);
+    let top =
+        ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR) && top.amount >= SENDER_CPUS);
     match interface {
         Some(interface) if interface.physical == Some(true) => {
             (Who::Device(interface.name.clone()), Some(interface.name.clone()))

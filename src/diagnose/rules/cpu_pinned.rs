@@ -9,7 +9,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading, systemd_look,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::PINNED_COST;
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_CPU_TIME, PINNED_COST};
 use crate::diagnose::thresholds::{PINNED_BUSY, PINNED_DELAY, PINNED_IDLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -120,7 +120,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let critical = facts.limit(&PINNED_DELAY).critical.is_some_and(|limit| waiting >= limit);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .margin(busy, facts.limit(&PINNED_BUSY).warning, 0.01)
+            .margin(busy, facts.limit(&PINNED_BUSY).warning, ERROR_OF_CPU_TIME)
             .agreement(1 + usize::from(bound.threads.len() > 1))
             .ratio(),
         impact: Impact::TimeLost(waiting.min(1.0) * PINNED_COST),

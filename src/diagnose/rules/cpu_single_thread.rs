@@ -10,7 +10,10 @@ use crate::diagnose::rule::{
     Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, reading, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::{Rank, SINGLE_THREAD_WAIT};
+use crate::diagnose::thresholds::algorithm::{
+    ERROR_OF_CPU_TIME, FOLLOWED, HELD_BACK_DELAY, HELD_BACK_RUNNABLE, Rank, SINGLE_THREAD_WAIT,
+    TURN_TAKER_CPU,
+};
 use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -109,7 +112,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: Severity::Warning,
         confidence_ratio: Confidence::new()
-            .margin(top.cpu, facts.limit(&ONE_THREAD).warning, 0.01)
+            .margin(top.cpu, facts.limit(&ONE_THREAD).warning, ERROR_OF_CPU_TIME)
             .contradicted_if(facts.cpu_waits(SINGLE_THREAD_WAIT))
             .ratio(),
         impact: Impact::Rank(Rank::Moderate),
@@ -141,7 +144,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
 
 fn is_hot(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
     thread.alive
-        && thread.followed_ratio >= 0.6
+        && thread.followed_ratio >= FOLLOWED
         && thread.cpu_ratio() >= facts.limit(&ONE_THREAD).warning
         && thread.hot_seconds_ratio >= facts.limit(&ONE_THREAD_SECONDS).warning
         && thread.run_delay_ratio.is_none_or(|delay| delay < DELAY_MAX)
@@ -160,10 +163,14 @@ fn taking_turns(facts: &Facts<'_>) -> Option<Serial> {
         .filter(|process| !process.kernel_thread && process.threads_count >= 2)
         .filter(|process| (facts.limit(&ONE_THREAD).warning..1.1).contains(&process.cpu_ratio()))
         .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))?;
-    let busy = facts.user_threads().filter(|thread| thread.pid == process.pid && thread.cpu_ratio() >= 0.05);
+    let busy = facts
+        .user_threads()
+        .filter(|thread| thread.pid == process.pid && thread.cpu_ratio() >= TURN_TAKER_CPU);
     let threads = busy.count();
     // Threads that a quota holds back are runnable and wait; threads that hand over a lock do not.
-    let held_back = process.run_delay_ratio.map_or(process.running_mean > 1.5, |delay| delay > 0.5);
+    let held_back = process
+        .run_delay_ratio
+        .map_or(process.running_mean > HELD_BACK_RUNNABLE, |delay| delay > HELD_BACK_DELAY);
     (threads >= 2 && !held_back).then(|| Serial {
         pid: process.pid,
         cpu: process.cpu_ratio(),

@@ -11,6 +11,7 @@ use crate::diagnose::rule::{
     ActionTemplate, AdviceTemplate, Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading,
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::thresholds::algorithm::{STEAL_COST_BESIDE, STEAL_COST_MAX, STEAL_WANTED_BUSY};
 use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -77,7 +78,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         });
     }
     let steal = cpu.steal_ratio;
-    let wanted = cpu.busy_ratio() >= 0.5 || facts.rates.makeup.running_mean > facts.cpus;
+    let wanted = cpu.busy_ratio() >= STEAL_WANTED_BUSY || facts.rates.makeup.running_mean > facts.cpus;
     if steal < facts.limit(&STEAL).warning || !wanted {
         return Outcome::Clear;
     }
@@ -103,9 +104,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .contradicted_if(virtualization.is_none())
             .ratio(),
         impact: Impact::TimeLost(match facts.cpu_wait_known() {
-            Some(wait) if decides => steal.max(wait.min(steal * 2.0)),
+            Some(wait) if decides => steal.max(wait.min(steal * STEAL_COST_MAX)),
             None if decides => steal,
-            _ => steal / 2.0,
+            _ => steal * STEAL_COST_BESIDE,
         }),
         summary: sentence![
             "The hypervisor takes ",

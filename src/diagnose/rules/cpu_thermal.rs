@@ -8,6 +8,7 @@ use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::HEAT;
+use crate::diagnose::thresholds::algorithm::ERROR_OF_CPU_TIME;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
@@ -85,7 +86,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let critical = facts.limit(&HEAT).critical.is_some_and(|limit| heat >= limit) && facts.cpu_queues().0;
     Outcome::hit(Hit {
-        confidence_ratio: Confidence::new().margin(heat, facts.limit(&HEAT).warning, 0.01).ratio(),
+        confidence_ratio: Confidence::new()
+            .margin(heat, facts.limit(&HEAT).warning, ERROR_OF_CPU_TIME)
+            .ratio(),
         impact: Impact::TimeLost(heat * cpu.busy_ratio()),
         evidence: vec![
             facts.evidence(&HEAT, Some(heat), "/sys/devices/system/cpu/cpuN/thermal_throttle"),

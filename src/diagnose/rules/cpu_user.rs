@@ -10,7 +10,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, reading, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUSE, USER_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -92,8 +92,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     }
     let error = facts.sampling_error(busy);
-    let critical = facts.limit(&CPU_BUSY).critical.is_some_and(|limit| busy - error.min(0.02) >= limit)
-        && queues_critically;
+    let critical =
+        facts.limit(&CPU_BUSY).critical.is_some_and(|limit| busy - error.min(ERROR_OF_A_SHARE) >= limit)
+            && queues_critically;
     let harmless = facts.background_only();
     let severity = match (harmless, critical) {
         (true, _) => Severity::Info,

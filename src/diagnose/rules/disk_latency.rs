@@ -11,7 +11,7 @@ use crate::diagnose::rule::{
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{
-    DISK_WAITERS_COST, DISK_WAITERS_CRITICAL, LATENCY_FULL, OWNER_UNSEEN,
+    DISK_WAITERS_COST, DISK_WAITERS_CRITICAL, ERROR_OF_A_LIMIT, LATENCY_FULL, OWNER_UNSEEN,
 };
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
@@ -121,7 +121,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, OWNER_UNSEEN)
-            .margin(slowest, limit.warning, limit.warning / 4.0)
+            .margin(slowest, limit.warning, ERROR_OF_A_LIMIT * limit.warning)
             .agreement(1 + usize::from(stalls.some_reaches(facts.limit(&IO_PRESSURE).warning)))
             .ratio(),
         impact: Impact::TimeLost(

@@ -12,8 +12,8 @@ use crate::diagnose::rule::{
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{
-    DISK_WAITERS_CRITICAL, OWNER_UNSEEN, READS_WAITED_FOR, Rank, SATURATED_FULL, SLOWER_THAN_USUAL,
-    SPINNING_QUEUE,
+    DISK_WAITERS_CRITICAL, ERROR_OF_A_MEAN, OWNER_UNSEEN, READS_WAITED_FOR, Rank, SATURATED_FULL,
+    SLOWER_THAN_USUAL, SPINNING_QUEUE,
 };
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
@@ -125,7 +125,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         severity: if deep && full_time && waits_somewhere { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, OWNER_UNSEEN)
-            .margin(disk.queue_mean, facts.limit(&DISK_QUEUE).warning, 0.5)
+            .margin(disk.queue_mean, facts.limit(&DISK_QUEUE).warning, ERROR_OF_A_MEAN)
             .agreement(1 + usize::from(facts.io_waited_for()) + usize::from(deep))
             .ratio(),
         impact: Impact::at_least(stalls.some, if waits_somewhere { Rank::Serious } else { Rank::Low }),

@@ -10,7 +10,7 @@ use crate::diagnose::rule::{
     Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, reading, trace, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::{CALM_BUSY, Rank};
+use crate::diagnose::thresholds::algorithm::{CALM_BUSY, PEER_CONFIDENCE, Rank};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -94,7 +94,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     // Of a group of workers only this one was asked.
     let name = label(&facts.groups[top.group].comm.to_lossy(), top.pid, 1);
     Outcome::hit(Hit {
-        confidence_ratio: 0.5,
+        confidence_ratio: PEER_CONFIDENCE,
         impact: Impact::Rank(Rank::Minor),
         evidence: vec![
             plain(

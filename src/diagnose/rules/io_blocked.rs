@@ -12,7 +12,7 @@ use crate::diagnose::rule::{
     Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, trace, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{BLOCKED_HALF, GETS_ON, NOT_RUN_CPU, Rank};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -129,7 +129,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .cap_if(!hung, 0.85)
+            .cap_if(!hung, GETS_ON)
             .agreement(1 + usize::from(wait.is_some()) + usize::from(device.is_some()))
             .ratio(),
         impact: match device {
@@ -179,14 +179,14 @@ fn is_stuck(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
         && thread.uninterruptible_looks_ratio >= facts.limit(&BLOCKED_LOOKS).warning
         && match thread.ran {
             Some(ran) => !ran,
-            None => thread.cpu_ratio() < 0.001,
+            None => thread.cpu_ratio() < NOT_RUN_CPU,
         }
         && blocking_wait(thread)
 }
 
 /// Gets on, but spends much of its time in D for something that is not a local disk.
 fn waits_elsewhere(thread: &ThreadRates) -> bool {
-    thread.alive && thread.uninterruptible_looks_ratio >= 0.5 && blocking_wait(thread)
+    thread.alive && thread.uninterruptible_looks_ratio >= BLOCKED_HALF && blocking_wait(thread)
 }
 
 /// Whether what the thread sleeps in can block it: not vfork, not a contended lock.
@@ -202,7 +202,7 @@ fn blocking_wait(thread: &ThreadRates) -> bool {
         .map(|share| share.mean)
         .sum();
     let fought = if thread.ran == Some(false) { 0.0 } else { fought };
-    harmless + fought < 0.5 * thread.uninterruptible_mean
+    harmless + fought < BLOCKED_HALF * thread.uninterruptible_mean
 }
 
 /// The groups of the blocked threads, by how many of them are theirs.

@@ -12,7 +12,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, trace,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
 use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -112,7 +112,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let verb = if one { ", uses " } else { ", use " };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .margin(work.cpus, facts.limit(&KERNEL_THREAD_CPU).warning, 0.02)
+            .margin(work.cpus, facts.limit(&KERNEL_THREAD_CPU).warning, ERROR_OF_A_SHARE)
             .agreement(1 + usize::from(wanted))
             .ratio(),
         impact: Impact::measured_or(

@@ -10,7 +10,7 @@ use crate::diagnose::rule::{
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{DOES_MOSTLY, Rank};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::rates::ProcessRates;
@@ -133,10 +133,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
 
 /// What a process does instead of accepting.
 fn doing(process: &ProcessRates) -> Sentence {
-    if process.cpu_ratio() >= 0.5 {
+    if process.cpu_ratio() >= DOES_MOSTLY {
         return sentence!["uses ", ratio(process.cpu_ratio()), " of one CPU"];
     }
-    if process.uninterruptible_mean >= 0.5 {
+    if process.uninterruptible_mean >= DOES_MOSTLY {
         return "is blocked on I/O".into();
     }
     match &process.wait_channel {

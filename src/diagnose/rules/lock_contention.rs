@@ -11,7 +11,9 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, trace, with_diag};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::{Rank, SWITCHES_OF_A_FIGHT};
+use crate::diagnose::thresholds::algorithm::{
+    ERROR_OF_A_MEAN, QUEUED_PROCESS, QUEUED_THREAD, Rank, SPARE_CPUS, SWITCHES_OF_A_FIGHT,
+};
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -112,7 +114,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                     facts.rates.context_switches_per_second.is_some_and(|rate| rate >= SWITCHES_OF_A_FIGHT),
                 ),
             )
-            .margin(queue.waiters, facts.limit(&LOCK_WAITERS).warning, 0.5)
+            .margin(queue.waiters, facts.limit(&LOCK_WAITERS).warning, ERROR_OF_A_MEAN)
             .ratio(),
         // It costs more than one busy thread does, and less than a box that is full.
         impact: Impact::Rank(Rank::Considerable),
@@ -153,13 +155,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
 fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
     let cpu = facts.cpu()?;
     let spare = (cpu.idle_ratio + cpu.iowait_ratio) * f64::from(facts.rates.cpus_online_count);
-    if facts.cpus >= 2.0 && spare < 0.3 {
+    if facts.cpus >= 2.0 && spare < SPARE_CPUS {
         return None;
     }
     let mut queues: BTreeMap<Pid, Queue> = BTreeMap::new();
     for thread in facts.user_threads().filter(|thread| thread.alive && takes_turns(facts, thread)) {
         let waiting = futex_mean(thread);
-        if waiting < 0.3 {
+        if waiting < QUEUED_THREAD {
             continue;
         }
         let queue = queues.entry(thread.pid).or_insert(Queue {
@@ -186,13 +188,13 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
 fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
     let cpu = facts.cpu()?;
     let idle = cpu.idle_ratio + cpu.iowait_ratio;
-    if idle * f64::from(facts.rates.cpus_online_count) < 0.3 || !facts.cpu_queues().0 {
+    if idle * f64::from(facts.rates.cpus_online_count) < SPARE_CPUS || !facts.cpu_queues().0 {
         return None;
     }
     let mut queues: BTreeMap<usize, (f64, Vec<Pid>)> = BTreeMap::new();
     for thread in facts.user_threads().filter(|thread| thread.alive && takes_turns(facts, thread)) {
         let waiting = futex_mean(thread);
-        if let Some(group) = facts.group_of(thread.pid).filter(|_| waiting >= 0.2) {
+        if let Some(group) = facts.group_of(thread.pid).filter(|_| waiting >= QUEUED_PROCESS) {
             let queue = queues.entry(group).or_default();
             queue.0 += waiting;
             queue.1.push(thread.pid);
@@ -217,7 +219,7 @@ fn between_processes(facts: &Facts<'_>) -> Option<Hit> {
                     facts.rates.context_switches_per_second.is_some_and(|rate| rate >= SWITCHES_OF_A_FIGHT),
                 ),
             )
-            .margin(waiters, facts.limit(&LOCK_WAITERS).warning, 0.5)
+            .margin(waiters, facts.limit(&LOCK_WAITERS).warning, ERROR_OF_A_MEAN)
             .ratio(),
         impact: Impact::Rank(Rank::Considerable),
         evidence: vec![

@@ -10,7 +10,7 @@ use crate::diagnose::rule::{
     reading, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{CACHE_ONLY_PRESSURE, Rank};
 use crate::diagnose::thresholds::{
     CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, IO_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE,
@@ -112,7 +112,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let harmless = match stalls_known {
         true => {
             !stalls.some_reaches(facts.setting(&CGROUP_MEMORY_PRESSURE))
-                || (cache_only && !stalls.some_reaches(2.0 * facts.limit(&MEMORY_PRESSURE).warning))
+                || (cache_only
+                    && !stalls.some_reaches(CACHE_ONLY_PRESSURE * facts.limit(&MEMORY_PRESSURE).warning))
         }
         // Where the kernel does not count the waiting, a group that is full of what cannot be dropped must do.
         false => cache_only || used.is_none(),

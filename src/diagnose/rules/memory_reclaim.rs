@@ -13,7 +13,9 @@ use crate::diagnose::rule::{
     with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{
+    DIRECT_RECLAIM_PRESSURE, MEMORY_HOGGED, REFAULT_PRESSURE, Rank, SOME_WAITERS,
+};
 use crate::diagnose::thresholds::{
     ALLOCATION_STALLS, AVAILABLE, CONTRIBUTOR, IO_PRESSURE, MAJOR_FAULTS, MEMORY_FULL, MEMORY_PRESSURE,
     REFAULT_SHARE, REFAULTS_MIN,
@@ -120,14 +122,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
         *share >= facts.limit(&REFAULT_SHARE).warning && *rate >= facts.setting(&REFAULTS_MIN)
     });
     let cache_short = refaulting.is_some()
-        && (stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).warning / 5.0)
+        && (stalls.some_reaches(REFAULT_PRESSURE * facts.limit(&MEMORY_PRESSURE).warning)
             || facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning)
-            || facts.io_waiters_mean() >= 0.3);
+            || facts.io_waiters_mean() >= SOME_WAITERS);
     let direct = paging
         .allocation_stalls_per_second
         .is_some_and(|rate| rate >= facts.limit(&ALLOCATION_STALLS).warning);
     let stalled = stalls.some_reaches(facts.limit(&MEMORY_PRESSURE).warning);
-    if !(stalled || cache_short || (direct && (stalls.some_reaches(0.01) || !stalls_known))) {
+    if !(stalled
+        || cache_short
+        || (direct && (stalls.some_reaches(DIRECT_RECLAIM_PRESSURE) || !stalls_known)))
+    {
         return if stalls_known || paging.allocation_stalls_per_second.is_some() {
             Outcome::Clear
         } else {
@@ -222,7 +227,7 @@ struct Answer {
 fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
     let holders = facts.memory_blame();
     let total = facts.rates.memory.as_ref().map_or(f64::MAX, |memory| memory.total_bytes as f64);
-    let hogged = holders.ranked.first().is_some_and(|top| top.amount >= 0.5 * total);
+    let hogged = holders.ranked.first().is_some_and(|top| top.amount >= MEMORY_HOGGED * total);
     let read = |process: &ProcessRates| process.read_bytes_per_second.unwrap_or(0.0);
     let readers = rank(facts, None, |group| group.sum(read), read);
     let reader = readers.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR));

@@ -11,7 +11,9 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::{Rank, SWAP_MAKES_IO, ZRAM_TRAFFIC};
+use crate::diagnose::thresholds::algorithm::{
+    MEMORY_PLENTY, Rank, SWAP_MAKES_IO, SWAP_PRESSURE, ZRAM_TRAFFIC,
+};
 use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -110,7 +112,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         !facts.rates.swaps.is_empty() && facts.rates.swaps.iter().all(|swap| swap.path.contains("zram"));
     let scale = if cheap { ZRAM_TRAFFIC } else { 1.0 };
     let stalls = facts.memory_stalls();
-    let hurts = stalls.some.is_none_or(|some| some >= facts.limit(&MEMORY_PRESSURE).warning / 2.0);
+    let hurts = stalls.some.is_none_or(|some| some >= SWAP_PRESSURE * facts.limit(&MEMORY_PRESSURE).warning);
     let traffic = swap_in >= facts.limit(&SWAP_IN).warning * scale
         || swap_out >= facts.limit(&SWAP_OUT).warning * scale;
     let seconds = swapping_seconds(facts, scale);
@@ -173,7 +175,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             ),
         ],
         against: available
-            .filter(|_| facts.available_ratio().is_some_and(|ratio| ratio > 0.2))
+            .filter(|_| facts.available_ratio().is_some_and(|ratio| ratio > MEMORY_PLENTY))
             .map(|available| {
                 sentence![
                     bytes(available as f64),

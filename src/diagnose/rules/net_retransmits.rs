@@ -7,7 +7,7 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
 use crate::diagnose::rule::{Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::{RETRANSMITS_MIN, Rank};
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_LIMIT, RETRANSMITS_MIN, Rank};
 use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -115,7 +115,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let owner = losing.and_then(|pid| facts.most_among(&[pid], |_| 1.0));
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .margin(share, facts.limit(&RETRANSMITS).warning, facts.limit(&RETRANSMITS).warning / 4.0)
+            .margin(
+                share,
+                facts.limit(&RETRANSMITS).warning,
+                ERROR_OF_A_LIMIT * facts.limit(&RETRANSMITS).warning,
+            )
             .ratio(),
         impact: Impact::Rank(if critical { Rank::Moderate } else { Rank::Low }),
         evidence: vec![

@@ -7,7 +7,7 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
 use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -95,7 +95,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let direction = if link.sending { "sends" } else { "receives" };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .margin(link.used(), facts.limit(&LINK_USED).warning, 0.02)
+            .margin(link.used(), facts.limit(&LINK_USED).warning, ERROR_OF_A_SHARE)
             .ratio(),
         impact: Impact::Rank(if critical { Rank::Serious } else { Rank::Moderate }),
         evidence: vec![

@@ -10,7 +10,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
 use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -99,7 +99,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let named = who.as_ref().map(|top| sentence!["; ", facts.name(top), " grows most"]);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
-            .margin(share, facts.limit(&NUMA_MISSES).warning, 0.02)
+            .margin(share, facts.limit(&NUMA_MISSES).warning, ERROR_OF_A_SHARE)
             .agreement(1)
             .ratio(),
         impact: Impact::Rank(Rank::Low),

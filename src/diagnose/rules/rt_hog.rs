@@ -9,7 +9,7 @@ use crate::diagnose::rule::{
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::REALTIME_CPU;
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{FOLLOWED_HALF, Rank};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
@@ -66,7 +66,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let realtime = facts.user_threads().filter(|thread| matches!(thread.policy, Some(1 | 2)) && thread.alive);
     let Some(thread) = realtime
         .filter(|thread| {
-            thread.cpu_ratio() >= facts.limit(&REALTIME_CPU).warning && thread.followed_ratio >= 0.5
+            thread.cpu_ratio() >= facts.limit(&REALTIME_CPU).warning && thread.followed_ratio >= FOLLOWED_HALF
         })
         .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))
     else {

@@ -9,7 +9,7 @@ use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, reading, systemd_look, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::STORM_MATTERS;
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_VANISHED, STORM_MATTERS};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -122,7 +122,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
-            .margin(share, facts.limit(&VANISHED_SHARE).warning, 0.05)
+            .margin(share, facts.limit(&VANISHED_SHARE).warning, ERROR_OF_VANISHED)
             .agreement(1 + usize::from(top.is_some()))
             .ratio(),
         impact: Impact::TimeLost(

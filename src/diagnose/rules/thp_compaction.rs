@@ -10,7 +10,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
-use crate::diagnose::thresholds::algorithm::OF_SYSTEM_COST;
+use crate::diagnose::thresholds::algorithm::{COMPACTION_PRESSURE, OF_SYSTEM_COST};
 use crate::diagnose::thresholds::{
     COMPACTION_STALLS, COMPACTION_THREADS, CPU_SYSTEM, MAIN_CAUSE, MEMORY_PRESSURE,
 };
@@ -112,7 +112,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .agreement(
                 usize::from(stalls >= facts.limit(&COMPACTION_STALLS).warning)
                     + usize::from(threads >= facts.limit(&COMPACTION_THREADS).warning)
-                    + usize::from(facts.memory_stalls().some_reaches(0.02)),
+                    + usize::from(facts.memory_stalls().some_reaches(COMPACTION_PRESSURE)),
             )
             .ratio(),
         impact: Impact::TimeLost(

@@ -157,3 +157,96 @@ pub const SWITCHES_OF_A_FIGHT: f64 = 2000.0;
 
 /// Segments sent again per window, below which a share of them means nothing.
 pub const RETRANSMITS_MIN: f64 = 10.0;
+
+/// How sure it is that a slow clock is what the kernel time goes to.
+pub const CLOCK_CONFIDENCE: f64 = 0.6;
+
+/// The limit for interrupts on one CPU is this many times the one for all.
+pub const WORST_CPU_INTERRUPTS: f64 = 5.0;
+
+/// CPU time, in CPUs, from which a process may be who sends the packets.
+pub const SENDER_CPUS: f64 = 0.1;
+
+/// Error of a share of CPU time that is counted in ticks.
+pub const ERROR_OF_CPU_TIME: f64 = 0.01;
+
+/// Error of a share that is made of two counters.
+pub const ERROR_OF_A_SHARE: f64 = 0.02;
+
+/// Error of the CPU time of processes that nothing was seen of.
+pub const ERROR_OF_VANISHED: f64 = 0.05;
+
+/// Error of a mean number of threads or requests that is sampled.
+pub const ERROR_OF_A_MEAN: f64 = 0.5;
+
+/// Error of a mean time or a rare event, as a share of its limit.
+pub const ERROR_OF_A_LIMIT: f64 = 0.25;
+
+/// Share of the window that a thread must have been followed for.
+pub const FOLLOWED: f64 = 0.6;
+
+/// Less is enough for a thread that never sleeps.
+pub const FOLLOWED_HALF: f64 = 0.5;
+
+/// CPU time from which a thread takes part in the turns of its process.
+pub const TURN_TAKER_CPU: f64 = 0.05;
+
+/// Waiting for a CPU, in threads, above which a process is held back and does not take turns.
+pub const HELD_BACK_DELAY: f64 = 0.5;
+
+/// Mean number of runnable threads above which it is, where the waiting is not counted.
+pub const HELD_BACK_RUNNABLE: f64 = 1.5;
+
+/// Busy CPU time from which stolen time is missed.
+pub const STEAL_WANTED_BUSY: f64 = 0.5;
+
+/// Waiting costs at most this many times the stolen time.
+pub const STEAL_COST_MAX: f64 = 2.0;
+
+/// What is left of the cost of steal where the box would be slow without it.
+pub const STEAL_COST_BESIDE: f64 = 0.5;
+
+/// How sure it is that a wait for a peer is more than what is normal.
+pub const PEER_CONFIDENCE: f64 = 0.5;
+
+/// What is left of the confidence where blocked threads do get on.
+pub const GETS_ON: f64 = 0.85;
+
+/// CPU time below which a thread has not run.
+pub const NOT_RUN_CPU: f64 = 0.001;
+
+/// Share of the looks at a thread in D from which it is often blocked; and of these, the share that has a harmless reason.
+pub const BLOCKED_HALF: f64 = 0.5;
+
+/// Share of its time from which a process mostly does one thing.
+pub const DOES_MOSTLY: f64 = 0.5;
+
+/// CPUs that must be idle before a lock is what threads wait for.
+pub const SPARE_CPUS: f64 = 0.3;
+
+/// Share of its time from which a thread queues for a lock.
+pub const QUEUED_THREAD: f64 = 0.3;
+
+/// The same for the only thread of a process.
+pub const QUEUED_PROCESS: f64 = 0.2;
+
+/// A group full of page cache needs this many times the stall time to be short of memory.
+pub const CACHE_ONLY_PRESSURE: f64 = 2.0;
+
+/// Share of the limit for stall time that is enough beside refaults.
+pub const REFAULT_PRESSURE: f64 = 0.2;
+
+/// Mean number of threads in D from which threads wait for I/O.
+pub const SOME_WAITERS: f64 = 0.3;
+
+/// Stall time that is enough where threads free memory themselves.
+pub const DIRECT_RECLAIM_PRESSURE: f64 = 0.01;
+
+/// Share of the memory from which one group leaves too little to the page cache.
+pub const MEMORY_HOGGED: f64 = 0.5;
+
+/// Share of the limit for stall time that is enough beside swap traffic.
+pub const SWAP_PRESSURE: f64 = 0.5;
+
+/// Stall time for memory that agrees with compaction.
+pub const COMPACTION_PRESSURE: f64 = 0.02;
