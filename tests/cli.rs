@@ -602,7 +602,7 @@ fn every_bottleneck_is_listed_in_the_order_of_the_rules_and_explained() {
     for id in rules {
         let text = good(&run(["explain", id]));
         assert!(text.starts_with(&format!("{id} - ")), "{text}");
-        for heading in ["\nTold from\n", "\nConfirm it by hand\n", "\nSources\n"] {
+        for heading in ["\nDetected from\n", "\nConfirm it by hand\n", "\nSources\n"] {
             assert!(text.contains(heading), "{id} has no {heading}");
         }
         assert_eq!(text.contains("\nFix it "), id != "none", "{id}");
@@ -616,9 +616,9 @@ fn an_explanation_has_its_limits_looks_and_fixes() {
     for part in [
         "- swap_in_pages_per_second: warning at 10/s, critical at 100/s (atop: 10 pages/s; critical is a",
         "  $ vmstat 1 5\n    si above 0",
-        "Fix it now, by tuning\n",
-        "    $ systemctl set-property --runtime UNIT MemoryHigh=50%\n    risk: ",
-        "    undo: rm -r /run/systemd/system.control/UNIT.d && systemctl daemon-reload\n",
+        "First look and contain\n",
+        "    $ systemctl set-property --runtime UNIT MemoryHigh=BYTES\n    risk: ",
+        "    undo: rm /run/systemd/system.control/UNIT.d/50-MemoryHigh.conf && systemctl daemon-reload\n",
         "Fix it in the program\n",
         "Fix it by adding the resource\n",
         "Fix it by distributing the work\n",
@@ -706,7 +706,7 @@ fn a_terminal_shows_an_explanation_through_the_pager() {
     assert!(text.contains("\x1b[") && without_colour(&text).contains("\nConfirm it by hand\n"), "{text}");
     // By its name and in the user's own words; NO_COLOR holds through a pager as well.
     let output = on_a_terminal("NO_COLOR=1 PAGER='head -n 1'", "zombies");
-    assert_eq!(stdout(&output).trim(), "zombies - a process does not wait for its children");
+    assert_eq!(stdout(&output).trim(), "zombies - a process does not reap its children");
     assert_eq!(output.status.code(), Some(0));
     // To leave it early is no error, however little was read.
     let output = on_a_terminal("PAGER=false", "zombies");

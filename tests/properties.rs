@@ -559,6 +559,7 @@ impl RandomBox {
             sort: self.dice.pick(&sorts),
             top: self.dice.pick(&[1, 10, 100_000]),
             pid: Some(3),
+            profiled: self.dice.one_in(2),
             thresholds: self.dice.pick(&thresholds()),
         }
     }
@@ -719,7 +720,7 @@ proptest! {
         let mut dice = Dice::new(seed);
         let capture = opened()[usize::try_from(dice.below(opened().len() as u64)).unwrap()].clone();
         let recording = replay(capture).unwrap();
-        let options = Options { sort: None, top: 100_000, pid: None, thresholds: BUILT_IN };
+        let options = Options { sort: None, top: 100_000, pid: None, profiled: false, thresholds: BUILT_IN };
         order_does_not_matter(&recording, &options, &mut dice).map_err(TestCaseError::fail)?;
     }
 }
@@ -821,7 +822,8 @@ fn packed(tar: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-const OPTIONS: Options<'static> = Options { sort: None, top: 10, pid: None, thresholds: BUILT_IN };
+const OPTIONS: Options<'static> =
+    Options { sort: None, top: 10, pid: None, profiled: false, thresholds: BUILT_IN };
 
 /// A sound report, or an error of one line that can be printed.
 fn error_or_report(bytes: &[u8]) -> Result<bool, String> {

@@ -67,7 +67,13 @@ pub(super) fn diagnose(answer: &Answer, observed: Observed, config: &Config, pag
     let series = page.then(|| delta::series::series(&recording));
     // Two raw copies of ten thousand processes are no longer needed.
     drop(recording);
-    let asked = diagnose::Options { sort: answer.sort, top: answer.top, pid, thresholds: &config.thresholds };
+    let asked = diagnose::Options {
+        sort: answer.sort,
+        top: answer.top,
+        pid,
+        profiled: !matches!(profile, ProfileSource::Nothing),
+        thresholds: &config.thresholds,
+    };
     let mut diagnosis = diagnose::diagnose(&rates, &asked);
     diagnosis.not_checked.extend(config.not_checked.iter().cloned());
     let profiled = profile::add(answer, &rates, &mut diagnosis, pid, profile);

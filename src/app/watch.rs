@@ -18,8 +18,13 @@ use anyhow::Result;
 /// Watches until a signal comes or the windows are over; the exit code.
 pub(super) fn run(request: &Watch) -> Result<u8> {
     let config = configuration(request.read_config)?;
-    let options =
-        diagnose::Options { sort: request.sort, top: request.top, pid: None, thresholds: &config.thresholds };
+    let options = diagnose::Options {
+        sort: request.sort,
+        top: request.top,
+        pid: None,
+        profiled: false,
+        thresholds: &config.thresholds,
+    };
     let report = |rates: &Rates| {
         let mut diagnosis = diagnose::diagnose(rates, &options);
         diagnosis.not_checked.extend(config.not_checked.iter().cloned());

@@ -1,12 +1,13 @@
 //! What is known of each bottleneck, from the table of the rules. It is written there, once.
 
+use crate::diagnose::advice::{command_in_words, in_words, one_line};
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{AdviceTemplate, Outcome, Rule, advise, confirm, look};
 use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::rule::{Outcome, Rule, advise, confirm, look};
 use crate::diagnose::rules::RULES;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::explanation::{Entry, Explanation, Look, Threshold};
-use crate::model::finding::{Advice, Remedy};
+use crate::model::finding::{Finding, Remedy, Severity};
 
 /// The verdict where the inputs allow none. It is no rule: it never hits, and nothing is tried before it.
 const UNKNOWN: Rule = Rule {
@@ -18,26 +19,26 @@ const UNKNOWN: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[],
-    title: "the inputs allow no answer",
-    symptom: "The CPU counters stood still within the window or could not be read, so that the triage has nothing \
-              to begin with. Whatever else is missing stands under \"not checked\" in the report.",
-    false_positives: &[
-        "A single input that is missing: the rules that need it say so, and the others answer.",
-    ],
+    title: "the inputs are not enough for a verdict",
+    symptom: "The CPU counters did not change within the window, or could not be read: the triage cannot start. \
+              Other missing inputs are listed under \"not checked\" in the report.",
+    false_positives: &["A single missing input: only the rules that need it are not checked."],
     sources: &["proc_stat(5)"],
-    counters: &["/proc/stat cpu: the same at both ends of the window, which no running machine shows"],
+    counters: &[
+        "/proc/stat cpu: the same values at both ends of the window, which is impossible on a running machine",
+    ],
     limits: &[],
     confirm: &[confirm(
         "head -1 /proc/stat; sleep 1; head -1 /proc/stat",
-        "twice the same numbers: a copy of the files, or a container that shows made-up ones",
+        "the same numbers twice: these are copied files, or the container shows simulated ones",
     )],
     advice: &[
         look(
-            "Read the kernel's own files: from a container, those of the host, mounted there.",
+            "Read the kernel's own files; in a container, mount the host's root and read that.",
             "diag --root /host",
             Remedy::Tune,
         ),
-        advise("Record again where a capture has no second snapshot to compare with.", Remedy::Tune),
+        advise("Record again if the capture has no second snapshot.", Remedy::Tune),
     ],
     check: |_: &Facts<'_>| Outcome::Clear,
 };
@@ -84,40 +85,28 @@ fn explain(rule: &Rule) -> Explanation {
         confirm: rule
             .confirm
             .iter()
-            .map(|look| Look { command: named(look.command), shows: one_line(look.shows) })
+            .map(|look| Look { command: command_in_words(look.command), shows: one_line(look.shows) })
             .collect(),
-        advice: rule.advice.iter().map(advice).collect(),
+        advice: in_words(rule.advice, &bare(rule)),
         sources: owned(rule.sources),
     }
 }
 
-fn advice(template: &AdviceTemplate) -> Advice {
-    Advice {
-        action: one_line(template.action),
-        command: template.command.map(named),
-        risk: template.risk.map(one_line),
-        undo: template.undo.map(named),
-        remedy: template.remedy,
+/// A finding of this rule without numbers.
+fn bare(rule: &Rule) -> Finding {
+    Finding {
+        id: rule.id,
+        resource: rule.resource,
+        severity: Severity::Info,
+        confidence_ratio: 0.0,
+        impact_ratio: 0.0,
+        summary: String::new().into(),
+        explained_by: None,
+        evidence: Vec::new(),
+        against: Vec::new(),
+        suspects: Vec::new(),
+        advice: Vec::new(),
     }
-}
-
-/// The command with a word where a diagnosis puts a name.
-fn named(command: &str) -> String {
-    [
-        ("{pid}", "PID"),
-        ("{unit}", "UNIT"),
-        ("{device}", "DEVICE"),
-        ("{nice}", "OLD_VALUE"),
-        ("{quota}", "200%"),
-        ("{files}", "OLD_VALUE"),
-        ("{more_files}", "65536"),
-    ]
-    .iter()
-    .fold(command.to_owned(), |command, (mark, word)| command.replace(mark, word))
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The id that was probably meant by `typed`, unless it is like none of them.
@@ -176,9 +165,11 @@ mod tests {
             let commands = told.confirm.iter().map(|look| &look.command);
             let advised = told.advice.iter().flat_map(|advice| advice.command.iter().chain(&advice.undo));
             for command in commands.chain(advised) {
-                for mark in ["{pid}", "{unit}", "{device}"] {
-                    assert!(!command.contains(mark), "{}: {command}", told.id);
-                }
+                // `awk '{print $1}'` is none.
+                let marks = command.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+                let mut marks =
+                    marks.filter(|mark| mark.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+                assert_eq!(marks.next(), None, "{}: {command}", told.id);
             }
         }
     }

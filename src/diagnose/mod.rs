@@ -41,13 +41,16 @@ pub struct Options<'a> {
     pub top: usize,
     /// A process that must be listed.
     pub pid: Option<Pid>,
+    /// Whether a profile is taken as well.
+    pub profiled: bool,
     /// The limits to go by.
     pub thresholds: &'a Thresholds,
 }
 
 /// The diagnosis: what each rule answers, which finding explains which, the verdict, and the steps that lead to it.
 pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
-    let facts = Facts::new(rates, options.thresholds);
+    let mut facts = Facts::new(rates, options.thresholds);
+    facts.profiled = options.profiled;
     let (hits, unchecked) = check(&facts);
     let mut judged = causes::explain(&facts, hits);
     judged.extend(worth_knowing(&facts, &judged));

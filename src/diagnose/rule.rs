@@ -146,20 +146,107 @@ pub enum Input {
     InterruptTime,
 }
 
-/// One advice; `{pid}`, `{comm}`, `{unit}` and `{device}` are filled in, and a command that needs what is not
-/// known is left out.
+/// One advice. It is filled in for the machine at hand; an advice that needs a name that is not known is left out.
+///
+/// In the order of a rule: contain and look, fix the program, tune, add the resource, distribute.
 #[derive(Debug)]
 pub struct AdviceTemplate {
     /// What to do and why it helps.
     pub action: &'static str,
-    /// Command to type.
-    pub command: Option<&'static str>,
-    /// What it may break.
+    /// What there is to type.
+    pub does: ActionTemplate,
+    /// What it may break; the default of its kind where it is none.
     pub risk: Option<&'static str>,
-    /// How to take it back.
-    pub undo: Option<&'static str>,
-    /// Which remedy it is.
+    /// Which remedy it is, or leads to.
     pub remedy: Remedy,
+}
+
+/// What an advice does, before the names and the values of a machine are known.
+///
+/// In a command `{pid}`, `{unit}` and `{device}` stand for what the finding names, and `{cpu_group}`, `{memory_group}`
+/// and `{io_group}` for the directory of the control group.
+#[derive(Debug, Clone, Copy)]
+pub enum ActionTemplate {
+    /// Nothing: the advice is in words.
+    Plan,
+    /// A command that only reads.
+    Look(&'static str),
+    /// A command that only reads, for a machine that systemd manages.
+    SystemdLook(&'static str),
+    /// A command that only reads and slows down what it watches.
+    Trace(&'static str),
+    /// An option of diag itself; left out once it has been used.
+    Diag(OwnOption),
+    /// A lower priority for all processes of the culprit; left out where its unit can get a smaller share.
+    Renice,
+    /// Disk access for all processes of the culprit only while no other process needs the disk.
+    Ionice,
+    /// A stop signal to all processes of the culprit.
+    Pause,
+    /// All CPUs for all processes of the culprit.
+    EveryCpu,
+    /// The normal scheduling policy for the culprit's real-time threads.
+    NormalPolicy,
+    /// More open files for the culprit.
+    OpenFiles,
+    /// As many queues for the network interface as there are CPUs.
+    Queues,
+    /// Kernel settings and their values.
+    Sysctl(&'static [(&'static str, &'static str)]),
+    /// A value for a kernel file.
+    Write {
+        /// Absolute path.
+        path: &'static str,
+        /// What to write.
+        value: &'static str,
+    },
+    /// A smaller share of the CPUs for the culprit's service.
+    CpuWeight,
+    /// A memory limit for the culprit's unit, below what it holds now.
+    MemoryCap,
+    /// A higher limit for the culprit's control group.
+    Raise(GroupLimit),
+}
+
+impl ActionTemplate {
+    /// Whether it limits the culprit, so that the rest of the machine can work.
+    pub fn contains(self) -> bool {
+        matches!(
+            self,
+            Self::Renice
+                | Self::Ionice
+                | Self::Pause
+                | Self::NormalPolicy
+                | Self::CpuWeight
+                | Self::MemoryCap
+        )
+    }
+}
+
+/// Options of diag that look closer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnOption {
+    /// `--profile`: the function, system call or wait.
+    Profile,
+    /// `--profile --profile-mode syscalls`.
+    Syscalls,
+    /// `--profile --profile-mode waits`.
+    Waits,
+    /// `-p` or `-u`: where the threads of the process or unit spend their time.
+    Account,
+}
+
+/// A limit of a control group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupLimit {
+    /// Memory.
+    Memory,
+    /// CPU quota.
+    Cpu,
+    /// Number of tasks.
+    Tasks,
+    /// I/O bandwidth or operations.
+    Io,
 }
 
 /// A look at the box by hand.
@@ -312,39 +399,44 @@ impl Hit {
     }
 }
 
-/// What takes `systemctl set-property --runtime` back: its files, and no other that the administrator wrote, as
-/// `systemctl revert` would.
-pub const UNDO_OF_UNIT: &str = "rm -r /run/systemd/system.control/{unit}.d && systemctl daemon-reload";
-
-/// Advice without risk, undo or a command.
+/// Advice in words.
 pub const fn advise(action: &'static str, remedy: Remedy) -> AdviceTemplate {
-    AdviceTemplate { action, command: None, risk: None, undo: None, remedy }
+    AdviceTemplate { action, does: ActionTemplate::Plan, risk: None, remedy }
 }
 
-/// Advice with a command that only looks.
+/// Advice with a command that only reads.
 pub const fn look(action: &'static str, command: &'static str, remedy: Remedy) -> AdviceTemplate {
-    AdviceTemplate { action, command: Some(command), risk: None, undo: None, remedy }
+    AdviceTemplate { action, does: ActionTemplate::Look(command), risk: None, remedy }
 }
 
-/// Advice with a command that only looks, at some cost.
+/// The same for a machine that systemd manages.
+pub const fn systemd_look(action: &'static str, command: &'static str, remedy: Remedy) -> AdviceTemplate {
+    AdviceTemplate { action, does: ActionTemplate::SystemdLook(command), risk: None, remedy }
+}
+
+/// Advice with a command that only reads, at some cost.
 pub const fn trace(
     action: &'static str,
     command: &'static str,
     risk: &'static str,
     remedy: Remedy,
 ) -> AdviceTemplate {
-    AdviceTemplate { action, command: Some(command), risk: Some(risk), undo: None, remedy }
+    AdviceTemplate { action, does: ActionTemplate::Trace(command), risk: Some(risk), remedy }
 }
 
-/// Advice with a command that changes something, its risk and how to take it back.
+/// Advice to look closer with diag itself.
+pub const fn with_diag(action: &'static str, option: OwnOption, remedy: Remedy) -> AdviceTemplate {
+    AdviceTemplate { action, does: ActionTemplate::Diag(option), risk: None, remedy }
+}
+
+/// Advice that changes something, with its risk.
 pub const fn change(
     action: &'static str,
-    command: &'static str,
+    does: ActionTemplate,
     risk: &'static str,
-    undo: &'static str,
     remedy: Remedy,
 ) -> AdviceTemplate {
-    AdviceTemplate { action, command: Some(command), risk: Some(risk), undo: Some(undo), remedy }
+    AdviceTemplate { action, does, risk: Some(risk), remedy }
 }
 
 #[cfg(test)]

@@ -47,8 +47,10 @@ pub struct MemoryLimit {
     pub usage_bytes: Option<u64>,
     /// Page cache that could be dropped at once.
     pub inactive_file_bytes: Option<u64>,
-    /// Limit.
+    /// Limit: the smaller of `memory.max` and `memory.high`, or `memory.limit_in_bytes`.
     pub limit_bytes: Option<u64>,
+    /// `memory.high` (version 2).
+    pub high_bytes: Option<u64>,
     /// Times that the limit was hit: `memory.failcnt`, or `max` and `high` of `memory.events`.
     pub failures_count: Option<u64>,
     /// Processes killed.

@@ -2,7 +2,7 @@
 
 use crate::model::bottleneck::{BottleneckId, Resource};
 use crate::model::sentence::Sentence;
-use crate::model::units::Unit;
+use crate::model::units::{Unit, quantity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,12 @@ impl Evidence {
             _ => None,
         }
     }
+
+    /// What the number is when all is well: `below 10 %`.
+    pub fn goal(&self) -> Option<String> {
+        let limit = quantity(self.warning?, self.unit);
+        Some(format!("{} {limit}", if self.falls() { "above" } else { "below" }))
+    }
 }
 
 /// Which part a process plays.
@@ -123,17 +129,58 @@ impl Remedy {
     }
 }
 
+/// What the command of an advice does to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionKind {
+    /// Reads only.
+    Look,
+    /// Reads only, but slows down what it watches.
+    Trace,
+    /// Limits the culprit for now, so that the rest of the machine can work.
+    Contain,
+    /// Changes a setting or a limit.
+    Change,
+    /// Advice in words: there is no command.
+    #[default]
+    Plan,
+}
+
+impl ActionKind {
+    /// Whether the command changes something, so that it has an undo command.
+    pub fn changes(self) -> bool {
+        matches!(self, Self::Contain | Self::Change)
+    }
+
+    /// Whether the command has a risk of its own that belongs beside it in a short report.
+    pub fn is_risky(self) -> bool {
+        self.changes() || self == Self::Trace
+    }
+}
+
 /// One thing to do. Printed, never run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     /// What to do and why it helps.
     pub action: String,
+    /// What the command does to the machine.
+    #[serde(default)]
+    pub kind: ActionKind,
     /// Command to type, where there is one.
     pub command: Option<String>,
     /// What it may break.
     pub risk: Option<String>,
-    /// How to take it back.
+    /// Command that takes it back, where there is one.
     pub undo: Option<String>,
+    /// How to take it back in words, where there is no command for it.
+    #[serde(default)]
+    pub undo_note: Option<String>,
+    /// What to expect of it.
+    #[serde(default)]
+    pub expectation: String,
+    /// How to tell that it worked: what is then true, under the same load.
+    #[serde(default)]
+    pub check: String,
     /// Which of the four remedies it is.
     pub remedy: Remedy,
 }

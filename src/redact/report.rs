@@ -246,9 +246,11 @@ impl Redactor {
     }
 
     fn advice(&mut self, advice: &mut [Advice]) {
-        for Advice { action, command, risk, undo, remedy: _ } in advice {
-            self.in_place(action);
-            [command, risk, undo].into_iter().for_each(|text| self.in_option(text));
+        for Advice { action, kind: _, command, risk, undo, undo_note, expectation, check, remedy: _ } in
+            advice
+        {
+            [action, expectation, check].into_iter().for_each(|text| self.in_place(text));
+            [command, risk, undo, undo_note].into_iter().for_each(|text| self.in_option(text));
         }
     }
 

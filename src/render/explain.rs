@@ -3,20 +3,21 @@
 use super::shared::columns;
 use super::text::page::{Page, plain, styled};
 use crate::model::explanation::{Entry, Explanation, Threshold};
-use crate::model::finding::{Advice, Remedy};
+use crate::model::finding::{ActionKind, Advice, Remedy};
 use crate::model::units::quantity;
 
-/// The remedies in the order in which they can be had.
+/// The remedies in the order in which they are tried.
 const REMEDIES: [(Remedy, &str); 4] = [
-    (Remedy::Tune, "Fix it now, by tuning"),
     (Remedy::FixProgram, "Fix it in the program"),
+    (Remedy::Tune, "Fix it by tuning"),
     (Remedy::AddResource, "Fix it by adding the resource"),
     (Remedy::Distribute, "Fix it by distributing the work"),
 ];
 
 /// What the words in the commands stand for.
-pub const NAMES: &str = "PID, UNIT and DEVICE stand for what a diagnosis names: the process, its systemd unit, and the \
-                         disk, network interface or mount point.";
+pub const NAMES: &str = "PID, UNIT, DEVICE and CGROUP stand for what a diagnosis names: the process, its systemd unit, \
+                         the disk, network interface or mount point, and the directory of the control group. \
+                         OLD_VALUE and the like stand for the value from before.";
 
 /// One section of an explanation, whatever it is printed with.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,13 +53,15 @@ pub fn sections(told: &Explanation) -> Vec<Section> {
         .iter()
         .map(|look| Item(vec![Part::Command(look.command.clone()), Part::Text(look.shows.clone())]));
     let mut sections = vec![
-        Section { title: "Told from", items: texts(&told.counters) },
+        Section { title: "Detected from", items: texts(&told.counters) },
         Section { title: "Limits", items: told.limits.iter().map(|limit| one(threshold(limit))).collect() },
-        Section { title: "What looks like it and is not", items: texts(&told.false_positives) },
+        Section { title: "Easily confused with", items: texts(&told.false_positives) },
         Section { title: "Confirm it by hand", items: looks.collect() },
     ];
+    let first = told.advice.iter().filter(|advice| is_first(advice.kind));
+    sections.push(Section { title: "First look and contain", items: first.map(fix).collect() });
     sections.extend(REMEDIES.iter().map(|(remedy, title)| {
-        let of_kind = told.advice.iter().filter(|advice| advice.remedy == *remedy);
+        let of_kind = told.advice.iter().filter(|advice| !is_first(advice.kind) && advice.remedy == *remedy);
         Section { title, items: of_kind.map(fix).collect() }
     }));
     sections.push(Section { title: "Sources", items: texts(&told.sources) });
@@ -81,10 +84,15 @@ fn threshold(limit: &Threshold) -> String {
     format!("{}: {limits} ({})", limit.metric, limit.source)
 }
 
+/// Whether it comes before any lasting change.
+fn is_first(kind: ActionKind) -> bool {
+    matches!(kind, ActionKind::Look | ActionKind::Trace | ActionKind::Contain)
+}
+
 fn fix(advice: &Advice) -> Item {
     let mut parts = vec![Part::Text(advice.action.clone())];
     parts.extend(advice.command.clone().map(Part::Command));
-    parts.extend(advice.risk.clone().map(Part::Risk));
+    parts.extend(advice.risk.clone().filter(|_| advice.kind.is_risky()).map(Part::Risk));
     parts.extend(advice.undo.clone().map(Part::Undo));
     Item(parts)
 }
@@ -94,8 +102,8 @@ pub fn needs_names(sections: &[Section]) -> bool {
     let mut parts = sections.iter().flat_map(|section| &section.items).flat_map(|item| &item.0);
     parts.any(|part| match part {
         Part::Command(command) | Part::Undo(command) => {
-            let word = |word: &str| ["PID", "UNIT", "DEVICE"].contains(&word);
-            command.split(|c: char| !c.is_ascii_alphanumeric()).any(word)
+            let word = |word: &str| ["PID", "UNIT", "DEVICE", "CGROUP", "OLD_VALUE"].contains(&word);
+            command.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(word)
         }
         Part::Text(_) | Part::Risk(_) => false,
     })
@@ -158,9 +166,13 @@ mod tests {
     fn told() -> Explanation {
         let advice = |remedy, command: Option<&str>| Advice {
             action: "Do it.".to_owned(),
+            kind: command.map_or(ActionKind::Plan, |_| ActionKind::Contain),
+            expectation: String::new(),
+            check: String::new(),
             command: command.map(str::to_owned),
             risk: command.map(|_| "it gets slower".to_owned()),
             undo: command.map(|_| "renice -n 0 -p PID".to_owned()),
+            undo_note: None,
             remedy,
         };
         Explanation {
@@ -189,7 +201,7 @@ cpu-user - the CPUs are busy
 
 More threads want a CPU than there are.
 
-Told from
+Detected from
   - /proc/stat user: \\x1b[31m
 
 Limits
@@ -199,7 +211,7 @@ Confirm it by hand
   $ vmstat 1 5
     us near 100
 
-Fix it now, by tuning
+First look and contain
   - Do it.
     $ renice -n 10 -p PID
     risk: it gets slower
@@ -211,8 +223,9 @@ Fix it by distributing the work
 Sources
   - proc_stat(5)
 
-PID, UNIT and DEVICE stand for what a diagnosis names: the process, its systemd unit, and the disk, network
-interface or mount point.
+PID, UNIT, DEVICE and CGROUP stand for what a diagnosis names: the process, its systemd unit, the disk,
+network interface or mount point, and the directory of the control group. OLD_VALUE and the like stand for
+the value from before.
 ";
         assert_eq!(text(&told(), 108, false), expected);
     }

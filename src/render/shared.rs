@@ -3,7 +3,7 @@
 use crate::model::bottleneck::{BottleneckId, Sort};
 use crate::model::finding::Finding;
 use crate::model::report::{Culprit, CulpritKind, Report, WindowSource};
-use crate::model::sentence::Sentence;
+use crate::model::sentence::{Sentence, Span};
 use crate::model::units::{human_bytes, number};
 use crate::render::escape::{self, Visible};
 use unicode_width::UnicodeWidthStr as _;
@@ -20,9 +20,22 @@ pub(in crate::render) fn own_finding(report: &Report) -> Option<&Finding> {
 
 /// The first clause of a summary: what is short. The clauses after it name the culprit and more numbers.
 pub(in crate::render) fn statement(summary: &Sentence) -> String {
-    let summary = summary.to_string();
-    let first = summary.split("; ").next().unwrap_or(&summary);
-    first.trim_end_matches('.').to_owned()
+    const BETWEEN: &str = "; ";
+    // A sentence that was read from a file is one quote; in any other a name may hold the same characters.
+    let read_back = matches!(summary.spans(), [Span::Quote(_)]);
+    let mut statement = String::new();
+    for span in summary.spans() {
+        let text = span.text();
+        match text.split_once(BETWEEN) {
+            Some((head, _)) if span.is_own() || read_back => {
+                statement.push_str(head);
+                break;
+            }
+            _ => statement.push_str(&text),
+        }
+    }
+    statement.truncate(statement.trim_end_matches('.').len());
+    statement
 }
 
 /// Which processes or device a culprit is: ` (12 processes, largest pid 4242)`.
@@ -166,12 +179,16 @@ pub(in crate::render) fn cut<T: Visible + ?Sized>(text: &T, most: usize) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sentence::{process, sentence};
     use crate::render::test_report;
 
     #[test]
     fn the_statement_is_the_first_clause() {
-        assert_eq!(statement(&"Disk vda is busy 100 %; fio ×3 moves it.".into()), "Disk vda is busy 100 %");
-        assert_eq!(statement(&"The table is full.".into()), "The table is full");
+        let said = |summary: Sentence| statement(&summary);
+        assert_eq!(said("Disk vda is busy 100 %; fio ×3 moves it.".into()), "Disk vda is busy 100 %");
+        assert_eq!(said("The table is full.".into()), "The table is full");
+        assert_eq!(said(sentence!["Read by ", process("a; b"), "; more."]), "Read by a; b");
+        assert_eq!(said(Sentence::quoted("The table is full; more.")), "The table is full");
     }
 
     #[test]

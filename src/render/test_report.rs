@@ -2,7 +2,7 @@
 
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{
-    Advice, Evidence, Finding, NotChecked, Remedy, Role, Severity, Step, StepId, Suspect,
+    ActionKind, Advice, Evidence, Finding, NotChecked, Remedy, Role, Severity, Step, StepId, Suspect,
 };
 use crate::model::metrics::Metrics;
 use crate::model::report::{
@@ -179,7 +179,11 @@ pub(crate) fn hostile() -> Report {
             evidence.threshold_source = Some(name());
             evidence.threshold_changed = true;
         }
-        finding.advice.iter_mut().for_each(|advice| advice.command = Some(name()));
+        for advice in &mut finding.advice {
+            (advice.command, advice.risk, advice.undo) = (Some(name()), Some(name()), Some(name()));
+            (advice.action, advice.expectation, advice.check) = (name(), name(), name());
+            advice.undo_note = Some(name());
+        }
     }
     report.verdict.advice.iter_mut().for_each(|advice| advice.command = Some(name()));
     for row in &mut report.processes {
@@ -378,16 +382,25 @@ fn swap_finding() -> Finding {
         advice: vec![
             Advice {
                 action: "Bound the workers: workers times their size must fit into the memory.".to_owned(),
+                kind: ActionKind::Change,
+                expectation: "the program needs less: swap in pages goes from 14678/s to below 10/s"
+                    .to_owned(),
+                check: "swap in pages is below 10/s and PSI memory some is below 10 %".to_owned(),
                 command: Some("systemctl set-property --runtime php8.2-fpm.service MemoryHigh=2G".to_owned()),
                 risk: Some("the service gets slower before the box does".to_owned()),
                 undo: Some("systemctl revert php8.2-fpm.service".to_owned()),
+                undo_note: None,
                 remedy: Remedy::FixProgram,
             },
             Advice {
                 action: "Add memory until the working set fits.".to_owned(),
+                kind: ActionKind::Plan,
                 command: None,
-                risk: None,
+                risk: Some("costs money, and needs a restart where it cannot be added online".to_owned()),
                 undo: None,
+                undo_note: Some("remove it again".to_owned()),
+                expectation: "the same work has more of what is short".to_owned(),
+                check: "swap in pages is below 10/s and PSI memory some is below 10 %".to_owned(),
                 remedy: Remedy::AddResource,
             },
         ],

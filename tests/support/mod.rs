@@ -603,5 +603,8 @@ pub(crate) fn rates_of(id: &str) -> Rates {
 
 /// What is made of these rates, by the limits as they are built in.
 pub(crate) fn diagnosis(rates: &Rates) -> Diagnosis {
-    diagnose::diagnose(rates, &Options { sort: None, top: 3, pid: None, thresholds: BUILT_IN })
+    diagnose::diagnose(
+        rates,
+        &Options { sort: None, top: 3, pid: None, profiled: false, thresholds: BUILT_IN },
+    )
 }

@@ -1,340 +1,351 @@
-//! The advice of a finding, made to fit the box: names are filled in, a setting that is sensible already is not advised
-//! again, and what takes a change back has the value that was there, not one that other boxes have.
+//! The advice of a finding, fitted to the machine: names are filled in, what is set already is not advised again, and the
+//! undo brings back the value that was there.
+//!
+//! Risk, expectation, undo and check are made here, once for all formats.
 
+mod action;
+mod groups;
+mod names;
+mod settings;
 pub mod tuning;
 pub mod workers;
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::causes::Judged;
-use crate::diagnose::judge::culprit::culprit;
-use crate::diagnose::rule::AdviceTemplate;
-use crate::model::finding::Advice;
-use crate::model::report::CulpritKind;
-use crate::model::tuning::KernelSettings;
+use crate::diagnose::rule::{ActionTemplate, AdviceTemplate, OwnOption};
+use crate::model::finding::{Advice, Finding};
+use action::{Action, Was};
+use names::Names;
 
-/// The rule's advice, that of the fitting remedy first.
-pub(super) fn advice(facts: &Facts<'_>, judged: &Judged) -> Vec<Advice> {
-    let culprit = culprit(facts, &judged.hit.who, None);
-    let device = judged.hit.device.clone().or_else(|| {
-        culprit
-            .as_ref()
-            .filter(|culprit| culprit.kind == CulpritKind::Device)
-            .map(|culprit| culprit.comm.clone())
-    });
-    let pid = culprit.as_ref().and_then(|culprit| culprit.pid);
-    let process = pid.and_then(|pid| facts.rates.process(pid));
-    let path = process.and_then(|process| process.cgroup.as_deref());
-    let quota = facts.cgroups().iter().find(|group| Some(group.path.as_str()) == path);
-    let quota = quota.and_then(|group| group.quota_cpus);
-    let limits = &facts.rates.limits;
-    let files = limits.open_files.iter().find(|files| Some(files.pid) == pid).and_then(|files| files.limit);
-    let names = Names {
-        pid: pid.map(|pid| pid.to_string()),
-        unit: culprit.as_ref().and_then(|culprit| culprit.unit.clone()).filter(|unit| is_unit(unit)),
-        device: device.filter(|device| is_plain(device)),
-        nice: process.map(|process| process.nice.to_string()),
-        quota: Some(quota.map_or_else(|| "200%".to_owned(), |cpus| format!("{:.0}%", 200.0 * cpus))),
-        files: files.map(|files| files.to_string()),
-        more_files: files.map(|files| files.saturating_mul(2).max(FILES_MIN).to_string()),
-    };
-    let mut advice: Vec<&AdviceTemplate> = judged.rule.advice.iter().collect();
-    advice.sort_by_key(|template| template.remedy != judged.hit.remedy);
-    advice
-        .into_iter()
-        .filter_map(|template| {
-            fitted(template, &names, &limits.settings, facts.rates.host.clocksource.as_deref())
-        })
-        .collect()
+/// Nice value of a process that lets others go first.
+const NICE: i32 = 10;
+
+/// The rule's advice for `finding`, in the rule's order.
+pub(super) fn advice(facts: &Facts<'_>, judged: &Judged, finding: &Finding) -> Vec<Advice> {
+    let names = Names::of(facts, judged);
+    judged.rule.advice.iter().filter_map(|template| fitted(template, &names, finding)).collect()
 }
 
-/// Open files that a server may be given without a thought.
-const FILES_MIN: u64 = 65_536;
+/// The same with words instead of names, and with `finding` for its id alone.
+pub(super) fn in_words(templates: &[AdviceTemplate], finding: &Finding) -> Vec<Advice> {
+    let names = Names::words();
+    templates.iter().filter_map(|template| fitted(template, &names, finding)).collect()
+}
 
-/// One advice for this box; none where it has nothing to say to it.
-fn fitted(
-    template: &AdviceTemplate,
-    names: &Names,
-    settings: &KernelSettings,
-    clock: Option<&str>,
-) -> Option<Advice> {
-    // Advice about a unit is of no use where the culprit has none.
-    let mut command = match template.command {
-        Some(command) => Some(names.fill(command)?),
-        None => None,
-    };
-    let mut undo = template.undo.and_then(|undo| names.fill(undo));
-    if template.undo.is_some()
-        && let Some(typed) = &command
-    {
-        match in_force(typed, settings, clock) {
-            Change::Other => {}
-            Change::Idle => return None,
-            Change::To { command: fit, undo: back } => (command, undo) = (Some(fit), Some(back)),
-        }
-    }
+/// A command to confirm a bottleneck, with words instead of names.
+pub(super) fn command_in_words(command: &str) -> String {
+    Names::words().fill(command).unwrap_or_else(|| command.to_owned())
+}
+
+/// One advice for this machine; none where it needs what is not known, or has been followed already.
+fn fitted(template: &AdviceTemplate, names: &Names, finding: &Finding) -> Option<Advice> {
+    let action = resolve(template.does, names)?;
+    let remedy = template.remedy;
+    let undo = action.undo();
     Some(Advice {
-        action: template.action.to_owned(),
-        command,
-        risk: template.risk.map(str::to_owned),
+        action: one_line(template.action) + &cut_note(template.does, names),
+        kind: action.kind(),
+        command: action.command(),
+        risk: Some(one_line(template.risk.unwrap_or_else(|| action.default_risk(remedy)))),
+        undo_note: undo.is_none().then(|| action.undo_in_words(remedy).to_owned()),
         undo,
-        remedy: template.remedy,
+        expectation: action.expectation(finding, remedy),
+        check: action.check(finding),
+        remedy,
     })
 }
 
-/// What a command does to the settings in force.
-#[derive(Debug, PartialEq)]
-enum Change {
-    /// It is about something else.
-    Other,
-    /// Nothing: what it sets is so already, or better.
-    Idle,
-    /// This much of it is left.
-    To { command: String, undo: String },
-}
-
-const CLOCK: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-const LARGE_PAGES: &str = "/sys/kernel/mm/";
-
-fn in_force(command: &str, settings: &KernelSettings, clock: Option<&str>) -> Change {
-    if let Some(pairs) = command.strip_prefix("sysctl ") {
-        return sysctls(pairs, settings);
-    }
-    let Some((word, path)) = command.strip_prefix("echo ").and_then(|rest| rest.split_once(" > ")) else {
-        return Change::Other;
-    };
-    let now = match path.strip_prefix(LARGE_PAGES) {
-        Some(name) if name.starts_with("transparent_hugepage/") => settings.text(name),
-        _ if path == CLOCK => clock,
-        _ => return Change::Other,
-    };
-    match now {
-        // Who never makes large pages waits for none.
-        Some(now) if now == word || now == "never" => Change::Idle,
-        Some(now) if is_plain(now) => {
-            Change::To { command: command.to_owned(), undo: format!("echo {now} > {path}") }
-        }
-        _ => Change::To { command: command.to_owned(), undo: format!("echo OLD_VALUE > {path}") },
-    }
-}
-
-fn sysctls(pairs: &str, settings: &KernelSettings) -> Change {
-    let (mut set, mut back) = (Vec::new(), Vec::new());
-    for pair in split(pairs) {
-        let Some((name, value)) = pair.split_once('=') else { return Change::Other };
-        let Some(now) = settings.text(name) else {
-            set.push(pair.clone());
-            back.push(format!("{name}=OLD_VALUE"));
-            continue;
-        };
-        if suffices(name, now, value.trim_matches('\'')) {
-            continue;
-        }
-        // A table that is full at this size or a larger one needs more than that.
-        let twice = settings.number(name).filter(|_| name == CONNTRACK).map(|now| now.saturating_mul(2));
-        let larger = twice.filter(|twice| value.parse().is_ok_and(|value: u64| *twice > value));
-        set.push(larger.map_or_else(|| pair.clone(), |larger| format!("{name}={larger}")));
-        back.push(before(name, now, settings));
-    }
-    if set.is_empty() {
-        return Change::Idle;
-    }
-    Change::To { command: format!("sysctl {}", set.join(" ")), undo: format!("sysctl {}", back.join(" ")) }
-}
-
-/// Words; quotes keep two numbers together.
-fn split(pairs: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quoted = false;
-    for character in pairs.chars() {
-        quoted ^= character == '\'';
-        match words.last_mut() {
-            Some(word) if character != ' ' || quoted => word.push(character),
-            _ => words.push(String::new()),
-        }
-    }
-    words
-}
-
-/// The pair that brings `now` back. A limit in bytes is in force instead of one in percent, and setting the one clears
-/// the other.
-pub(super) fn before(name: &str, now: &str, settings: &KernelSettings) -> String {
-    let percent = name.strip_suffix("_bytes").map(|stem| format!("{stem}_ratio"));
-    if let Some(percent) = percent.filter(|_| now == "0")
-        && let Some(ratio) = settings.text(&percent)
-    {
-        return format!("{percent}={ratio}");
-    }
-    if now.contains(' ') { format!("{name}='{now}'") } else { format!("{name}={now}") }
-}
-
-const CONNTRACK: &str = "net.netfilter.nf_conntrack_max";
-
-/// Whether `now` is as good as `value`, or better.
-fn suffices(name: &str, now: &str, value: &str) -> bool {
-    let ports = |text: &str| {
-        let (low, high) = text.split_once(' ')?;
-        high.parse::<u64>().ok()?.checked_sub(low.parse().ok()?)
-    };
-    if let (Some(now), Some(value)) = (ports(now), ports(value)) {
-        return now >= value;
-    }
-    let (Ok(now), Ok(value)) = (now.parse::<u64>(), value.parse::<u64>()) else { return now == value };
-    match name {
-        // Full in spite of its size.
-        CONNTRACK => false,
-        "vm.zone_reclaim_mode" | "net.ipv4.tcp_tw_reuse" => now == value,
-        // Zero is a limit in percent.
-        _ if name.starts_with("vm.dirty_") => now > 0 && now <= value,
-        _ => now >= value,
-    }
-}
-
-/// Names that may stand in a command that somebody will paste into a root shell. A name with any other
-/// character than these is left out: it was chosen by whoever started the process.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:@/-+".contains(&byte))
-}
-
-fn is_unit(unit: &str) -> bool {
-    is_plain(unit) && [".service", ".scope", ".slice"].iter().any(|suffix| unit.ends_with(suffix))
-}
-
-#[derive(Debug, Default)]
-struct Names {
-    pid: Option<String>,
-    unit: Option<String>,
-    device: Option<String>,
-    nice: Option<String>,
-    quota: Option<String>,
-    files: Option<String>,
-    more_files: Option<String>,
-}
-
-impl Names {
-    /// The command with its names; none when one of them is not known.
-    fn fill(&self, template: &str) -> Option<String> {
-        let mut text = template.to_owned();
-        for (mark, value) in [
-            ("{pid}", &self.pid),
-            ("{unit}", &self.unit),
-            ("{device}", &self.device),
-            ("{nice}", &self.nice),
-            ("{quota}", &self.quota),
-            ("{files}", &self.files),
-            ("{more_files}", &self.more_files),
-        ] {
-            if text.contains(mark) {
-                text = text.replace(mark, value.as_ref()?);
+/// The action with the names and values of this machine.
+fn resolve(template: ActionTemplate, names: &Names) -> Option<Action> {
+    Some(match template {
+        ActionTemplate::Plan => Action::Plan,
+        ActionTemplate::Look(command) => Action::Look(names.fill(command)?),
+        ActionTemplate::SystemdLook(command) => Action::Look(names.fill(command).filter(|_| names.systemd)?),
+        ActionTemplate::Trace(command) => Action::Trace(names.fill(command)?),
+        ActionTemplate::Diag(option) => Action::Diag(own(option, names)?),
+        ActionTemplate::Renice => renice(names)?,
+        ActionTemplate::Ionice => {
+            // Other schedulers know no priorities.
+            let scheduler = names.device.as_deref().map(|device| format!("{device}/queue/scheduler"));
+            let scheduler = scheduler.and_then(|name| names.settings.text(&name));
+            if scheduler.is_some_and(|scheduler| !["bfq", "cfq", "mq-deadline"].contains(&scheduler)) {
+                return None;
             }
+            Action::Ionice { pids: pids(names)? }
         }
-        Some(text)
+        ActionTemplate::Pause => Action::Pause { pids: pids(names)? },
+        ActionTemplate::EveryCpu => {
+            Action::Affinity { processes: some(&names.bound)?, cpus: names.cpus.clone() }
+        }
+        ActionTemplate::NormalPolicy => Action::NormalPolicy { threads: some(&names.realtime)? },
+        ActionTemplate::OpenFiles => {
+            let (before, value) = names.files.clone()?;
+            Action::OpenFiles { pid: names.pid.clone()?, value, before }
+        }
+        ActionTemplate::Queues => Action::Queues { link: names.device.clone()? },
+        ActionTemplate::Sysctl(pairs) => settings::sysctl(pairs, &names.settings)?,
+        ActionTemplate::Write { path, value } => {
+            settings::write(path, value, &names.settings, names.clock.as_deref())?
+        }
+        ActionTemplate::CpuWeight => names.groups.weight.clone()?,
+        ActionTemplate::MemoryCap => names.groups.cap.clone()?,
+        ActionTemplate::Raise(limit) => names.groups.raise(limit)?,
+    })
+}
+
+/// Options of diag itself, unless this run has used them.
+fn own(option: OwnOption, names: &Names) -> Option<String> {
+    let mode = match option {
+        OwnOption::Account => return names.account.clone(),
+        OwnOption::Profile => "",
+        OwnOption::Syscalls => " --profile-mode syscalls",
+        OwnOption::Waits => " --profile-mode waits",
+    };
+    // Without a process diag takes the worst one itself.
+    let whose = names.pid.as_ref().map(|pid| format!(" -p {pid}")).unwrap_or_default();
+    (!names.profiled).then(|| format!("--profile{mode}{whose}"))
+}
+
+/// The culprit's processes that have a higher priority than that. A unit gets a smaller share instead: nice values have no
+/// effect between units.
+fn renice(names: &Names) -> Option<Action> {
+    let higher = |process: &&Was| process.now.parse::<i32>().map_or(true, |nice| nice < NICE);
+    let processes: Vec<Was> = names.processes.iter().filter(higher).cloned().collect();
+    let unit = names.groups.weight.is_some() && !names.is_words();
+    (!unit && !processes.is_empty()).then_some(Action::Renice { processes, nice: NICE })
+}
+
+fn pids(names: &Names) -> Option<Vec<String>> {
+    some(&names.processes).map(|processes| processes.into_iter().map(|process| process.pid).collect())
+}
+
+fn some(list: &[Was]) -> Option<Vec<Was>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}
+
+/// Says so where not all processes are in the command.
+fn cut_note(template: ActionTemplate, names: &Names) -> String {
+    let (shown, count) = (names.processes.len(), names.processes_count);
+    let lists = matches!(
+        template,
+        ActionTemplate::Renice | ActionTemplate::Ionice | ActionTemplate::Pause | ActionTemplate::EveryCpu
+    );
+    if lists && shown < count {
+        format!(" The command has the {shown} busiest of {count} processes.")
+    } else {
+        String::new()
     }
+}
+
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::groups::GroupActions;
     use super::*;
+    use crate::diagnose::rule::Rule;
+    use crate::diagnose::rules::RULES;
+    use crate::model::bottleneck::BottleneckId;
+    use crate::model::finding::{ActionKind, Evidence, Remedy, Severity};
+    use crate::model::units::Unit;
 
-    fn settings(pairs: &[(&str, &str)]) -> KernelSettings {
-        KernelSettings(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    fn finding(rule: &Rule) -> Finding {
+        Finding {
+            id: rule.id,
+            resource: rule.resource,
+            severity: Severity::Critical,
+            confidence_ratio: 0.9,
+            impact_ratio: 0.5,
+            summary: String::new().into(),
+            explained_by: None,
+            evidence: vec![Evidence {
+                metric: "cpu_busy_ratio".to_owned(),
+                value: Some(1.0),
+                unit: Unit::Ratio,
+                warning: Some(0.85),
+                critical: Some(0.95),
+                source: String::new(),
+                threshold_source: None,
+                threshold_changed: false,
+            }],
+            against: Vec::new(),
+            suspects: Vec::new(),
+            advice: Vec::new(),
+        }
     }
 
-    fn to(command: &str, undo: &str) -> Change {
-        Change::To { command: command.to_owned(), undo: undo.to_owned() }
+    fn processes(nice_values: &[i32]) -> Vec<Was> {
+        let was =
+            |(place, nice): (usize, &i32)| Was { pid: (7123 + place).to_string(), now: nice.to_string() };
+        nice_values.iter().enumerate().map(was).collect()
     }
 
-    #[test]
-    fn a_command_is_left_out_when_a_name_is_unknown() {
-        let names = Names { pid: Some("12".into()), ..Names::default() };
-        assert_eq!(names.fill("top -H -p {pid}").as_deref(), Some("top -H -p 12"));
-        assert_eq!(names.fill("systemctl status {unit}"), None);
-        assert_eq!(names.fill("vmstat 1 10").as_deref(), Some("vmstat 1 10"));
+    /// Machines of which more or less is known.
+    fn machines() -> Vec<(&'static str, Names)> {
+        let known = || Names {
+            pid: Some("7123".to_owned()),
+            processes: processes(&[0, 0, 5]),
+            processes_count: 3,
+            device: Some("vda".to_owned()),
+            account: Some("-p 7123".to_owned()),
+            cpus: "0-3".to_owned(),
+            ..Names::words()
+        };
+        let without_systemd =
+            || Names { unit: None, systemd: false, groups: GroupActions::default(), ..known() };
+        vec![
+            ("words", Names::words()),
+            ("all known", known()),
+            ("without systemd", without_systemd()),
+            ("nothing known", Names { cpus: "0-3".to_owned(), ..Names::default() }),
+            ("closely watched already", Names { profiled: true, account: None, ..known() }),
+        ]
     }
 
-    #[test]
-    fn no_hostile_name_reaches_a_command() {
-        assert!(is_unit("nginx.service"));
-        assert!(is_unit("user@1000.service"));
-        assert!(!is_unit("a;rm -rf $HOME.service"));
-        assert!(!is_plain("-rf"));
-        assert!(!is_plain("sda\n"));
-        assert!(!is_plain("$(id)"));
+    fn on(names: &Names, rule: &Rule) -> Vec<Advice> {
+        let finding = finding(rule);
+        rule.advice.iter().filter_map(|template| fitted(template, names, &finding)).collect()
     }
 
-    #[test]
-    fn what_takes_a_change_back_is_what_was_there() {
-        let now = settings(&[
-            ("net.core.somaxconn", "64"),
-            ("vm.dirty_background_bytes", "0"),
-            ("vm.dirty_background_ratio", "7"),
-            ("vm.dirty_bytes", "900000000"),
-            ("net.ipv4.ip_local_port_range", "50000 50099"),
-        ]);
-        let change = |command: &str| in_force(command, &now, None);
-        assert_eq!(
-            change("sysctl net.core.somaxconn=4096"),
-            to("sysctl net.core.somaxconn=4096", "sysctl net.core.somaxconn=64")
-        );
-        assert_eq!(
-            change("sysctl vm.dirty_background_bytes=67108864 vm.dirty_bytes=536870912"),
-            to(
-                "sysctl vm.dirty_background_bytes=67108864 vm.dirty_bytes=536870912",
-                "sysctl vm.dirty_background_ratio=7 vm.dirty_bytes=900000000"
-            )
-        );
-        assert_eq!(
-            change("sysctl net.ipv4.ip_local_port_range='1024 65535' net.ipv4.tcp_tw_reuse=1"),
-            to(
-                "sysctl net.ipv4.ip_local_port_range='1024 65535' net.ipv4.tcp_tw_reuse=1",
-                "sysctl net.ipv4.ip_local_port_range='50000 50099' net.ipv4.tcp_tw_reuse=OLD_VALUE"
-            )
-        );
-        let pages = settings(&[("transparent_hugepage/defrag", "always")]);
-        let path = "/sys/kernel/mm/transparent_hugepage/defrag";
-        assert_eq!(
-            in_force(&format!("echo defer > {path}"), &pages, None),
-            to(&format!("echo defer > {path}"), &format!("echo always > {path}"))
-        );
-        assert_eq!(
-            in_force(&format!("echo tsc > {CLOCK}"), &pages, Some("acpi_pm")),
-            to(&format!("echo tsc > {CLOCK}"), &format!("echo acpi_pm > {CLOCK}"))
-        );
-    }
-
-    #[test]
-    fn what_is_so_already_is_not_advised() {
-        let now = settings(&[
-            ("net.core.somaxconn", "65535"),
-            ("net.core.rmem_max", "8388608"),
-            ("net.core.netdev_max_backlog", "1000"),
-            ("vm.dirty_bytes", "1000"),
-            ("transparent_hugepage/enabled", "never"),
-        ]);
-        let change = |command: &str| in_force(command, &now, Some("tsc"));
-        assert_eq!(change("sysctl net.core.somaxconn=4096"), Change::Idle);
-        assert_eq!(change("sysctl vm.dirty_bytes=536870912"), Change::Idle);
-        assert_eq!(change("echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"), Change::Idle);
-        assert_eq!(change(&format!("echo tsc > {CLOCK}")), Change::Idle);
-        assert_eq!(
-            change("sysctl net.core.rmem_max=8388608 net.core.netdev_max_backlog=5000"),
-            to("sysctl net.core.netdev_max_backlog=5000", "sysctl net.core.netdev_max_backlog=1000")
-        );
-        for other in
-            ["renice -n 10 -p 1", "sysctl vm.swappiness", "echo 100 > /sys/kernel/mm/ksm/pages_to_scan"]
-        {
-            assert_eq!(change(other), Change::Other, "{other}");
+    /// Contain and look, fix the program, tune, add, distribute.
+    fn place(advice: &Advice) -> usize {
+        match (advice.kind, advice.remedy) {
+            (ActionKind::Look | ActionKind::Trace | ActionKind::Contain, _) => 0,
+            (_, Remedy::FixProgram) => 1,
+            (_, Remedy::Tune) => 2,
+            (_, Remedy::AddResource) => 3,
+            (_, Remedy::Distribute) => 4,
         }
     }
 
     #[test]
-    fn a_full_table_gets_larger_whatever_its_size() {
-        let command = "sysctl net.netfilter.nf_conntrack_max=524288";
-        for (now, then) in [("256", "524288"), ("1048576", "2097152")] {
-            let name = CONNTRACK;
-            let change = in_force(command, &settings(&[(name, now)]), None);
-            assert_eq!(change, to(&format!("sysctl {name}={then}"), &format!("sysctl {name}={now}")));
+    fn the_first_advice_looks_or_contains_and_more_machines_come_last() {
+        for (machine, names) in machines() {
+            for rule in RULES.iter().filter(|rule| rule.id != BottleneckId::None) {
+                let places: Vec<usize> = on(&names, rule).iter().map(place).collect();
+                assert!(places.is_sorted(), "{} on {machine}: {places:?}", rule.id);
+                // Where nothing is known there may be nothing to look at.
+                let first = *places.first().unwrap();
+                assert!(first == 0 || (machine == "nothing known" && first < 3), "{} on {machine}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn the_template_says_what_the_action_does() {
+        for rule in RULES {
+            for template in rule.advice {
+                let action = resolve(template.does, &Names::words()).unwrap();
+                assert_eq!(template.does.contains(), action.kind() == ActionKind::Contain, "{}", rule.id);
+                let looks = matches!(action.kind(), ActionKind::Look | ActionKind::Trace);
+                let more = matches!(template.remedy, Remedy::AddResource | Remedy::Distribute);
+                assert!(!(looks && more), "{}: {}", rule.id, template.action);
+            }
+        }
+    }
+
+    #[test]
+    fn every_change_has_its_risk_its_undo_and_its_check() {
+        for (machine, names) in machines() {
+            for rule in RULES {
+                for advice in on(&names, rule) {
+                    let told = format!("{} on {machine}: {advice:?}", rule.id);
+                    let present = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+                    assert!(present(&advice.risk), "{told}");
+                    assert_eq!(present(&advice.undo), advice.kind.changes(), "{told}");
+                    assert_ne!(present(&advice.undo), present(&advice.undo_note), "{told}");
+                    assert!(!advice.expectation.is_empty() && !advice.check.is_empty(), "{told}");
+                    assert_eq!(advice.command.is_none(), advice.kind == ActionKind::Plan, "{told}");
+                    if advice.kind.changes() {
+                        assert_ne!(advice.command, advice.undo, "{told}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_command_has_an_unfilled_mark() {
+        for (machine, names) in machines() {
+            for rule in RULES {
+                for advice in on(&names, rule) {
+                    for command in advice.command.iter().chain(&advice.undo) {
+                        // Braces of awk(1) have a space or a dollar in them.
+                        let marks = command.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+                        for mark in marks {
+                            assert!(mark.contains(['$', ' ']), "{} on {machine}: {command}", rule.id);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_systemd_nothing_needs_it() {
+        for (machine, names) in machines().into_iter().filter(|(_, names)| !names.systemd) {
+            for rule in RULES {
+                for command in on(&names, rule).into_iter().flat_map(|advice| [advice.command, advice.undo]) {
+                    let command = command.unwrap_or_default();
+                    let needed =
+                        ["systemctl", "journalctl", "systemd"].iter().any(|word| command.contains(word));
+                    assert!(!needed, "{} on {machine}: {command}", rule.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_this_run_has_shown_is_not_advised() {
+        for (machine, names) in machines().into_iter().filter(|(_, names)| names.profiled) {
+            for rule in RULES {
+                for command in on(&names, rule).into_iter().filter_map(|advice| advice.command) {
+                    assert!(!command.starts_with("diag "), "{} on {machine}: {command}", rule.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_processes_of_the_culprit_are_in_the_command() {
+        let [_, _, (_, names), ..] = &machines()[..] else { panic!() };
+        let command = |names: &Names| {
+            let action = resolve(ActionTemplate::Renice, names)?;
+            Some((action.command()?, action.undo()?))
+        };
+        assert_eq!(
+            command(names),
+            Some((
+                "renice -n 10 -p 7123 7124 7125".to_owned(),
+                "renice -n 0 -p 7123 7124; renice -n 5 -p 7125".to_owned()
+            ))
+        );
+        // Priorities are lowered, never raised.
+        let some = Names { processes: processes(&[19, 0]), ..Names::default() };
+        assert_eq!(command(&some).unwrap().0, "renice -n 10 -p 7124");
+        let none = Names { processes: processes(&[19, 10]), ..Names::default() };
+        assert_eq!(command(&none), None);
+        let many = Names {
+            processes: processes(&[0; names::PROCESSES_MAX]),
+            processes_count: 45,
+            ..Names::default()
+        };
+        let note = cut_note(ActionTemplate::Renice, &many);
+        assert_eq!(note, " The command has the 20 busiest of 45 processes.");
+        assert_eq!(cut_note(ActionTemplate::OpenFiles, &many), "");
+        assert_eq!(cut_note(ActionTemplate::Renice, names), "");
+    }
+
+    #[test]
+    fn priorities_for_a_disk_need_a_scheduler_that_knows_them() {
+        for (scheduler, advised) in [("bfq", true), ("mq-deadline", true), ("none", false), ("kyber", false)]
+        {
+            let mut names =
+                Names { processes: processes(&[0]), device: Some("vda".to_owned()), ..Names::default() };
+            names.settings.0.insert("vda/queue/scheduler".to_owned(), scheduler.to_owned());
+            assert_eq!(resolve(ActionTemplate::Ionice, &names).is_some(), advised, "{scheduler}");
         }
     }
 }

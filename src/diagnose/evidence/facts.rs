@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     /// CPUs that count: those online, or those of its set inside a container. Not its quota: the load average and the
     /// CPU time of `/proc` are those of the whole machine, and what a quota holds back is told by itself.
     pub cpus: f64,
+    /// Whether this run takes a profile: then there is no need to advise one.
+    pub profiled: bool,
     /// The limits in force.
     thresholds: &'a Thresholds,
 }
@@ -43,7 +45,7 @@ impl<'a> Facts<'a> {
     /// Derives the facts.
     pub fn new(rates: &'a Rates, thresholds: &'a Thresholds) -> Self {
         // A run that was pinned by its caller must not think the box small; a container is that small.
-        Self { rates, groups: groups(rates), cpus: cpus_that_count(rates), thresholds }
+        Self { rates, groups: groups(rates), cpus: cpus_that_count(rates), profiled: false, thresholds }
     }
 
     /// `limit` as it is in force: the default, or what a configuration file says.

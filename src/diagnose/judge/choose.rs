@@ -191,18 +191,23 @@ pub fn findings(facts: &Facts<'_>, mut judged: Vec<Judged>, verdict: &Verdict) -
     });
     judged
         .into_iter()
-        .map(|judged| Finding {
-            id: judged.rule.id,
-            resource: judged.rule.resource,
-            severity: judged.hit.severity,
-            confidence_ratio: judged.hit.confidence_ratio,
-            impact_ratio: judged.hit.impact.ratio(),
-            advice: advice(facts, &judged),
-            summary: judged.hit.summary,
-            explained_by: judged.explained_by,
-            evidence: judged.hit.evidence,
-            against: judged.hit.against,
-            suspects: judged.hit.suspects,
+        .map(|judged| {
+            let hit = &judged.hit;
+            let mut finding = Finding {
+                id: judged.rule.id,
+                resource: judged.rule.resource,
+                severity: hit.severity,
+                confidence_ratio: hit.confidence_ratio,
+                impact_ratio: hit.impact.ratio(),
+                summary: hit.summary.clone(),
+                explained_by: judged.explained_by,
+                evidence: hit.evidence.clone(),
+                against: hit.against.clone(),
+                suspects: hit.suspects.clone(),
+                advice: Vec::new(),
+            };
+            finding.advice = advice(facts, &judged, &finding);
+            finding
         })
         .collect()
 }

@@ -3,7 +3,9 @@
 //! Evidence: the clock source in use, together with kernel time that somebody pays.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, change, confirm, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{CLOCK_SYSTEM, OF_SYSTEM_COST};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -22,35 +24,51 @@ pub const RULE: Rule = Rule {
     since: Since::CpuPressure,
     scope: Scope::Own,
     inputs: &[],
-    title: "the time is read from a slow clock",
-    symptom: "The CPU's own counter is not used as the clock: programs that ask for the time often spend theirs \
-              in the kernel.",
-    false_positives: &["A slow clock on a box that seldom asks for the time."],
+    title: "the kernel reads the time from a slow clock source",
+    symptom: "The CPU's time stamp counter (TSC) is not the clock source: each clock_gettime(2) is a system \
+              call that reads a slow device. Programs that read the clock often spend much of their time in \
+              the kernel.",
+    false_positives: &["A slow clock source on a machine whose programs rarely read the clock."],
     sources: &["kernel Documentation/timers/timekeeping.rst", "HPE LinuxKI"],
     counters: &[
-        "/sys/devices/system/clocksource/clocksource0/current_clocksource: one that user space cannot read \
-         without the kernel",
-        "/proc/stat system: somebody pays for it with kernel time",
+        "/sys/devices/system/clocksource/clocksource0/current_clocksource: a clock that user space cannot \
+         read without a system call",
+        "/proc/stat system: at least a tenth of the CPU time is kernel time",
     ],
     limits: &[],
     confirm: &[
         confirm(
             "cd /sys/devices/system/clocksource/clocksource0 && grep . current_clocksource \
              available_clocksource",
-            "hpet, acpi_pm or jiffies is current; whether tsc is available",
+            "hpet, acpi_pm or jiffies is current; tsc is available or not",
         ),
         confirm(
             "dmesg | grep -i clocksource",
-            "why the kernel gave the better one up, such as \"Marking clocksource 'tsc' as unstable\"",
+            "why the kernel rejected the better one, for example \"Marking clocksource 'tsc' as unstable\"",
         ),
     ],
-    advice: &[change(
-        "Use the CPU's counter where it is stable.",
-        "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource",
-        "wrong time if the counter is not stable",
-        "echo hpet > /sys/devices/system/clocksource/clocksource0/current_clocksource",
-        Remedy::Tune,
-    )],
+    advice: &[
+        look(
+            "See which clock sources are available, and why the kernel does not use the TSC.",
+            "cat /sys/devices/system/clocksource/clocksource0/available_clocksource; dmesg | grep -i \
+             clocksource",
+            Remedy::Tune,
+        ),
+        advise(
+            "Read the clock less often; CLOCK_MONOTONIC_COARSE is enough where a few milliseconds do not \
+             matter.",
+            Remedy::FixProgram,
+        ),
+        change(
+            "Switch to the TSC if it is available and stable.",
+            ActionTemplate::Write {
+                path: "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                value: "tsc",
+            },
+            "the clock jumps or runs wrong if the TSC is not stable",
+            Remedy::Tune,
+        ),
+    ],
     check,
 };
 

@@ -3,7 +3,9 @@
 //! Evidence: entries against the limit, packets dropped for want of an entry.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::CONNTRACK;
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -22,40 +24,44 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[],
     title: "the connection tracking table is full",
-    symptom: "The packet filter follows every connection in a table; when it is full, new ones are dropped.",
-    false_positives: &["The limit is that of the box, the count that of one network namespace."],
+    symptom: "The packet filter keeps an entry for every connection. When the table is full, the kernel \
+              drops packets of new connections.",
+    false_positives: &["The limit is that of the whole machine; the count is that of one network namespace."],
     sources: &["kernel Documentation/networking/nf_conntrack-sysctl.rst", "node-mixin; netdata"],
     counters: &[
-        "/proc/sys/net/netfilter/nf_conntrack_count by nf_conntrack_max: entries by the size of the table",
-        "/proc/net/stat/nf_conntrack drop: packets dropped for want of an entry; one is critical, however \
-         full the table seems",
+        "/proc/sys/net/netfilter/nf_conntrack_count divided by nf_conntrack_max: share of the table in use",
+        "/proc/net/stat/nf_conntrack drop: packets dropped because the table was full; a single drop is \
+         critical, whatever the share",
     ],
     limits: &[&CONNTRACK],
     confirm: &[
         confirm(
             "cat /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max",
-            "the first number near the second",
+            "the first number is close to the second",
         ),
         confirm(
             "dmesg -T | grep 'nf_conntrack: .*table full' | tail -3",
-            "\"table full, dropping packet\" with a time of just now",
+            "\"table full, dropping packet\" with a recent time",
         ),
     ],
     advice: &[
         look(
-            "See what fills it.",
+            "See which protocols and states fill the table.",
             "conntrack -S; conntrack -L 2>/dev/null | awk '{print $4,$1}' | sort | uniq -c | sort -rn | head",
             Remedy::Tune,
         ),
+        advise(
+            "Reuse connections (keep-alive, connection pools), so that fewer entries are needed.",
+            Remedy::FixProgram,
+        ),
         change(
-            "A larger table.",
-            "sysctl net.netfilter.nf_conntrack_max=524288",
-            "about 300 bytes of kernel memory by entry",
-            "sysctl net.netfilter.nf_conntrack_max=262144",
+            "Enlarge the table.",
+            ActionTemplate::Sysctl(&[("net.netfilter.nf_conntrack_max", "524288")]),
+            "about 300 bytes of kernel memory per entry",
             Remedy::Tune,
         ),
         advise(
-            "Do not track what needs none (NOTRACK for a proxy's or DNS traffic); keep connections alive.",
+            "Do not track connections that need no tracking, such as DNS or proxied traffic (NOTRACK).",
             Remedy::Tune,
         ),
     ],

@@ -7,7 +7,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -28,47 +30,52 @@ pub const RULE: Rule = Rule {
     scope: Scope::Node,
     inputs: &[Input::InterruptTime],
     title: "the CPUs are busy with interrupts",
-    symptom: "Interrupt handlers and softirqs take a large part of the CPU time, often all of one CPU.",
+    symptom: "Interrupt handlers and softirqs use a large part of the CPU time, often nearly all of one CPU. \
+              Common sources are network packets, timers and disk completions.",
     false_positives: &[
-        "A kernel without IRQ_TIME_ACCOUNTING hides hard interrupts in user and system time: irq reads 0.",
-        "A little softirq time with every network load: below a tenth it is its price.",
+        "A kernel without IRQ_TIME_ACCOUNTING counts hard interrupts as user or system time: irq reads 0.",
+        "Some softirq time is normal under network load: up to about 10 %.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/networking/scaling.rst"],
     counters: &[
-        "/proc/stat irq and softirq, of all CPUs and of the worst one",
-        "/proc/softirqs: which kind runs most often",
-        "/proc/net/dev packets: a busy card; who sends within the box pays for it with CPU time",
+        "/proc/stat irq and softirq: all CPUs together, and the worst CPU",
+        "/proc/softirqs: the type that runs most often",
+        "/proc/net/dev packets: the busiest interface; a sender on this machine pays for its packets with \
+         its own CPU time",
     ],
     limits: &[&INTERRUPTS, &INTERRUPTS_ONE_CPU],
     confirm: &[
-        confirm(
-            "mpstat -P ALL 1 3",
-            "%irq and %soft together at 50 or more on one CPU, or at 10 or more on all",
-        ),
+        confirm("mpstat -P ALL 1 3", "%irq plus %soft is at least 50 on one CPU, or at least 10 on all"),
         confirm(
             "cat /proc/softirqs; sleep 1; cat /proc/softirqs",
-            "the row that grows, NET_RX for packets, and the columns of the CPUs that take it",
+            "the row that rises (NET_RX for packets) and the columns of the CPUs that handle it",
         ),
     ],
     advice: &[
         look(
-            "See which line and which CPU it is.",
+            "See which interrupt it is, and on which CPU.",
             "cat /proc/softirqs; cat /proc/interrupts; mpstat -I SCPU -P ALL 1 3",
             Remedy::Tune,
         ),
-        change(
-            "Spread the packets over more CPUs: more queues, or receive packet steering.",
-            "ethtool -L {device} combined $(nproc)",
-            "the link may blink",
-            "ethtool -L {device} combined OLD_COUNT",
+        look(
+            "Compare the number of receive queues with the number of CPUs.",
+            "ethtool -l {device}",
             Remedy::Tune,
         ),
         look(
-            "Shorten the packet filter (sets instead of long rule lists), drop floods at the edge.",
+            "Count the packet filter rules. Replace long rule lists by sets, and drop floods at the network \
+             edge.",
             "nft list ruleset | wc -l",
             Remedy::FixProgram,
         ),
-        advise("Spread the traffic over more hosts behind a balancer.", Remedy::Distribute),
+        change(
+            "Spread the packets over more CPUs with more queues; where the device has no more, use receive \
+             packet steering (rps_cpus).",
+            ActionTemplate::Queues,
+            "the link may go down for a moment",
+            Remedy::Tune,
+        ),
+        advise("Spread the traffic over more machines behind a load balancer.", Remedy::Distribute),
     ],
     check,
 };

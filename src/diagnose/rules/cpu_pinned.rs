@@ -5,7 +5,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading, systemd_look,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::PINNED_COST;
 use crate::diagnose::thresholds::{PINNED_BUSY, PINNED_DELAY, PINNED_IDLE};
@@ -29,41 +31,42 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[Input::AllProcesses],
     title: "threads are bound to a busy CPU",
-    symptom: "Threads may use only some of the CPUs and queue there while the others idle.",
+    symptom: "Threads may run on some CPUs only (CPU affinity or cpuset) and queue there while other CPUs \
+              are idle.",
     false_positives: &[
-        "Threads bound on purpose, one to each CPU: none of them waits.",
-        "A container that may use some CPUs only: within it these are the machine.",
+        "Threads that are bound on purpose, one per CPU: none of them waits.",
+        "A container that may use some CPUs only: for it, these CPUs are the machine.",
     ],
     sources: &["sched_setaffinity(2)", "cpuset(7)", "proc_pid_status(5) Cpus_allowed_list"],
     counters: &[
-        "/proc/PID/task/TID/status Cpus_allowed_list: CPUs that each of the often runnable threads may use",
-        "/proc/PID/task/TID/schedstat: how long they wait for one",
-        "/proc/stat by CPU: those CPUs are full, the others idle",
+        "/proc/PID/task/TID/status Cpus_allowed_list: CPUs that each busy thread may use",
+        "/proc/PID/task/TID/schedstat run delay: how long these threads wait for a CPU",
+        "/proc/stat per CPU: these CPUs are busy and the others are idle",
     ],
     limits: &[&PINNED_BUSY, &PINNED_DELAY, &PINNED_IDLE],
     confirm: &[
         confirm("mpstat -P ALL 1 5", "some CPUs at 100 %, others idle"),
         confirm(
             "ps -eLo pid,tid,psr,pcpu,comm --sort -pcpu | head -20",
-            "the busy threads share one number in PSR",
+            "the busy threads have the same number under PSR",
         ),
     ],
     advice: &[
+        look("See which CPUs its threads may use.", "taskset -a -p -c {pid}", Remedy::Tune),
+        systemd_look(
+            "See whether its unit sets the affinity.",
+            "systemctl show {unit} -p CPUAffinity,AllowedCPUs",
+            Remedy::Tune,
+        ),
         change(
-            "Let it use all CPUs.",
-            "taskset -a -p -c 0-1023 {pid}",
-            "whoever bound it may have had a reason",
-            "taskset -a -p -c OLD_LIST {pid}",
+            "Allow all CPUs.",
+            ActionTemplate::EveryCpu,
+            "the binding may have a purpose, such as a reserved CPU",
             Remedy::Tune,
         ),
-        look(
-            "See what it is bound to.",
-            "taskset -a -p -c {pid}; systemctl show {unit} -p CPUAffinity,AllowedCPUs",
-            Remedy::Tune,
-        ),
-        look("See what its threads are bound to.", "taskset -a -p -c {pid}", Remedy::Tune),
         advise(
-            "Widen CPUAffinity= or AllowedCPUs= of its unit, or bind each worker to a CPU of its own.",
+            "Make it permanent: widen CPUAffinity= or AllowedCPUs= of its unit, or give each worker a CPU of \
+             its own.",
             Remedy::Tune,
         ),
     ],

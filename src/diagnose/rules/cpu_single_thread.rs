@@ -6,7 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, reading, with_diag,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{Rank, SINGLE_THREAD_WAIT};
 use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
@@ -29,43 +31,42 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[Input::Schedstat, Input::AllProcesses],
     title: "one thread is the limit",
-    symptom: "One thread uses a whole CPU all the time while other CPUs idle: more CPUs would not help it, \
-              only a faster one or more threads would.",
+    symptom: "One thread uses a whole CPU while other CPUs are idle. More CPUs do not help: only less work, \
+              more threads or a faster CPU do.",
     false_positives: &[
-        "A batch job that nobody waits for may well burn one CPU.",
-        "A thread that is pinned together with others waits for its CPU: that is pinning.",
+        "A batch job that may use one CPU as long as it likes.",
+        "A thread that shares its only allowed CPU with others waits for it: that is cpu-pinned.",
     ],
     sources: &["proc_pid_stat(5)", "kernel Documentation/scheduler/sched-stats.rst"],
     counters: &[
-        "/proc/PID/task/TID/stat utime, stime: one thread, in nearly every second of the window; or the \
-         few threads of a process that together never get beyond one CPU",
-        "/proc/PID/task/TID/schedstat run delay: it hardly waits for a CPU itself",
-        "/proc/stat idle, iowait: other CPUs are free",
-        "/proc/pressure/cpu some total: shown beside it; a high one speaks against it",
+        "/proc/PID/task/TID/stat utime, stime: one thread above the limit in nearly every second of the \
+         window, or a few threads of a process that together never use more than one CPU",
+        "/proc/PID/task/TID/schedstat run delay: the thread itself hardly waits for a CPU",
+        "/proc/stat idle, iowait: other CPUs are idle",
+        "/proc/pressure/cpu some total: shown next to it; a high value speaks against it",
     ],
     limits: &[&ONE_THREAD, &ONE_THREAD_SECONDS, &CPU_PRESSURE],
     confirm: &[
         confirm(
             "top -H -b -d 2 -n 2 | grep -A 12 PID | tail -12",
-            "one thread at 90 or more under %CPU, the next ones far below it",
+            "one thread with %CPU of 90 or more, the next ones far below",
         ),
-        confirm(
-            "mpstat -P ALL 1 3",
-            "one CPU full, or several in part where the thread moves; the others idle",
-        ),
+        confirm("mpstat -P ALL 1 3", "one CPU busy, or several in part if the thread moves; the others idle"),
     ],
     advice: &[
-        look(
-            "Look at its threads, then at where the hot one spends its time.",
-            "top -H -p {pid}",
+        with_diag(
+            "See which function the thread spends its time in.",
+            OwnOption::Profile,
             Remedy::FixProgram,
         ),
+        look("See which of its threads is busy.", "top -H -p {pid}", Remedy::FixProgram),
         advise(
-            "Let it work in parallel: more workers, more threads, work moved off the event loop, a \
-                     query split up.",
+            "Make that function faster, or run it in parallel: more workers or threads, work moved off the \
+             event loop, a query split up.",
             Remedy::FixProgram,
         ),
-        advise("Run several instances behind a balancer.", Remedy::Distribute),
+        advise("Use a machine with faster cores; more cores do not help.", Remedy::AddResource),
+        advise("Run several instances behind a load balancer.", Remedy::Distribute),
     ],
     check,
 };

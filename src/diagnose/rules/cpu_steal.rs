@@ -8,7 +8,7 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    AdviceTemplate, Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading,
+    ActionTemplate, AdviceTemplate, Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading,
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
@@ -29,36 +29,37 @@ pub const RULE: Rule = Rule {
     scope: Scope::Node,
     inputs: &[],
     title: "the hypervisor takes CPU time away",
-    symptom: "The guest is ready to run, but its virtual CPUs wait for real ones.",
+    symptom: "The guest has work to do, but its virtual CPUs wait for physical CPUs.",
     false_positives: &[
-        "A burstable instance out of credits looks the same: there the provider's limit is the cause.",
-        "Steal on a guest that is nearly idle: nobody waits.",
+        "A burstable instance without CPU credits looks the same: the limit of its class is the cause.",
+        "Steal on a nearly idle guest: no thread waits.",
     ],
     sources: &["proc_stat(5)", "netdata 20min_steal_cpu"],
     counters: &[
-        "/proc/stat cpu steal: time that a virtual CPU was ready and got none, by all time",
-        "/proc/stat cpu idle and iowait: the guest must want the time, or more threads must be runnable \
-         than there are CPUs",
-        "/proc/PID/task/TID/stat state R, sampled: how many want to run; where even the whole machine \
-         could not serve them, steal does not make it critical",
-        "/proc/pressure/cpu some total: shown beside it",
+        "/proc/stat cpu steal: share of the time in which a virtual CPU was ready to run but did not get a \
+         physical one",
+        "/proc/stat cpu idle and iowait: the guest must need the time, or more threads must be runnable than \
+         there are CPUs",
+        "/proc/PID/task/TID/stat state R, sampled: number of runnable threads; where they would overload the \
+         machine even without steal, steal is not critical",
+        "/proc/pressure/cpu some total: shown next to it",
     ],
     limits: &[&STEAL, &CPU_PRESSURE],
     confirm: &[
-        confirm("vmstat 1 5", "st stays high in the lines after the first, with r above 0"),
-        confirm("mpstat -P ALL 1 3", "%steal by CPU; %idle is low at the same time"),
+        confirm("vmstat 1 5", "st stays high after the first line, with r above 0"),
+        confirm("mpstat -P ALL 1 3", "%steal per CPU; %idle is low at the same time"),
     ],
     advice: &[
-        look(
-            "Ask the provider, or look at the host: who shares the CPUs, are burst credits used up?",
-            "vmstat 1 10",
-            Remedy::AddResource,
+        look("See how much time is stolen, and whether it stays that way.", "vmstat 1 10", Remedy::Tune),
+        advise(
+            "Ask the provider, or look at the host: how many guests share its CPUs, and are the CPU credits \
+             used up?",
+            Remedy::Tune,
         ),
         AdviceTemplate {
             action: "Move the guest to a less crowded host, or to dedicated CPUs.",
-            command: None,
-            risk: Some("a move or restart of the guest"),
-            undo: None,
+            does: ActionTemplate::Plan,
+            risk: Some("the guest is moved or restarted"),
             remedy: Remedy::AddResource,
         },
         advise("Spread the work over more guests on other hosts.", Remedy::Distribute),

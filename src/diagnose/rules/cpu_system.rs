@@ -7,7 +7,7 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, reading, trace,
+    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, reading, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{KTHREADS_NAMED, KTHREADS_OF_SYSTEM, Rank, SYSTEM_WAIT};
@@ -29,50 +29,50 @@ pub const RULE: Rule = Rule {
     scope: Scope::Node,
     inputs: &[Input::CpuPressure, Input::CpuWait, Input::AllProcesses],
     title: "the CPUs are busy with kernel code",
-    symptom: "A large part of the CPU time goes to system calls, page faults or other kernel work that \
-              programs ask for.",
+    symptom: "A large part of the CPU time is kernel time: system calls, page faults or other kernel work on \
+              behalf of programs.",
     false_positives: &[
-        "Kernel threads that free memory (kswapd) or write back: the cause is memory or a disk.",
-        "A storm of short-lived processes: starting and ending is kernel work.",
-        "One thread in a tight loop of system calls while other CPUs idle: that thread is the limit.",
+        "Kernel threads that reclaim memory (kswapd) or write back: memory or a disk is the cause.",
+        "Many short-lived processes: starting and ending a process is kernel work.",
+        "One thread in a tight loop of system calls while other CPUs are idle: that thread is the limit.",
     ],
     sources: &["proc_stat(5)", "Gregg, 60-second checklist", "pmie cpu.syscall"],
     counters: &[
-        "/proc/stat system: kernel time by all time, and by user, nice and system together",
-        "/proc/stat idle and iowait, /proc/pressure/cpu some total and threads in state R: the CPUs must \
-         be busy or wanted; for critical, threads must queue",
-        "/proc/PID/stat stime: who it is; kernel threads are shown apart",
+        "/proc/stat system: share of all CPU time, and of user, nice and system time together",
+        "/proc/stat idle and iowait, /proc/pressure/cpu some total and threads in state R: the CPUs must be \
+         busy or waited for; for critical, threads must queue",
+        "/proc/PID/stat stime: which process it is; kernel threads are shown separately",
     ],
     limits: &[&CPU_SYSTEM, &SYSTEM_SHARE, &CPU_PRESSURE],
     confirm: &[
-        confirm("vmstat 1 5", "sy at 20 or more and not far below us, with r above the number of CPUs"),
-        confirm("pidstat -u 1 3", "who has it under %system"),
+        confirm("vmstat 1 5", "sy is at least 20 and not far below us, and r is above the number of CPUs"),
+        confirm("pidstat -u 1 3", "the process with the highest %system"),
     ],
     advice: &[
-        trace(
-            "Count its system calls, then do fewer and larger ones: buffer small reads and writes, \
-                     reuse connections, drop needless stat and open calls.",
-            "perf trace -s -p {pid} -- sleep 3",
-            "slows a process that makes many calls while it runs",
-            Remedy::FixProgram,
-        ),
-        trace(
-            "See which kernel function takes the time.",
-            "perf record -F 99 -g -p {pid} -- sleep 10 && perf report --no-children",
-            "about 1 % slower meanwhile",
-            Remedy::FixProgram,
-        ),
         change(
-            "Give its unit a smaller share, so that the other services keep running.",
-            "systemctl set-property --runtime {unit} CPUWeight=50",
-            "that unit gets slower",
-            UNDO_OF_UNIT,
+            "Give its unit a smaller share of the CPUs, so that other services go first.",
+            ActionTemplate::CpuWeight,
+            "that unit gets slower while others need the CPUs",
             Remedy::Tune,
         ),
-        advise(
-            "Split the role: let a reverse proxy serve static files and hold slow clients.",
-            Remedy::Distribute,
+        change(
+            "Let other processes go first.",
+            ActionTemplate::Renice,
+            "it gets slower; no effect across cgroups and autogroups",
+            Remedy::Tune,
         ),
+        with_diag("See which kernel function takes the time.", OwnOption::Profile, Remedy::FixProgram),
+        with_diag(
+            "See which system calls it makes, how often and how long they take.",
+            OwnOption::Syscalls,
+            Remedy::FixProgram,
+        ),
+        advise(
+            "Make fewer and larger system calls: buffer small reads and writes, reuse connections, drop \
+             needless stat and open calls.",
+            Remedy::FixProgram,
+        ),
+        advise("Let a reverse proxy serve static files and hold slow clients.", Remedy::Distribute),
     ],
     check,
 };

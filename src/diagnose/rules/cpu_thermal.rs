@@ -24,36 +24,39 @@ pub const RULE: Rule = Rule {
     since: Since::CpuPressure,
     scope: Scope::Node,
     inputs: &[],
-    title: "the CPUs are slowed down for heat",
-    symptom: "The processor lowers its clock to cool down: everything takes longer, and no program is to blame.",
-    false_positives: &["A short peak under a heavy load that the cooling then takes away."],
+    title: "the CPUs are throttled because of heat",
+    symptom: "The CPU lowers its clock frequency to stay within its temperature limit. Everything takes \
+              longer, and no program is at fault.",
+    false_positives: &["A short peak under heavy load that the cooling can handle."],
     sources: &[
         "kernel Documentation/ABI/testing/sysfs-devices-system-cpu thermal_throttle",
         "pmie thermal_throttle",
     ],
     counters: &[
-        "core_throttle_total_time_ms and package_throttle_total_time_ms below /sys/devices/system/cpu: time that a CPU was slowed down, the worst of them",
-        "/proc/stat",
+        "core_throttle_total_time_ms and package_throttle_total_time_ms below /sys/devices/system/cpu: time \
+         that a CPU was throttled; the worst CPU counts",
+        "/proc/stat: how busy the CPUs are",
     ],
     limits: &[&HEAT],
     confirm: &[
         confirm(
             "grep . /sys/devices/system/cpu/cpu*/thermal_throttle/*_throttle_total_time_ms",
-            "the times grow from one look to the next",
+            "the times rise from one run to the next",
         ),
-        confirm("turbostat --quiet --interval 5", "Bzy_MHz well below base, PkgTmp at its limit"),
+        confirm(
+            "turbostat --quiet --interval 5",
+            "Bzy_MHz is well below the base frequency, PkgTmp is at its limit",
+        ),
     ],
     advice: &[
         look(
-            "See how hot and how slow.",
+            "See the temperature and the clock frequency.",
             "turbostat --quiet --interval 5 --num_iterations 1",
-            Remedy::AddResource,
+            Remedy::Tune,
         ),
-        advise(
-            "Look after fans, dust, air flow and the power profile; move the load away until then.",
-            Remedy::AddResource,
-        ),
-        advise("Spread the work over more machines.", Remedy::Distribute),
+        advise("Check fans, dust, air flow and the power profile of the machine.", Remedy::Tune),
+        advise("Replace failing fans, or improve the cooling.", Remedy::AddResource),
+        advise("Move load to other machines until the cooling works again.", Remedy::Distribute),
     ],
     check,
 };

@@ -5,7 +5,8 @@
 
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+    ActionTemplate, GroupLimit, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look,
+    reading, with_diag,
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::THROTTLED_COST;
@@ -26,51 +27,51 @@ pub const RULE: Rule = Rule {
     since: Since::CpuPressure,
     scope: Scope::Own,
     inputs: &[],
-    title: "a CPU quota holds threads back",
-    symptom: "A control group (service, container, pod) may use only a part of the CPUs and wants more: its \
-              threads stand still for the rest of each period although CPUs are free.",
+    title: "a CPU quota throttles threads",
+    symptom: "A control group (service, container or pod) needs more CPU time than its quota allows: its \
+              threads are stopped for the rest of each period, even while CPUs are idle.",
     false_positives: &[
-        "Tiny groups of helpers that touch their quota now and then.",
-        "Throttled time above the window's length: it adds up over the CPUs.",
+        "Small groups of helpers that reach their quota now and then.",
+        "Throttled time longer than the window: it is summed over the CPUs.",
     ],
     sources: &["kernel Documentation/scheduler/sched-bwc.rst", "kubernetes-mixin CPUThrottlingHigh"],
     counters: &[
-        "cpu.stat nr_throttled by nr_periods of each control group: share of the periods in which the \
-         quota ran out; of a few periods there is no share",
-        "cpu.stat throttled_usec, or throttled_time of version 1: time held back, summed over the CPUs, by \
-         wall time",
-        "cpu.max, or cpu.cfs_quota_us by cpu.cfs_period_us: the quota",
+        "cpu.stat nr_throttled divided by nr_periods, per control group: share of the periods in which the \
+         quota ran out; ignored when there are too few periods",
+        "cpu.stat throttled_usec (version 1: throttled_time) divided by wall time: time throttled, summed \
+         over the CPUs",
+        "cpu.max (version 1: cpu.cfs_quota_us divided by cpu.cfs_period_us): the quota",
     ],
     limits: &[&THROTTLED_PERIODS, &THROTTLED_CPUS],
     confirm: &[
         confirm(
             "grep -r nr_throttled --include=cpu.stat /sys/fs/cgroup | grep -v ' 0$'",
-            "a group whose nr_throttled rises from one look to the next",
+            "a group whose nr_throttled rises from one run to the next",
         ),
         confirm(
             "vmstat 1 3",
-            "id well above 0 although the service is slow: the CPUs are free and may not be used",
+            "id is well above 0 although the service is slow: CPUs are idle, but the group may not use them",
         ),
     ],
     advice: &[
-        change(
-            "Raise the quota of its unit.",
-            "systemctl set-property --runtime {unit} CPUQuota={quota}",
-            "it may take the CPUs from others",
-            UNDO_OF_UNIT,
-            Remedy::Tune,
-        ),
         look(
-            "Look at the quota and how often it is hit.",
-            "cat /proc/{pid}/cgroup; grep -r . /sys/fs/cgroup/cpu*/cpu.stat",
+            "See the quota and how often it runs out.",
+            "grep -sH . {cpu_group}/cpu.stat {cpu_group}/cpu.max {cpu_group}/cpu.cfs_*_us",
             Remedy::Tune,
         ),
+        with_diag("See how long its threads are runnable without a CPU.", OwnOption::Account, Remedy::Tune),
         advise(
-            "Match the number of threads to the quota (GOMAXPROCS, worker and garbage collector threads): many \
-             threads use a quota up early in each period and then all stand still.",
+            "Match the number of threads to the quota (GOMAXPROCS, worker threads, garbage collector \
+             threads): too many threads use the quota up early in each period and then all stop.",
             Remedy::FixProgram,
         ),
-        advise("More replicas behind a balancer, each within its quota.", Remedy::Distribute),
+        change(
+            "Raise the quota.",
+            ActionTemplate::Raise(GroupLimit::Cpu),
+            "other services may get less CPU time",
+            Remedy::Tune,
+        ),
+        advise("Run more replicas behind a load balancer, each within its quota.", Remedy::Distribute),
     ],
     check,
 };

@@ -7,7 +7,7 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, reading, trace,
+    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, reading, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -29,56 +29,54 @@ pub const RULE: Rule = Rule {
     scope: Scope::Node,
     inputs: &[Input::CpuPressure, Input::CpuWait, Input::AllProcesses],
     title: "the CPUs are busy with user code",
-    symptom: "Nearly all CPU time goes to programs' own code, and more threads want a CPU than there are.",
+    symptom: "Nearly all CPU time is spent in programs' own code, and more threads are runnable than there \
+              are CPUs.",
     false_positives: &[
-        "Full CPUs with nobody waiting: a batch job that uses what is there.",
-        "Work at lowered priority (nice): the others go first. Nice does not reach across cgroups or, with \
-         autogroup, across sessions.",
-        "Stolen time: the hypervisor gives less than it shows.",
+        "Busy CPUs without waiting threads: a batch job that uses idle CPU time.",
+        "Work at low priority (nice): other threads go first. Nice values have no effect across cgroups or, \
+         with autogroup, across sessions.",
+        "Steal: the hypervisor gives the guest less CPU time than it shows.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/accounting/psi.rst", "Gregg, USE method"],
     counters: &[
-        "/proc/stat cpu: time that is neither idle nor iowait, and the share of user and nice in it",
-        "/proc/pressure/cpu some total: some thread waited for a CPU; without it, schedstat run delay of \
-         the threads",
-        "/proc/PID/task/TID/stat state R, sampled: as many runnable threads as CPUs and one more will do \
-         as well",
-        "/proc/stat nice, and the run delay of threads of normal priority: work at lowered priority that \
-         holds nobody up is no warning",
-        "/proc/PID/stat utime: who it is",
+        "/proc/stat cpu: share of the time that is neither idle nor iowait, and the share of user and nice \
+         in it",
+        "/proc/pressure/cpu some total: time in which at least one thread waited for a CPU; without PSI, the \
+         run delay of the threads in schedstat",
+        "/proc/PID/task/TID/stat state R, sampled: at least one runnable thread more than there are CPUs \
+         counts as well",
+        "/proc/stat nice, and the run delay of threads at normal priority: low-priority work that delays no \
+         other thread is not a warning",
+        "/proc/PID/stat utime: which process it is",
     ],
     limits: &[&CPU_BUSY, &USER_SHARE, &CPU_PRESSURE],
     confirm: &[
         confirm("vmstat 1 5", "us near 100, id near 0, and r above the number of CPUs"),
         confirm("cat /proc/pressure/cpu", "avg10 of some above 25"),
-        confirm("pidstat -u 1 3", "who has it under %usr, and who waits under %wait"),
+        confirm("pidstat -u 1 3", "which process has the highest %usr, and which one waits (%wait)"),
     ],
     advice: &[
-        trace(
-            "See which function burns the time, then mend it: a hot loop, a regular expression, \
-                     parsing, a query without an index.",
-            "perf record -F 99 -g -p {pid} -- sleep 10 && perf report",
-            "about 1 % slower meanwhile",
+        change(
+            "Give its unit a smaller share of the CPUs, so that other services go first.",
+            ActionTemplate::CpuWeight,
+            "that unit gets slower while others need the CPUs",
+            Remedy::Tune,
+        ),
+        change(
+            "Let other processes go first.",
+            ActionTemplate::Renice,
+            "it gets slower; no effect across cgroups and autogroups",
+            Remedy::Tune,
+        ),
+        with_diag("See which function uses the CPU time.", OwnOption::Profile, Remedy::FixProgram),
+        advise(
+            "Fix the hot function: a loop, a regular expression, parsing, a query without an index.",
             Remedy::FixProgram,
         ),
-        change(
-            "Give its unit a smaller share, so that the other services keep running.",
-            "systemctl set-property --runtime {unit} CPUWeight=50",
-            "that unit gets slower",
-            UNDO_OF_UNIT,
-            Remedy::Tune,
-        ),
-        change(
-            "Lower its priority within its group.",
-            "renice -n 10 -p {pid}",
-            "it gets slower; no effect across cgroups and autogroups",
-            "renice -n {nice} -p {pid}",
-            Remedy::Tune,
-        ),
-        advise("Add CPUs, or faster ones.", Remedy::AddResource),
+        advise("Add CPUs, or use faster ones.", Remedy::AddResource),
         advise(
-            "Spread the work: more application servers behind a balancer, a cache in front, replicas \
-                     for the reads.",
+            "Spread the work: more application servers behind a load balancer, a cache in front, replicas \
+             for reads.",
             Remedy::Distribute,
         ),
     ],

@@ -4,7 +4,9 @@
 //! use: the part kept for root does not count as room.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading, systemd_look,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{ROOM_ENOUGH, Rank};
 use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
@@ -25,33 +27,51 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[],
     title: "a file system is full",
-    symptom: "Writes fail because a file system has no room left.",
+    symptom: "Writes fail because a file system has no free space.",
     false_positives: &[
-        "Read-only images (squashfs, iso9660): they are full by nature and are left out.",
-        "A large file system at 95 % may still have hundreds of gigabytes.",
+        "Read-only images (squashfs, iso9660): they are always full and are ignored.",
+        "A large file system at 95 % can still have hundreds of gigabytes free.",
     ],
     sources: &["statvfs(3)", "netdata disk_space_usage; node-mixin"],
     counters: &[
-        "statvfs(3) of each mounted device: what is used, by that and what everybody may still use; tiny \
-         file systems are left out",
-        "statvfs(3) available bytes: with much room left the share alone is not critical, and with very \
+        "statvfs(3) of each mounted device: used space divided by used and available space; tiny file \
+         systems are ignored",
+        "statvfs(3) available bytes: with much free space the share alone is not critical, and with very \
          much it is not reported",
-        "/proc/PID/fd, /proc/PID/fdinfo: who has files open for writing there",
+        "/proc/PID/fd, /proc/PID/fdinfo: processes that have files open for writing there",
     ],
     limits: &[&DISK_USED],
     confirm: &[
-        confirm("df -h -x tmpfs -x devtmpfs", "Use% at 98 or more, with little under Avail"),
-        confirm("lsof -nP +L1 | head -20", "files that are deleted and still open: du does not see them"),
+        confirm("df -h -x tmpfs -x devtmpfs", "Use% of 98 or more, with little under Avail"),
+        confirm("lsof -nP +L1 | head -20", "deleted files that are still open: du does not count them"),
     ],
     advice: &[
-        look("Find what takes the room.", "du -xhd1 {device} 2>/dev/null | sort -h | tail", Remedy::Tune),
         look(
-            "Deleted files that are still open keep their room.",
+            "Find the directories that use the space.",
+            "du -xhd1 {device} 2>/dev/null | sort -h | tail",
+            Remedy::Tune,
+        ),
+        look(
+            "Find deleted files that are still open: they use space until their process closes them.",
             "lsof -nP +L1 | head -20",
             Remedy::FixProgram,
         ),
-        look("Journals and logs are the usual ones.", "journalctl --disk-usage", Remedy::Tune),
-        advise("Rotate logs, clean temporary files, or let the volume grow.", Remedy::AddResource),
+        systemd_look(
+            "See how much the journal uses; `journalctl --vacuum-size=500M` shrinks it.",
+            "journalctl --disk-usage",
+            Remedy::Tune,
+        ),
+        change(
+            "Pause the process that writes there, if it may stop for now.",
+            ActionTemplate::Pause,
+            "it does nothing until the undo, and a health check may restart it",
+            Remedy::FixProgram,
+        ),
+        advise(
+            "Rotate and compress logs, remove temporary files, restart processes that hold deleted files.",
+            Remedy::FixProgram,
+        ),
+        advise("Grow the volume, or move the data to a larger one.", Remedy::AddResource),
     ],
     check,
 };

@@ -6,7 +6,9 @@
 use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, advise, confirm, look, reading, trace};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, OwnOption, Rule, advise, confirm, look, reading, with_diag,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{
     DISK_WAITERS_COST, DISK_WAITERS_CRITICAL, LATENCY_FULL, OWNER_UNSEEN,
@@ -37,47 +39,49 @@ pub const RULE: Rule = Rule {
         Input::AllProcesses,
         Input::Refaults,
     ],
-    title: "a disk answers slowly",
-    symptom: "Each request takes long although hardly any wait in the queue: the device, its path or its \
+    title: "a disk responds slowly",
+    symptom: "Each request takes long although few requests queue: the device, the path to it or the storage \
               provider is slow.",
     false_positives: &[
-        "Background writes: their time matters only when a thread waits for them.",
-        "A single reader of a fast disk: it waits all the time, but never long.",
+        "Background writes: their latency matters only when a thread waits for them.",
+        "A single reader on a fast disk: it always waits, but never long.",
         "Too few requests for a mean.",
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "HPE LinuxKI", "iostat(1)"],
     counters: &[
-        "/proc/diskstats time by read, by write and by flush: the slowest of those that somebody waits \
-         for, above the limit of the kind of disk, or several times the device's own mean since boot",
-        "/proc/diskstats weighted time and time with requests: a full queue would explain it, and then it \
-         is disk-saturated",
-        "/proc/meminfo Dirty, Writeback: with much of it the time by write is left out",
-        "/proc/pressure/io some total, or threads in state D: somebody must wait",
+        "/proc/diskstats time per read, write and flush: the slowest kind that threads wait for, above the \
+         limit for this kind of disk, or several times the device's own mean since boot",
+        "/proc/diskstats weighted time and time busy: a full queue explains the latency, and then it is \
+         disk-saturated",
+        "/proc/meminfo Dirty, Writeback: while much is being written back, the time per write is ignored",
+        "/proc/pressure/io some total, or threads in state D: threads must wait",
     ],
     limits: &[&AWAIT_SPINNING, &AWAIT_SOLID, &DISK_QUEUE, &DISK_BUSY, &IO_PRESSURE],
     confirm: &[
-        confirm("iostat -dx 1 3", "r_await, w_await or f_await high (milliseconds) while aqu-sz stays small"),
-        confirm("pidstat -d 1 3", "iodelay above 0: who waits, where the kernel accounts for it (as root)"),
+        confirm("iostat -dx 1 3", "r_await, w_await or f_await is high (milliseconds) while aqu-sz is small"),
+        confirm(
+            "pidstat -d 1 3",
+            "iodelay above 0: which process waits, where the kernel counts it (as root)",
+        ),
     ],
     advice: &[
         look(
-            "Look for a failing or throttled device: errors, remapped sectors, a volume out of burst \
-                     credits.",
+            "Check the device: errors, remapped sectors; in a cloud, used-up burst credits.",
             "smartctl -a /dev/{device}; dmesg -T | tail -50",
             Remedy::Tune,
         ),
-        trace(
-            "Ask less often: more reads in flight, read-ahead, fewer and larger writes, fewer fsyncs.",
-            "strace -f -e trace=fsync,fdatasync,pread64,read -T -p {pid}",
-            "slows the process while it runs",
-            Remedy::FixProgram,
-        ),
+        with_diag("See which calls its threads wait in.", OwnOption::Account, Remedy::FixProgram),
         look(
-            "Look at the scheduler of the device; `none` or `mq-deadline` suit fast ones.",
+            "See the I/O scheduler; `none` or `mq-deadline` suit fast devices.",
             "cat /sys/block/{device}/queue/scheduler",
             Remedy::Tune,
         ),
-        advise("A faster device or volume class.", Remedy::AddResource),
+        advise(
+            "Make fewer and larger requests: read-ahead, more reads in flight, batched writes, fewer fsync \
+             calls.",
+            Remedy::FixProgram,
+        ),
+        advise("Use a faster device or volume class.", Remedy::AddResource),
     ],
     check,
 };

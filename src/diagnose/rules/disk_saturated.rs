@@ -7,7 +7,9 @@
 use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, advise, change, confirm, look, reading, with_diag,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{
     DISK_WAITERS_CRITICAL, OWNER_UNSEEN, READS_WAITED_FOR, Rank, SATURATED_FULL, SLOWER_THAN_USUAL,
@@ -39,53 +41,53 @@ pub const RULE: Rule = Rule {
         Input::AllProcesses,
         Input::Refaults,
     ],
-    title: "a disk is at its limit",
-    symptom: "A disk has work all the time, requests queue for it, and each takes long because of the queue.",
+    title: "a disk is saturated",
+    symptom: "A disk is busy all the time, requests queue, and each request takes long because of the queue.",
     false_positives: &[
-        "100 % utilisation of an SSD, a RAID or a virtual disk: it may serve many more at once.",
-        "A deep queue of background writes that nobody waits for.",
-        "Swapping or a page cache that is too small: the disk suffers from the want of memory.",
+        "100 % utilisation of an SSD, a RAID or a virtual disk: it may handle many requests in parallel.",
+        "A deep queue of background writes that no thread waits for.",
+        "Swapping, or a page cache that is too small: the disk is busy because memory is short.",
     ],
     sources: &["kernel Documentation/admin-guide/iostats.rst", "iostat(1)", "Gregg, USE method"],
     counters: &[
-        "/proc/diskstats time with requests on their way: the device is never idle",
-        "/proc/diskstats weighted time: mean number of requests on their way; half as many are enough for \
-         moving heads",
-        "/proc/diskstats time of a request: above the limit of the kind of disk, or well above the \
-         device's own mean since boot, or a deep queue; of a few requests only there is no mean",
-        "/proc/pressure/io, threads in state D, or reads: somebody must wait; writes out of the page cache \
-         alone do not count",
-        "/proc/PID/io read_bytes, write_bytes: who it is; where they may not be read, who waits",
+        "/proc/diskstats time busy: the device is never idle",
+        "/proc/diskstats weighted time: mean number of requests in flight; half the limit is enough for a \
+         spinning disk",
+        "/proc/diskstats time per request: above the limit for this kind of disk, well above the device's \
+         own mean since boot, or with a deep queue; ignored when there are too few requests",
+        "/proc/pressure/io, threads in state D, or reads: threads must wait; writeback alone does not count",
+        "/proc/PID/io read_bytes, write_bytes: which process it is; where they cannot be read, which process \
+         waits",
     ],
     limits: &[&DISK_BUSY, &DISK_QUEUE, &AWAIT_SPINNING, &AWAIT_SOLID, &IO_PRESSURE],
     confirm: &[
         confirm(
             "iostat -dx 1 3",
-            "%util near 100, aqu-sz above 4 and r_await or w_await high, in the reports after the first",
+            "%util near 100, aqu-sz above 4 and r_await or w_await high, after the first report",
         ),
-        confirm("pidstat -d 1 3", "who reads and writes how much (as root)"),
+        confirm("pidstat -d 1 3", "which process reads and writes how much (as root)"),
         confirm("cat /proc/pressure/io", "avg10 of some above 10, unless the I/O is asynchronous"),
     ],
     advice: &[
-        look(
-            "Read less: an index, a cache, a larger page; write less: batches, group commit, a lower \
-                     log level.",
-            "pidstat -d -p {pid} 1 5",
-            Remedy::FixProgram,
-        ),
+        with_diag("See which calls its threads wait in.", OwnOption::Account, Remedy::FixProgram),
+        look("See how much it reads and writes.", "pidstat -d -p {pid} 1 5", Remedy::FixProgram),
         change(
-            "Let it yield to others, where the disk's scheduler knows priorities (bfq).",
-            "ionice -c 3 -p {pid}",
-            "it gets slower; no effect with other schedulers",
-            "ionice -c 2 -n 4 -p {pid}",
+            "Let other processes use the disk first.",
+            ActionTemplate::Ionice,
+            "it gets slower; only the schedulers bfq and mq-deadline have priorities",
             Remedy::Tune,
         ),
         look(
-            "Pause what can wait: backups, scrubs, a RAID resync.",
+            "See whether a RAID resync or a scrub runs; it can wait.",
             "cat /proc/mdstat; sysctl dev.raid.speed_limit_max",
             Remedy::Tune,
         ),
-        advise("A faster disk, more disks, or the log on a disk of its own.", Remedy::AddResource),
+        advise(
+            "Read less (an index, a cache, a larger page cache) and write less (batches, group commit, a \
+             lower log level).",
+            Remedy::FixProgram,
+        ),
+        advise("Use a faster disk or more disks, or put the log on a disk of its own.", Remedy::AddResource),
         advise("Spread the reads over replicas, or put a cache in front.", Remedy::Distribute),
     ],
     check,

@@ -6,7 +6,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::label;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading, trace};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, reading, trace, with_diag,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{CALM_BUSY, Rank};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
@@ -27,45 +29,50 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[Input::AnyPressure, Input::AllProcesses],
-    title: "a service waits for the answers of another",
-    symptom: "Nothing of this box is short; the threads of a service sleep until a database, a name server or another \
-              service answers.",
+    title: "a service waits for another service",
+    symptom: "This machine has enough of everything. The threads of a service sleep until a database, a name \
+              server or another service answers.",
     false_positives: &[
-        "A client that waits for messages which seldom come: a queue, a chat, a replica that has caught up.",
-        "A server that waits for its clients: its connections came in, so it is not named.",
+        "A client that waits for rare messages: a queue, a chat, a replica that has caught up.",
+        "A server that waits for its clients: its connections are incoming, so it is not reported.",
     ],
     sources: &["proc_pid_net(5)", "proc_pid_wchan(5)", "Gregg, off-CPU analysis"],
     counters: &[
-        "/proc/PID/task/TID/wchan: threads of active processes that sleep in a socket, at the end of the window",
-        "/proc/PID/fd and /proc/PID/net/tcp, tcp6: connections that the process opened itself, and their far ends",
-        "/proc/stat and /proc/pressure: the CPUs idle and nothing else is waited for",
+        "/proc/PID/task/TID/wchan: threads of active processes that sleep in a socket at the end of the \
+         window",
+        "/proc/PID/fd and /proc/PID/net/tcp, tcp6: outgoing connections of the process and their remote \
+         addresses",
+        "/proc/stat and /proc/pressure: the CPUs are idle and threads wait for nothing else",
     ],
     limits: &[&CPU_PRESSURE, &IO_PRESSURE, &MEMORY_PRESSURE],
     confirm: &[
         confirm(
             "ss -tinp",
-            "for the connection to that peer, a large lastrcv beside a small lastsnd: asked, not answered yet",
+            "for the connection to that peer, a large lastrcv and a small lastsnd: the request was sent, the \
+             answer is still missing",
         ),
         confirm("grep -H . /proc/PID/task/*/wchan", "wait_woken or sk_wait_data for the threads that serve"),
     ],
     advice: &[
+        with_diag(
+            "See how long its threads wait, and in which calls.",
+            OwnOption::Account,
+            Remedy::FixProgram,
+        ),
         look(
-            "Look at the connections: round trips, queues, what is not answered.",
+            "See round-trip times, queues and unanswered requests of each connection.",
             "ss -tinp",
             Remedy::FixProgram,
         ),
         trace(
             "See which calls take long.",
             "timeout 10 strace -f -T -e trace=network,read,poll -p {pid}",
-            "strace slows the process down while it looks",
+            "strace slows the process down while it runs",
             Remedy::FixProgram,
         ),
         advise("Run diag on the machine that it waits for.", Remedy::FixProgram),
-        advise(
-            "Ask less often, several questions at once, or keep the answers (a cache).",
-            Remedy::FixProgram,
-        ),
-        advise("Spread the questions over replicas of the other service.", Remedy::Distribute),
+        advise("Send fewer requests, combine them, or cache the answers.", Remedy::FixProgram),
+        advise("Spread the requests over replicas of the other service.", Remedy::Distribute),
     ],
     check,
 };

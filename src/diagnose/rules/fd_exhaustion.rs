@@ -4,7 +4,7 @@
 //! exemption from its own limit. A process that is stuck at its limit spins or refuses connections.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look};
+use crate::diagnose::rule::{ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
@@ -22,37 +22,41 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[Input::AllProcesses],
-    title: "open files are used up",
-    symptom: "A process holds as many files and sockets as it may, or the system does: opening and accepting \
-              fail.",
-    false_positives: &["A process that is meant to hold many files and stays below its limit."],
+    title: "file descriptors are used up",
+    symptom: "A process has as many files and sockets open as its limit allows, or the whole system does: \
+              opening files and accepting connections fail.",
+    false_positives: &["A process that needs many open files and stays below its limit."],
     sources: &["getrlimit(2) RLIMIT_NOFILE", "proc_sys_fs(5) file-nr", "node-mixin; netdata"],
     counters: &[
-        "/proc/PID/fd: number of open files, by \"Max open files\" (soft) of /proc/PID/limits",
-        "/proc/sys/fs/file-nr: open files of the system by their limit; looked at first",
+        "/proc/PID/fd: number of open files, divided by the soft limit \"Max open files\" of /proc/PID/limits",
+        "/proc/sys/fs/file-nr: open files of the system divided by their limit; checked first",
     ],
     limits: &[&PROCESS_FILES, &SYSTEM_FILES],
     confirm: &[
         confirm(
             "ls /proc/{pid}/fd | wc -l; grep 'open files' /proc/{pid}/limits",
-            "a count near the soft limit, which is the first of the two numbers",
+            "a count close to the soft limit, the first of the two numbers",
         ),
-        confirm("cat /proc/sys/fs/file-nr", "the first number near the third"),
+        confirm("cat /proc/sys/fs/file-nr", "the first number is close to the third"),
     ],
     advice: &[
         look(
-            "See what it holds: a leak shows many of one kind.",
+            "See what it has open: a leak shows as many of one kind.",
             "ls -l /proc/{pid}/fd | awk '{print $NF}' | sort | uniq -c | sort -rn | head",
             Remedy::FixProgram,
         ),
+        look(
+            "See the open files of the whole system: open, unused and maximum.",
+            "cat /proc/sys/fs/file-nr",
+            Remedy::FixProgram,
+        ),
+        advise("Close what is no longer used; set timeouts on idle connections.", Remedy::FixProgram),
         change(
-            "Raise its limit now, and LimitNOFILE in its unit.",
-            "prlimit --pid {pid} --nofile={more_files}",
-            "a leak then takes longer to hurt",
-            "prlimit --pid {pid} --nofile={files}:",
+            "Raise its limit now, and LimitNOFILE= in its unit for the next start.",
+            ActionTemplate::OpenFiles,
+            "a leak takes longer to show",
             Remedy::Tune,
         ),
-        advise("Close what is no longer used; set time-outs on idle connections.", Remedy::FixProgram),
         advise("Let a reverse proxy hold slow and idle clients.", Remedy::Distribute),
     ],
     check,

@@ -25,34 +25,36 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[],
     title: "the hardware reports errors",
-    symptom: "A disk, a link or a memory module fails: the kernel repeats requests, and all that use it wait.",
+    symptom: "A disk, a link or a memory module fails. The kernel retries, and all programs that use the \
+              part wait.",
     false_positives: &[
-        "One error of long ago.",
-        "An error on a device that nobody uses, such as an empty drive.",
+        "A single error long ago.",
+        "An error on a device that is not used, such as an empty drive.",
     ],
     sources: &["kernel Documentation/ABI/testing/dev-kmsg", "kernel Documentation/driver-api/edac.rst"],
     counters: &[
-        "/dev/kmsg: messages of level warning and worse that report a failing disk, link, file system, \
-         RAID or memory module; those within the window make it critical, those of the last hour are worth \
-         knowing",
+        "/dev/kmsg: messages of level warning or worse about a failing disk, link, file system, RAID or \
+         memory module. Those within the window are critical; those of the last hour are shown",
         "/sys/devices/system/edac/mc/mcN/ce_count and ue_count: errors of memory modules within the window",
-        "/proc/mdstat: members of software RAID arrays that do not work",
+        "/proc/mdstat: failed members of software RAID arrays",
     ],
     limits: &[],
     confirm: &[
         confirm(
             "dmesg -T -l emerg,alert,crit,err,warn | tail -50",
-            "I/O errors, link resets, EDAC or machine check lines, with the time of each",
+            "I/O errors, link resets, EDAC or machine check lines, with their times",
         ),
-        confirm(
-            "cat /proc/mdstat",
-            "an array with a missing member, such as [U_], where there is software RAID",
-        ),
+        confirm("cat /proc/mdstat", "with software RAID, an array with a missing member, such as [U_]"),
     ],
     advice: &[
-        look("Read what it says.", "dmesg -T -l err,crit,alert,emerg | tail -50", Remedy::AddResource),
-        look("Ask the disk.", "smartctl -a /dev/DISK", Remedy::AddResource),
-        advise("Move the service away, then replace the part.", Remedy::AddResource),
+        look("Read the messages.", "dmesg -T -l err,crit,alert,emerg | tail -50", Remedy::Tune),
+        look(
+            "See the health of all disks.",
+            "smartctl --scan | awk '{print $1}' | xargs -rn1 smartctl -H",
+            Remedy::Tune,
+        ),
+        advise("Check that the backups are complete, then replace the part.", Remedy::AddResource),
+        advise("Move the service to another machine until then.", Remedy::Distribute),
     ],
     check,
 };

@@ -3,7 +3,9 @@
 //! Evidence: statvfs(3). File systems that make inodes as they need them (btrfs, vfat) show none and are left out.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::INODES_USED;
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -21,25 +23,32 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[],
-    title: "a file system has no inodes left",
-    symptom: "New files cannot be made although there is room: there are too many small ones.",
+    title: "a file system has no free inodes",
+    symptom: "New files cannot be created although there is free space: the file system has too many small \
+              files.",
     false_positives: &["File systems without a fixed number of inodes."],
     sources: &["statvfs(3)", "netdata disk_inode_usage; node-mixin"],
     counters: &[
-        "statvfs(3) of each mounted device: inodes in use by all of them; file systems that make them as \
-         needed have no such number",
+        "statvfs(3) of each mounted device: used inodes divided by all inodes; file systems that create them \
+         as needed have no such number",
     ],
     limits: &[&INODES_USED],
-    confirm: &[confirm("df -i", "IUse% at 98 or more; df -h shows room on the same file system")],
+    confirm: &[confirm("df -i", "IUse% of 98 or more, while df -h shows free space on the same file system")],
     advice: &[
         look(
-            "Find the folder with the many files.",
+            "Find the directory with the many files.",
             "du -x --inodes -d2 {device} 2>/dev/null | sort -n | tail",
             Remedy::FixProgram,
         ),
-        advise("Clean up sessions, caches and mail queues that leave a file each.", Remedy::FixProgram),
+        change(
+            "Pause the process that writes there, if it may stop for now.",
+            ActionTemplate::Pause,
+            "it does nothing until the undo, and a health check may restart it",
+            Remedy::FixProgram,
+        ),
+        advise("Clean up sessions, caches and mail queues that keep one file per item.", Remedy::FixProgram),
         advise(
-            "Make the file system anew with more inodes, or use one that makes them as needed.",
+            "Recreate the file system with more inodes, or use one that creates them as needed.",
             Remedy::AddResource,
         ),
     ],

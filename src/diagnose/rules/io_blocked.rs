@@ -8,7 +8,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain, reason};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, trace};
+use crate::diagnose::rule::{
+    Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, trace, with_diag,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
@@ -32,66 +34,67 @@ pub const RULE: Rule = Rule {
     since: Since::IoPressure,
     scope: Scope::Own,
     inputs: &[Input::CpuTime, Input::Schedstat, Input::WaitChannels, Input::AllProcesses],
-    title: "threads hang in uninterruptible sleep",
-    symptom: "Threads wait for I/O that does not come back, while the disks have little to do. They raise \
-              the load average and cannot be killed.",
+    title: "threads are stuck in uninterruptible sleep",
+    symptom: "Threads wait for I/O that does not complete, while the disks have little to do. They raise the \
+              load average and cannot be killed.",
     false_positives: &[
-        "The parent of a vfork sleeps in D until its child starts a program.",
-        "Threads that queue for a lock inside the kernel get on, slowly: that is contention.",
-        "Threads in D while a disk is at its limit: the disk is the cause.",
+        "The parent of a vfork(2) sleeps in state D until its child starts a program.",
+        "Threads that queue for a lock inside the kernel make slow progress: that is lock-contention.",
+        "Threads in state D while a disk is saturated: the disk is the cause.",
     ],
     sources: &[
         "proc_pid_stat(5)",
         "kernel Documentation/admin-guide/sysctl/kernel.rst hung_task_timeout_secs",
     ],
     counters: &[
-        "/proc/PID/task/TID/stat state D in nearly every look: the thread waits for I/O and nothing else \
-         happens to it",
+        "/proc/PID/task/TID/stat state D in nearly every sample: the thread waits for I/O all the time",
         "/proc/PID/task/TID/schedstat timeslices, or its CPU time: it has not run in between",
-        "/proc/PID/task/TID/wchan: what it sleeps in; vfork does not count, nor does a kernel lock that \
-         changes hands",
-        "/proc/diskstats in flight and completed: a device with requests on their way and none coming back",
-        "/proc/diskstats time with requests: threads that do get on count only while no disk is busy",
-        "/proc/stat procs_blocked and /proc/pressure/io: shown beside it; both stay near 0 where a lock, a \
-         server or a frozen file system holds the thread",
+        "/proc/PID/task/TID/wchan: the function it sleeps in; vfork does not count, nor does a kernel lock \
+         that changes hands",
+        "/proc/diskstats in flight and completed: a device with requests in flight and no completions",
+        "/proc/diskstats time busy: threads that do make progress count only while no disk is busy",
+        "/proc/stat procs_blocked and /proc/pressure/io: shown next to it; both stay near 0 where a lock, a \
+         server or a frozen file system blocks the thread",
     ],
     limits: &[&UNINTERRUPTIBLE, &BLOCKED_LOOKS, &STUCK_SECONDS],
     confirm: &[
         confirm(
             "ps -eLo stat,pid,tid,wchan:32,comm | grep '^D'",
-            "the same threads in the same function each time it is run",
+            "the same threads in the same function every time",
         ),
         confirm(
             "cat /proc/{pid}/stack",
-            "the way into the kernel: nfs, fuse, freeze or the block layer (as root)",
+            "the kernel functions: nfs, fuse, freeze or the block layer (as root)",
         ),
         confirm(
             "grep -H . /sys/block/*/inflight",
-            "a device with requests on their way that do not become fewer",
+            "a device with requests in flight whose number does not fall",
         ),
     ],
     advice: &[
+        with_diag("See in which function its threads wait, and how long.", OwnOption::Account, Remedy::Tune),
         look(
-            "See where it hangs and on which file.",
+            "See where it hangs and which files it has open.",
             "cat /proc/{pid}/stack; ls -l /proc/{pid}/fd",
             Remedy::Tune,
         ),
         look(
-            "Look at the mount behind it: is the server up, does the user-space file system answer, is \
-                     the file system frozen?",
+            "Check the mount: does the server or the FUSE daemon answer, is the file system frozen?",
             "cat /proc/{pid}/mountinfo; dmesg -T | grep -iE 'blocked for more|not responding|timeout' | tail",
             Remedy::Tune,
         ),
         trace(
-            "Write the stacks of all blocked threads into the kernel log.",
+            "Write the stacks of all blocked threads to the kernel log.",
             "echo w > /proc/sysrq-trigger; dmesg | tail -200",
             "a long kernel log",
             Remedy::Tune,
         ),
         advise(
-            "Keep remote file systems out of the path of requests; mount with time-outs.",
-            Remedy::Distribute,
+            "Restore what the mount needs: the server, the FUSE daemon, the path to the device. Thaw a \
+             frozen file system with `fsfreeze -u`.",
+            Remedy::Tune,
         ),
+        advise("Keep remote file systems out of the path of requests.", Remedy::Distribute),
     ],
     check,
 };

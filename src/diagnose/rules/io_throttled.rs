@@ -6,7 +6,8 @@
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+    ActionTemplate, GroupLimit, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look,
+    reading, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{DISK_QUIET, IO_LIMIT_STALL, IO_LIMIT_WAITERS};
@@ -28,41 +29,46 @@ pub const RULE: Rule = Rule {
     since: Since::IoPressure,
     scope: Scope::Own,
     inputs: &[Input::IoPressure, Input::WhoseIo, Input::UnifiedGroups],
-    title: "an I/O limit holds threads back",
-    symptom: "A control group may read or write only so much a second and wants more: its threads wait while \
-              the disk is nearly idle.",
-    false_positives: &["A group that is near its limit and whose threads do not wait."],
+    title: "an I/O limit throttles threads",
+    symptom: "A control group may read or write only so much per second and needs more: its threads wait \
+              while the disk is nearly idle.",
+    false_positives: &["A group that is close to its limit and whose threads do not wait."],
     sources: &["kernel Documentation/admin-guide/cgroup-v2.rst io.max", "cgroup-v1/blkio-controller.rst"],
     counters: &[
-        "io.stat rbytes, wbytes, rios, wios by io.max; version 1: blkio.throttle.io_service_bytes and \
-         io_serviced by blkio.throttle.*_device: the direction that is nearest to its limit",
+        "io.stat rbytes, wbytes, rios, wios divided by io.max (version 1: blkio.throttle.io_service_bytes \
+         and io_serviced divided by blkio.throttle.*_device): the direction that is closest to its limit",
         "/proc/PID/task/TID/stat state D of the group's threads, sampled, or /proc/pressure/io some total: \
          its threads must wait",
-        "/proc/diskstats time with requests: a disk that has little to do agrees",
+        "/proc/diskstats time busy: a disk with little to do agrees",
     ],
     limits: &[&IO_LIMIT_USED, &IO_PRESSURE],
     confirm: &[
         confirm(
             "grep -r . --include=io.max --include='blkio.throttle.*_device' /sys/fs/cgroup",
-            "a limit for the device in question",
+            "a limit for this device",
         ),
-        confirm("iostat -dx 1 3", "a rate just at that limit, with %util and aqu-sz low"),
+        confirm("iostat -dx 1 3", "a rate just at that limit, with low %util and aqu-sz"),
     ],
     advice: &[
-        change(
-            "Raise or lift the limit of its unit.",
-            "systemctl set-property --runtime {unit} IOReadBandwidthMax= IOWriteBandwidthMax=",
-            "it may take the disk from others",
-            UNDO_OF_UNIT,
-            Remedy::Tune,
-        ),
         look(
-            "Look at the limits.",
-            "grep -H . /sys/fs/cgroup/blkio/*/blkio.throttle.*_device /sys/fs/cgroup/*/io.max",
+            "See the limit of the group.",
+            "grep -sH . {io_group}/io.max {io_group}/blkio.throttle.*_device",
             Remedy::Tune,
         ),
+        with_diag("See how long its threads wait.", OwnOption::Account, Remedy::Tune),
         advise("Read and write less: cache, batch, compress.", Remedy::FixProgram),
-        advise("A larger volume class where the limit is the provider's.", Remedy::AddResource),
+        change(
+            "Remove the limit of its unit.",
+            ActionTemplate::Raise(GroupLimit::Io),
+            "other services may get less of the disk",
+            Remedy::Tune,
+        ),
+        advise(
+            "Raise a limit that systemd does not manage where it is set: in the container runtime, or in \
+             io.max or blkio.throttle.*_device of the group.",
+            Remedy::Tune,
+        ),
+        advise("Use a larger volume class where the limit is the provider's.", Remedy::AddResource),
     ],
     check,
 };

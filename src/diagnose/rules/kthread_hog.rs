@@ -8,7 +8,9 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Ranked, rank};
 use crate::diagnose::evidence::kernel_work::{KernelWork, Served};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, trace};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, trace,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
@@ -30,10 +32,11 @@ pub const RULE: Rule = Rule {
     scope: Scope::Node,
     inputs: &[Input::CpuPressure],
     title: "a kernel thread takes a CPU",
-    symptom: "A worker of the kernel uses most of a CPU on behalf of memory, disks, packets, a setting or a driver.",
+    symptom: "A kernel thread uses most of a CPU, for memory management, disks, packets, a setting or a \
+              driver.",
     false_positives: &[
-        "Workers that free memory or write back: the cause is memory or a disk, and is named as such.",
-        "A worker on an otherwise idle box that keeps up with its work.",
+        "Threads that reclaim memory or write back: memory or a disk is the cause, and is reported as such.",
+        "A thread that keeps up with its work on an otherwise idle machine.",
     ],
     sources: &[
         "ps(1)",
@@ -41,9 +44,9 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/admin-guide/mm/ksm.rst",
     ],
     counters: &[
-        "/proc/PID/stat of kernel threads (PF_KTHREAD): CPU time, workers of one queue together",
-        "/proc/pressure/cpu: whether the CPUs are wanted",
-        "/proc/PID/io: who makes disk workers work",
+        "/proc/PID/stat of kernel threads (PF_KTHREAD): CPU time, the workers of one queue together",
+        "/proc/pressure/cpu: whether threads wait for a CPU",
+        "/proc/PID/io: which process keeps disk workers busy",
     ],
     limits: &[&KERNEL_THREAD_CPU, &CPU_PRESSURE],
     confirm: &[
@@ -54,25 +57,29 @@ pub const RULE: Rule = Rule {
         ),
     ],
     advice: &[
-        trace("See what it does.", "perf top -g -K", "perf uses some CPU itself", Remedy::Tune),
         look(
-            "See what its queue is for.",
+            "See which kernel threads are busy.",
             "ps -eo pid,pcpu,comm --sort -pcpu | grep -E 'kworker|k[a-z]+d' | head",
             Remedy::Tune,
         ),
+        trace(
+            "See which kernel functions they run.",
+            "perf top -g -K",
+            "perf uses some CPU time itself",
+            Remedy::Tune,
+        ),
+        advise("If a driver or firmware is at fault, install a newer version.", Remedy::FixProgram),
         change(
-            "ksmd: let it scan less.",
-            "echo 100 > /sys/kernel/mm/ksm/pages_to_scan",
+            "If it is ksmd, let it scan less.",
+            ActionTemplate::Write { path: "/sys/kernel/mm/ksm/pages_to_scan", value: "100" },
             "equal pages are merged later",
-            "echo OLD_VALUE > /sys/kernel/mm/ksm/pages_to_scan",
             Remedy::Tune,
         ),
         advise(
-            "An encrypted or checksummed disk: spread the work over several devices, or use CPUs that can do it in \
-                hardware.",
+            "If it encrypts or checks a disk, spread the data over several devices, or use CPUs with \
+             hardware support for it.",
             Remedy::AddResource,
         ),
-        advise("A driver or firmware: look for a newer one.", Remedy::FixProgram),
     ],
     check,
 };

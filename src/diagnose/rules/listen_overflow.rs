@@ -4,7 +4,10 @@
 //! process does not accept is in what it does meanwhile: it burns CPU time, sleeps, or waits for a lock.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, reading,
+    with_diag,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -24,9 +27,10 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[],
-    title: "a server does not accept its connections",
-    symptom: "Clients connect faster than a server accepts: its queue is full, and the kernel drops what comes.",
-    false_positives: &["One overflow at the start of a server."],
+    title: "a server accepts connections too slowly",
+    symptom: "Clients connect faster than the server accepts: its accept queue is full, and the kernel drops \
+              new connections.",
+    false_positives: &["A single overflow while a server starts."],
     sources: &[
         "listen(2)",
         "kernel Documentation/networking/ip-sysctl.rst somaxconn",
@@ -34,31 +38,30 @@ pub const RULE: Rule = Rule {
     ],
     counters: &[
         "/proc/net/netstat TcpExt ListenOverflows: connections that found the queue full",
-        "/proc/net/tcp and tcp6, listening sockets: the one with the longest queue; /proc/PID/fd: whose it \
-         is",
-        "/proc/PID/stat and wchan of the owner: what it does instead of accepting",
+        "/proc/net/tcp and tcp6, listening sockets: the one with the longest queue; /proc/PID/fd: its process",
+        "/proc/PID/stat and wchan of that process: what it does instead of accepting",
     ],
     limits: &[&LISTEN_OVERFLOWS],
     confirm: &[
-        confirm("ss -ltn", "a Recv-Q at or above its Send-Q: connections that wait, and how many may"),
-        confirm("nstat -asz TcpExtListenOverflows", "a count that rises from one look to the next"),
+        confirm("ss -ltn", "a Recv-Q at or above its Send-Q: waiting connections, and how many may wait"),
+        confirm("nstat -asz TcpExtListenOverflows", "a count that rises from one run to the next"),
     ],
     advice: &[
         look("See the queue (Recv-Q) and its limit (Send-Q).", "ss -ltnp", Remedy::FixProgram),
+        with_diag("See what its threads do instead of accepting.", OwnOption::Account, Remedy::FixProgram),
         advise(
-            "Mend why it does not accept: it is busy, blocked, or has too few workers.",
+            "Fix why it does not accept: it is busy, blocked, or has too few workers.",
             Remedy::FixProgram,
         ),
         advise(
-            "Let the program ask for a longer queue, where only bursts overflow it: the backlog of listen(2), which \
-             most servers have in their configuration.",
+            "If only bursts overflow the queue, configure a longer one in the server: the backlog of \
+             listen(2).",
             Remedy::Tune,
         ),
         change(
-            "A longer queue; the program must ask for it as well (backlog of listen).",
-            "sysctl net.core.somaxconn=4096",
-            "clients wait instead of failing",
-            "sysctl net.core.somaxconn=128",
+            "Raise the kernel's limit for that backlog; the server must ask for it and be restarted.",
+            ActionTemplate::Sysctl(&[("net.core.somaxconn", "4096")]),
+            "clients wait longer instead of failing at once",
             Remedy::Tune,
         ),
         advise(

@@ -9,7 +9,7 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
+use crate::diagnose::rule::{Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, trace, with_diag};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{Rank, SWITCHES_OF_A_FIGHT};
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
@@ -34,44 +34,55 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[Input::Schedstat, Input::WaitChannels, Input::AllProcesses],
     title: "threads queue for a lock",
-    symptom: "Several threads of a process want to work, but only one can at a time: the others wait for its \
-              lock while CPUs idle.",
+    symptom: "Several threads of a process have work to do, but only one can run at a time: the others wait \
+              for its lock while CPUs are idle.",
     false_positives: &[
-        "A pool of idle threads sleeps in futex(2) as well: it gets no turns on a CPU.",
-        "Threads that hand work on to each other wake often and wait for work, not for a lock.",
+        "A pool of idle threads sleeps in futex(2) as well, but its threads hardly ever run.",
+        "Threads that pass work to each other wake up often, but wait for work and not for a lock.",
     ],
     sources: &["futex(2)", "Gregg, off-CPU analysis", "pmie cpu.context_switch"],
     counters: &[
-        "/proc/PID/task/TID/wchan futex in state S, of threads that get a CPU again and again (schedstat \
+        "/proc/PID/task/TID/wchan futex in state S, of threads that run again and again (schedstat \
          timeslices): they queue for a lock in user space",
-        "/proc/PID/stat utime, stime: the whole process gets about one CPU's work done and its threads \
-         share it, while CPUs idle",
+        "/proc/PID/stat utime, stime: the whole process uses about one CPU, shared by its threads, while \
+         CPUs are idle",
         "/proc/PID/task/TID/wchan in state D, in functions that take the lock of the address space: they \
-         queue in the kernel, and get on",
-        "/proc/stat ctxt: many switches agree",
+         queue in the kernel, and make progress",
+        "/proc/stat ctxt: many context switches agree",
     ],
     limits: &[&LOCK_WAITERS],
     confirm: &[
         confirm(
             "pidstat -wt -p {pid} 1 3",
-            "cswch/s of many threads in the tens or more: each wakes, finds the lock taken and sleeps again",
+            "cswch/s of many threads in the tens or more: each wakes up, finds the lock taken and sleeps \
+             again",
         ),
         confirm(
             "ps -L -o tid,stat,wchan:32,pcpu -p {pid}",
-            "most threads in futex_do_wait or futex_wait_queue, run after run; for the address space, \
-             state D in the likes of vm_mmap_pgoff and lock_mm_and_find_vma",
+            "most threads in futex_do_wait or futex_wait_queue, run after run; for the address space, state \
+             D in functions such as vm_mmap_pgoff and lock_mm_and_find_vma",
         ),
         confirm("mpstat 1 3", "%idle well above 0 while the process is slow"),
     ],
     advice: &[
-        look(
-            "See who holds it: the stacks of all threads.",
+        with_diag("See where its threads wait.", OwnOption::Waits, Remedy::FixProgram),
+        trace(
+            "See which thread holds the lock: the stacks of all threads.",
             "gdb -p {pid} -batch -ex 'thread apply all bt'",
+            "stops the process while gdb reads the stacks",
             Remedy::FixProgram,
         ),
-        look("Count the waiting by lock.", "perf lock contention -ab -- sleep 5", Remedy::FixProgram),
-        advise("Hold the lock for less, split it, or use a structure without one.", Remedy::FixProgram),
-        advise("Fewer threads: they only queue; or several processes instead of one.", Remedy::Tune),
+        trace(
+            "Count the waits per lock.",
+            "perf lock contention -ab -- sleep 5",
+            "some overhead on every lock while it runs",
+            Remedy::FixProgram,
+        ),
+        advise(
+            "Hold the lock for a shorter time, split it, or use a lock-free structure.",
+            Remedy::FixProgram,
+        ),
+        advise("Use fewer threads, which only queue, or several processes.", Remedy::Tune),
     ],
     check,
 };

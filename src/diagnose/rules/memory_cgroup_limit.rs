@@ -6,7 +6,8 @@
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+    ActionTemplate, GroupLimit, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look,
+    reading, with_diag,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -30,10 +31,10 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[Input::MemoryPressure, Input::UnifiedGroups],
     title: "a control group is at its memory limit",
-    symptom: "A service, container or pod has used up its own memory limit: it reclaims or swaps all the time \
-              although the box has memory to spare.",
+    symptom: "A service, container or pod has reached its own memory limit: it reclaims or swaps all the \
+              time although the machine has free memory.",
     false_positives: &[
-        "Usage at the limit made of page cache that can be dropped: normal, and nobody waits.",
+        "A group whose memory is mostly page cache that can be dropped: normal, as long as no thread waits.",
     ],
     sources: &[
         "kernel Documentation/admin-guide/cgroup-v2.rst memory.events",
@@ -41,13 +42,14 @@ pub const RULE: Rule = Rule {
         "netdata",
     ],
     counters: &[
-        "memory.events max and high, or memory.failcnt of version 1: how often the group was at its limit",
-        "memory.current less inactive_file of memory.stat, by memory.max or memory.high \
-         (memory.usage_in_bytes, memory.limit_in_bytes): what cannot be dropped at once",
-        "/proc/pressure/memory some and full, total: somebody must be waiting, for which a little less \
-         than the limit is enough; where much could be dropped, twice the limit is asked for",
+        "memory.events max and high (version 1: memory.failcnt): how often the group reached its limit",
+        "memory.current less inactive_file of memory.stat, divided by memory.max or memory.high (version 1: \
+         memory.usage_in_bytes, memory.limit_in_bytes): the share of the limit that cannot be dropped at \
+         once. It is below 100 % at the limit where the rest is page cache",
+        "/proc/pressure/memory some and full, total: threads must wait, for which a little less than the \
+         limit is enough; where much can be dropped, twice the limit is needed",
         "/proc/vmstat pgscan_anon and pgscan_file, less pgscan_kswapd and pgscan_direct: reclaim for a \
-         group, not for the box",
+         group, not for the machine",
     ],
     limits: &[
         &CGROUP_MEMORY,
@@ -61,7 +63,7 @@ pub const RULE: Rule = Rule {
         confirm(
             "grep -rE . --include=memory.events --include=memory.failcnt /sys/fs/cgroup | grep -E \
              'max|high|failcnt' | grep -vE '[ :]0$'",
-            "a group whose count rises from one look to the next",
+            "a group whose count rises from one run to the next",
         ),
         confirm(
             "cat /proc/pressure/memory; grep -E 'MemTotal|MemAvailable' /proc/meminfo",
@@ -69,20 +71,22 @@ pub const RULE: Rule = Rule {
         ),
     ],
     advice: &[
-        change(
-            "Raise the limit of its unit.",
-            "systemctl set-property --runtime {unit} MemoryHigh=infinity MemoryMax=infinity",
-            "it may take the memory from others",
-            UNDO_OF_UNIT,
-            Remedy::Tune,
-        ),
         look(
-            "See what it is made of.",
-            "grep -E 'VmRSS|VmSwap|RssAnon' /proc/{pid}/status; cat /proc/{pid}/cgroup",
+            "See what the group's memory is: processes (anon, rss), page cache (file, cache) or files that \
+             are read again (workingset_refault_file).",
+            "grep -E '^(anon|file|inactive_file|rss|cache|swap|workingset_refault_file) ' \
+             {memory_group}/memory.stat",
+            Remedy::FixProgram,
+        ),
+        with_diag("See how long its threads wait for memory.", OwnOption::Account, Remedy::FixProgram),
+        advise("Fit heap, caches and number of workers to the limit.", Remedy::FixProgram),
+        change(
+            "Raise the limit to what the group uses, with some room.",
+            ActionTemplate::Raise(GroupLimit::Memory),
+            "less memory is left for other services",
             Remedy::Tune,
         ),
-        advise("Set its heap and its number of workers to the limit.", Remedy::FixProgram),
-        advise("More replicas with a smaller share each.", Remedy::Distribute),
+        advise("Run more replicas with a smaller share each.", Remedy::Distribute),
     ],
     check,
 };
@@ -154,7 +158,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
             Rank::Moderate,
         ),
         evidence: [
-            facts.evidence(&CGROUP_MEMORY, used, "memory.current, memory.stat, memory.max, or version 1's"),
+            facts.evidence(
+                &CGROUP_MEMORY,
+                used,
+                "memory.current less inactive_file, by memory.max, or version 1's",
+            ),
             facts.evidence(&CGROUP_MEMORY_HITS, Some(hits), "memory.events max, high, or memory.failcnt"),
             facts.evidence(&MEMORY_PRESSURE, stalls.some, "/proc/pressure/memory some total"),
             plain(

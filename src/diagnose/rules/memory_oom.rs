@@ -7,7 +7,7 @@
 use crate::diagnose::evidence::facts::{Facts, event_age};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+    ActionTemplate, GroupLimit, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::OOM_KILLS;
@@ -28,43 +28,45 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[Input::KernelLog],
-    title: "processes are killed for want of memory",
-    symptom: "The kernel kills processes because the box, or a control group, has no memory left.",
-    false_positives: &["A kill of long ago: it is listed, and is not the verdict."],
+    title: "the kernel kills processes because memory ran out",
+    symptom: "The OOM killer of the kernel ends processes because the machine, or a control group, has no \
+              memory left.",
+    false_positives: &["A kill long ago: it is shown, but is not the verdict."],
     sources: &["proc_vmstat(5) oom_kill (4.13)", "kernel mm/oom_kill.c", "netdata oom_kill"],
     counters: &[
-        "/proc/vmstat oom_kill: kills within the window, in the box and in control groups",
+        "/proc/vmstat oom_kill: kills within the window, in the machine and in control groups",
         "memory.events oom_kill, or oom_kill in memory.oom_control of version 1: in which group",
-        "/dev/kmsg \"Killed process\": whom, and whether for the limit of a group; those of the last hour \
-         are worth knowing",
+        "/dev/kmsg \"Killed process\": which process, and whether for the limit of a group; kills of the \
+         last hour are shown",
     ],
     limits: &[&OOM_KILLS],
     confirm: &[
-        confirm("grep oom_kill /proc/vmstat", "a number that is higher than it was a moment ago"),
+        confirm("grep oom_kill /proc/vmstat", "a number that is higher than a moment ago"),
         confirm(
             "dmesg -T | grep -iE 'oom-kill|killed process' | tail",
-            "each kill with its time, the process, its size and whose limit it was",
+            "each kill with its time, the process, its size and the limit it was for",
         ),
     ],
     advice: &[
         look(
-            "Read what the kernel says of it: who, how large, whose limit.",
+            "Read the kernel's messages: which process, how large, for which limit.",
             "dmesg -T | grep -iE 'oom-kill|killed process' | tail",
             Remedy::FixProgram,
         ),
-        advise(
-            "Mend the leak, or set its heap and its number of workers to what there is.",
+        look(
+            "See which processes hold most memory now.",
+            "ps -eo pid,user,rss,comm --sort=-rss | head",
             Remedy::FixProgram,
         ),
+        advise("Fix the leak, or fit heap and number of workers to the memory.", Remedy::FixProgram),
         change(
-            "Raise the limit of its unit, where the limit and not the box is too small.",
-            "systemctl set-property --runtime {unit} MemoryMax=infinity",
-            "it may take the memory from others",
-            UNDO_OF_UNIT,
+            "Raise the limit of the control group, if that and not the machine is too small.",
+            ActionTemplate::Raise(GroupLimit::Memory),
+            "less memory is left for other services",
             Remedy::Tune,
         ),
-        advise("Protect what must not die: OOMScoreAdjust=-900 in its unit.", Remedy::Tune),
-        advise("Add memory, or a little swap as a cushion.", Remedy::AddResource),
+        advise("Protect services that must not die: OOMScoreAdjust=-900 in their unit.", Remedy::Tune),
+        advise("Add memory, or some swap space as a reserve.", Remedy::AddResource),
         advise("Spread the service over more servers.", Remedy::Distribute),
     ],
     check,

@@ -8,7 +8,10 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::evidence::memory_blame::{Blame, Demand};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, reading,
+    with_diag,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{
@@ -37,12 +40,12 @@ pub const RULE: Rule = Rule {
         Input::AllProcesses,
         Input::Refaults,
     ],
-    title: "memory is short: threads wait while the kernel frees some",
-    symptom: "Threads that want memory must first free some, or files are read from disk again that were in \
-              memory a moment ago.",
+    title: "memory is short: threads wait for reclaim",
+    symptom: "Threads that allocate memory must first free some themselves, or files are read from disk that \
+              were in memory a moment ago.",
     false_positives: &[
-        "Streaming through large files makes kswapd work without anybody waiting.",
-        "Major faults at the start of a program: nothing had been in memory yet.",
+        "Streaming through large files keeps kswapd busy, but no thread waits.",
+        "Major faults while a program starts: nothing was in memory yet.",
         "Memory full of page cache: MemAvailable counts it as available.",
     ],
     sources: &[
@@ -52,12 +55,13 @@ pub const RULE: Rule = Rule {
     ],
     counters: &[
         "/proc/pressure/memory some and full, total: threads waited for memory",
-        "/proc/vmstat allocstall_*: a thread had to free memory itself; counts with at least a little \
+        "/proc/vmstat allocstall_*: threads had to free memory themselves; counts only together with some \
          waiting",
-        "/proc/vmstat workingset_refault_file times the page size, by the bytes that /proc/diskstats says \
-         were read: read again what had just been dropped; counts when somebody waits for I/O or memory",
-        "/proc/vmstat pgmajfault and /proc/meminfo MemAvailable, SUnreclaim, Shmem, HugePages: shown \
-         beside it, they decide nothing",
+        "/proc/vmstat workingset_refault_file times the page size, divided by the bytes read in \
+         /proc/diskstats: files read again soon after they were dropped; counts only when threads wait for \
+         I/O or memory",
+        "/proc/vmstat pgmajfault and /proc/meminfo MemAvailable, SUnreclaim, Shmem, HugePages: shown next to \
+         it, without a part in the decision",
     ],
     limits: &[
         &MEMORY_PRESSURE,
@@ -72,25 +76,34 @@ pub const RULE: Rule = Rule {
         confirm("cat /proc/pressure/memory", "avg10 of some above 5"),
         confirm(
             "grep -E '^(allocstall|workingset_refault)' /proc/vmstat",
-            "counts that rise from one look to the next",
+            "counts that rise from one run to the next",
         ),
         confirm(
             "sar -B 1 3",
-            "pgscand/s above 0: threads reclaim; majflt/s high with a disk that reads: the cache is too \
+            "pgscand/s above 0: threads reclaim; high majflt/s with a disk that reads: the page cache is too \
              small",
         ),
     ],
     advice: &[
         look(
-            "Find who holds the memory; mend a leak, shrink heaps that starve the page cache.",
+            "See what holds the memory: processes (AnonPages), page cache (Cached), tmpfs (Shmem) or the \
+             kernel (SUnreclaim).",
+            "grep -E '^(MemTotal|MemAvailable|AnonPages|Cached|Shmem|SUnreclaim|HugePages_Total):' \
+             /proc/meminfo",
+            Remedy::FixProgram,
+        ),
+        look(
+            "See how much of it is the process's own memory (RssAnon), and how much is mapped files \
+             (RssFile).",
             "grep -E 'VmRSS|VmSwap|RssAnon|RssFile' /proc/{pid}/status",
             Remedy::FixProgram,
         ),
+        with_diag("See how long its threads wait for memory.", OwnOption::Account, Remedy::FixProgram),
+        advise("Fix leaks, and shrink heaps that leave too little for the page cache.", Remedy::FixProgram),
         change(
             "Let the kernel start to free memory earlier, before threads have to wait.",
-            "sysctl vm.watermark_scale_factor=100",
-            "about 1 % of memory is kept free",
-            "sysctl vm.watermark_scale_factor=10",
+            ActionTemplate::Sysctl(&[("vm.watermark_scale_factor", "100")]),
+            "about 1 % of the memory is kept free",
             Remedy::Tune,
         ),
         advise("Add memory until the files in use fit into it.", Remedy::AddResource),

@@ -8,7 +8,7 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
 };
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{Rank, SWAP_MAKES_IO, ZRAM_TRAFFIC};
@@ -29,11 +29,11 @@ pub const RULE: Rule = Rule {
     since: Since::MemoryPressure,
     scope: Scope::Node,
     inputs: &[Input::CpuTime, Input::MemoryPressure, Input::AllProcesses],
-    title: "memory is short: the box swaps",
-    symptom: "More memory is in use than there is; pages go to swap and are read back, and whoever touches \
-              them waits for a disk.",
+    title: "memory is short: the machine swaps",
+    symptom: "Programs use more memory than there is. Pages are swapped out and read back, and threads that \
+              touch them wait for a disk.",
     false_positives: &[
-        "Swap space in use without traffic: pages that nobody needs.",
+        "Used swap space without traffic: pages that no program needs.",
         "A single burst of swapping out: the kernel makes room once.",
         "zram: the traffic costs CPU time, not disk time.",
     ],
@@ -44,44 +44,54 @@ pub const RULE: Rule = Rule {
         "kernel Documentation/accounting/psi.rst",
     ],
     counters: &[
-        "/proc/vmstat pswpin, pswpout: pages from and to swap, in many seconds of the window and not in a \
-         burst",
+        "/proc/vmstat pswpin, pswpout: pages swapped in and out, in many seconds of the window and not in \
+         one burst",
         "/proc/swaps: where all of it is zram, ten times the traffic is allowed",
-        "/proc/pressure/memory some and full, total: half the limit for a warning is enough, swapping must \
-         hurt somebody",
-        "/proc/diskstats sectors: the share of the disk traffic that is swapping, for critical",
-        "/proc/PID/stat rss, majflt; /proc/PID/status RssAnon, VmSwap; smaps_rollup Pss: who grows, who is \
-         largest, who waits",
+        "/proc/pressure/memory some and full, total: threads must wait; half the limit for a warning is \
+         enough",
+        "/proc/diskstats sectors: share of the disk traffic that is swapping, for critical",
+        "/proc/PID/stat rss, majflt; /proc/PID/status RssAnon, VmSwap; smaps_rollup Pss: which process \
+         grows, which is largest, which waits",
     ],
     limits: &[&SWAP_IN, &SWAP_OUT, &SWAP_SECONDS, &MEMORY_PRESSURE, &MEMORY_FULL],
     confirm: &[
-        confirm("vmstat 1 5", "si above 0 in most lines after the first; so alone is the kernel making room"),
+        confirm(
+            "vmstat 1 5",
+            "si above 0 in most lines after the first; so alone means that the kernel makes room",
+        ),
         confirm("cat /proc/pressure/memory", "avg10 of some above 5"),
         confirm(
             "grep -H VmSwap /proc/[0-9]*/status | sort -k2 -n | tail",
-            "whose pages are in swap; those are the victims as often as the cause",
+            "processes with pages in swap: often the victims, not the cause",
         ),
     ],
     advice: &[
         look(
-            "Look whether the program is at fault: a leak, too many workers, a cache set too large.",
+            "See how much of the process is in memory and in swap; a leak grows from one run to the next.",
             "grep -E 'VmRSS|VmSwap|RssAnon' /proc/{pid}/status",
             Remedy::FixProgram,
         ),
         change(
-            "Cap its unit now, so that the rest of the box gets its memory back.",
-            "systemctl set-property --runtime {unit} MemoryHigh=50%",
-            "that unit gets slow, or is killed at MemoryMax",
-            UNDO_OF_UNIT,
+            "Cap its unit below what it holds, so that it swaps its own pages and not those of other \
+             services.",
+            ActionTemplate::MemoryCap,
+            "that unit gets slow",
             Remedy::Tune,
+        ),
+        change(
+            "Pause the process, if it may stop for now.",
+            ActionTemplate::Pause,
+            "it does nothing until the undo, and a health check may restart it",
+            Remedy::FixProgram,
         ),
         look(
-            "Fewer workers: their number times their proportional size must fit into memory.",
+            "See the proportional size of a worker: this times the number of workers must fit into memory.",
             "grep ^Pss: /proc/{pid}/smaps_rollup",
-            Remedy::Tune,
+            Remedy::FixProgram,
         ),
-        advise("Add memory. Do not switch swap off while the box thrashes.", Remedy::AddResource),
-        advise("If no more memory can be added, spread the service over more servers.", Remedy::Distribute),
+        advise("Fix the leak, run fewer workers, or use a smaller cache.", Remedy::FixProgram),
+        advise("Add memory. Do not turn swap off while the machine is swapping.", Remedy::AddResource),
+        advise("If memory cannot be added, spread the service over more servers.", Remedy::Distribute),
     ],
     check,
 };

@@ -4,7 +4,10 @@
 //! `dropped` of a network card counts packets that nobody wanted as well, so it is not used.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, reading,
+    with_diag,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PACKET_DROPS;
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -22,42 +25,40 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[],
-    title: "packets are dropped inside the box",
-    symptom: "Packets reach the box and are thrown away: the receiving program reads too slowly, or a CPU \
-              does not keep up.",
+    title: "packets are dropped inside the machine",
+    symptom: "Packets arrive and are dropped: the receiving program reads too slowly, or a CPU cannot keep \
+              up.",
     false_positives: &[
-        "Packets of unknown protocols count as dropped at the card.",
+        "Packets of unknown protocols count as dropped by the interface.",
         "A few drops at the start of a burst.",
     ],
     sources: &["kernel Documentation/networking/snmp_counter.rst", "netdata; net/core/net-procfs.c"],
     counters: &[
-        "/proc/net/snmp Udp RcvbufErrors: datagrams that found no room in their socket",
-        "/proc/net/softnet_stat, second column: packets that found no room in the queue of a CPU",
-        "/proc/net/udp and udp6 drops: which socket; /proc/PID/fd: whose it is",
+        "/proc/net/snmp Udp RcvbufErrors: datagrams dropped because the receive buffer of their socket was \
+         full",
+        "/proc/net/softnet_stat, second column: packets dropped because the queue of a CPU was full",
+        "/proc/net/udp and udp6 drops: which socket; /proc/PID/fd: its process",
     ],
     limits: &[&PACKET_DROPS],
     confirm: &[
-        confirm(
-            "nstat -asz UdpRcvbufErrors Udp6RcvbufErrors",
-            "a count that rises from one look to the next",
-        ),
-        confirm("cat /proc/net/softnet_stat", "a second column (hexadecimal, a row for each CPU) that rises"),
-        confirm(
-            "ss -uapnm",
-            "a Recv-Q that stays high, and d in skmem above 0: what that socket has dropped",
-        ),
+        confirm("nstat -asz UdpRcvbufErrors Udp6RcvbufErrors", "a count that rises from one run to the next"),
+        confirm("cat /proc/net/softnet_stat", "a second column (hexadecimal, one row per CPU) that rises"),
+        confirm("ss -uapnm", "a Recv-Q that stays high, and d in skmem above 0: drops of that socket"),
     ],
     advice: &[
-        look("See which socket drops.", "ss -uapmn", Remedy::FixProgram),
+        look("See which socket drops packets.", "ss -uapmn", Remedy::FixProgram),
+        with_diag("See what its threads do instead of reading.", OwnOption::Account, Remedy::FixProgram),
         advise(
-            "Let the reader do less between two reads, or read with several threads (SO_REUSEPORT).",
+            "Do less work between two reads, or read with several threads (SO_REUSEPORT).",
             Remedy::FixProgram,
         ),
         change(
-            "Give sockets more room; the program must ask for it with SO_RCVBUF.",
-            "sysctl net.core.rmem_max=8388608 net.core.netdev_max_backlog=5000",
+            "Allow larger buffers; the program must ask for them with SO_RCVBUF.",
+            ActionTemplate::Sysctl(&[
+                ("net.core.rmem_max", "8388608"),
+                ("net.core.netdev_max_backlog", "5000"),
+            ]),
             "more memory for sockets",
-            "sysctl net.core.rmem_max=212992 net.core.netdev_max_backlog=1000",
             Remedy::Tune,
         ),
         advise("Spread the traffic over more receivers.", Remedy::Distribute),

@@ -25,35 +25,40 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[],
-    title: "TCP sends much twice: packets get lost",
-    symptom: "Packets are lost between here and a peer; each loss costs a connection at least a round trip.",
+    title: "TCP retransmits much: packets get lost",
+    symptom: "Packets are lost between this machine and a peer; each loss costs the connection at least one \
+              round trip.",
     false_positives: &[
-        "A handful of losses among few segments.",
+        "A few losses among few segments.",
         "A peer that does not listen: its first packets are repeated.",
     ],
     sources: &["kernel Documentation/networking/snmp_counter.rst", "RFC 6298"],
     counters: &[
-        "/proc/net/snmp Tcp RetransSegs less /proc/net/netstat TcpExt TCPSynRetrans, by that and OutSegs; \
-         of a few segments only there is no share",
-        "/proc/net/netstat TcpExt TCPTimeouts: shown beside it",
-        "/proc/net/tcp and tcp6 retransmits; /proc/PID/fd: whose connection it is",
+        "/proc/net/snmp Tcp RetransSegs less /proc/net/netstat TcpExt TCPSynRetrans, divided by that and \
+         OutSegs; ignored when there are too few segments",
+        "/proc/net/netstat TcpExt TCPTimeouts: shown next to it",
+        "/proc/net/tcp and tcp6 retransmits; /proc/PID/fd: the process of the connection",
     ],
     limits: &[&RETRANSMITS],
     confirm: &[
         confirm(
             "nstat -asz TcpRetransSegs TcpOutSegs TcpExtTCPSynRetrans",
-            "the first rises by more than a hundredth of what the second does",
+            "the first rises by more than 1 % of the second",
         ),
         confirm("ss -tin | grep -B1 retrans: | head -20", "the peers that lose packets"),
     ],
     advice: &[
-        look("See which peers lose.", "ss -tin | grep -B1 retrans:", Remedy::Tune),
-        look("Look at the card and the path.", "ip -s link; mtr -rwc 50 PEER", Remedy::Tune),
-        advise(
-            "A packet filter, a policer, a duplex mismatch or a bad cable on the way: mend it there.",
+        look("See which peers lose packets.", "ss -tin | grep -B1 retrans:", Remedy::Tune),
+        look(
+            "See errors of the interfaces; then test the path to such a peer with `mtr -rwc 50 ADDRESS`.",
+            "ip -s link",
             Remedy::Tune,
         ),
-        advise("Bring the content nearer to the clients.", Remedy::Distribute),
+        advise(
+            "Fix the cause on the path: a packet filter, a policer, a duplex mismatch, a bad cable.",
+            Remedy::Tune,
+        ),
+        advise("Serve the content from a place closer to the clients.", Remedy::Distribute),
     ],
     check,
 };

@@ -28,36 +28,34 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[],
     title: "a network link is full",
-    symptom: "A link carries all that it can: answers leave late and packets queue or get lost, however idle the box \
-              is otherwise.",
+    symptom: "A link carries as much as it can: packets queue or get lost and answers are late, even if the \
+              machine is otherwise idle.",
     false_positives: &[
-        "A backup or a copy that may well use the whole link while nobody else needs it.",
-        "Virtual links, whose speed is only a name.",
+        "A backup or a copy that may use the whole link while nothing else needs it.",
+        "Virtual links: their speed has no meaning.",
     ],
     sources: &["kernel Documentation/ABI/testing/sysfs-class-net speed", "netdata, pmie: link utilisation"],
     counters: &[
-        "/proc/net/dev: bytes a second, each way",
-        "/sys/class/net/LINK/speed: what the link can carry; only of devices, while the link is up",
-        "/proc/net/tcp tx_queue: whose data wait to be sent",
+        "/proc/net/dev: bytes per second, in each direction",
+        "/sys/class/net/LINK/speed: capacity of the link; only of physical devices, while the link is up",
+        "/proc/net/tcp tx_queue: connections whose data waits to be sent",
     ],
     limits: &[&LINK_USED],
     confirm: &[
         confirm("sar -n DEV 1 5", "%ifutil near 100 for the link"),
-        confirm(
-            "ss -tin state established",
-            "the sockets with a large Send-Q are those that wait for the link",
-        ),
+        confirm("ss -tin state established", "the sockets with a large Send-Q wait for the link"),
     ],
     advice: &[
-        look("See which connections carry it.", "ss -tinp state established", Remedy::FixProgram),
+        look("See which connections use it.", "ss -tinp state established", Remedy::FixProgram),
         advise(
-            "Send less: compress, let clients cache (If-Modified-Since), move copies to the night or limit their rate.",
+            "Send less: compress, let clients cache (If-Modified-Since), run copies at night or limit their \
+             rate.",
             Remedy::FixProgram,
         ),
-        advise("A faster link, or several bonded.", Remedy::AddResource),
+        advise("Use a faster link, or bond several.", Remedy::AddResource),
         advise(
-            "Let answers bypass the balancer (direct server return), put caches or a CDN before the servers, spread \
-             the clients over more of them.",
+            "Let answers bypass the load balancer (direct server return), put caches or a CDN in front, \
+             spread the clients over more servers.",
             Remedy::Distribute,
         ),
     ],

@@ -15,27 +15,26 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[],
-    title: "healthy: nobody waits for anything that is short",
-    symptom: "No resource of the box makes its threads wait. If a service is slow all the same, it waits for \
-              something outside of the box or sleeps by its own decision.",
+    title: "healthy: no resource is short",
+    symptom: "Threads do not wait for any resource of this machine. If a service is slow all the same, it \
+              waits for something outside of this machine, or sleeps on its own.",
     false_positives: &[
-        "A load average that is still high from work that has ended: it falls by two thirds a minute.",
-        "iowait on an idle box: one reader on a fast disk relabels idle time.",
-        "Memory that is \"full\" of page cache: the kernel gives it back; MemAvailable counts it as available.",
-        "Swap space in use without traffic to it.",
-        "Work at lowered priority that fills the CPUs while nobody else waits.",
+        "A load average that is still high from work that has ended: it falls by two thirds per minute.",
+        "iowait on an idle machine: one reader on a fast disk turns idle time into iowait.",
+        "Memory \"full\" of page cache: the kernel can drop it; MemAvailable counts it as available.",
+        "Used swap space without traffic.",
+        "Work at low priority that fills the CPUs while no other thread waits.",
     ],
     sources: &["proc_loadavg(5)", "kernel Documentation/accounting/psi.rst"],
     counters: &[
-        "/proc/stat, /proc/pressure, /proc/loadavg: how busy the box is and how long threads wait; no \
-         other rule found anything that is at least a warning",
+        "/proc/stat, /proc/pressure, /proc/loadavg: how busy the machine is and how long threads wait; no \
+         other rule found a warning",
     ],
     limits: &[],
     confirm: &[
         confirm(
             "vmstat 1 5",
-            "r below the number of CPUs, b, si and so at 0, id or wa well above 0, in the lines after the \
-             first",
+            "after the first line: r below the number of CPUs, b, si and so at 0, id or wa well above 0",
         ),
         confirm("tail -n +1 /proc/pressure/*", "avg10 near 0 everywhere"),
     ],

@@ -6,7 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
@@ -26,45 +28,42 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Node,
     inputs: &[],
-    title: "memory comes from the wrong node",
-    symptom: "One memory node of the machine is full while others have room: programs get memory that their CPUs \
-              reach slowly, or the full node is reclaimed although the box has memory left.",
+    title: "memory comes from a remote NUMA node",
+    symptom: "One memory node of the machine is full while others have free memory: programs get memory that \
+              is slow for their CPUs, or the full node is reclaimed although the machine has free memory.",
     false_positives: &[
-        "A program that is told to use all nodes in turn: that is no miss.",
-        "A few misses while nobody allocates much.",
+        "A program that interleaves its memory over all nodes: that does not count as a miss.",
+        "A few misses while little memory is allocated.",
     ],
     sources: &["kernel Documentation/admin-guide/numastat.rst", "numastat(8)"],
     counters: &[
-        "/proc/vmstat numa_miss by numa_hit and numa_miss: share of the pages that came from another node than the one wanted",
-        "/sys/devices/system/node/online: nodes there are; with one there is nothing to miss",
+        "/proc/vmstat numa_miss divided by numa_hit and numa_miss: share of the pages that came from another \
+         node than the wanted one",
+        "/sys/devices/system/node/online: number of nodes; a machine with one node has no misses",
     ],
     limits: &[&NUMA_MISSES],
     confirm: &[
-        confirm("numastat", "numa_miss grows on a node"),
+        confirm("numastat", "numa_miss rises on a node"),
         confirm(
             "grep MemFree /sys/devices/system/node/node*/meminfo",
-            "one node has no free memory while another has",
+            "one node has no free memory while another has some",
         ),
     ],
     advice: &[
-        look(
-            "See which node is full, and whose memory is there.",
-            "numastat -c; numastat -p {pid}",
-            Remedy::Tune,
-        ),
+        look("See which node is full.", "numastat -c", Remedy::Tune),
+        look("See on which nodes the process has its memory.", "numastat -p {pid}", Remedy::Tune),
+        advise("Run several smaller processes, one per node.", Remedy::FixProgram),
         advise(
-            "Start the program with its memory on all nodes (numactl --interleave=all), or bind it with its memory to \
-             one node that is large enough.",
+            "Start the program with its memory on all nodes (numactl --interleave=all), or bind it with its \
+             memory to a node that is large enough.",
             Remedy::Tune,
         ),
         change(
-            "Do not reclaim a node while another has room.",
-            "sysctl vm.zone_reclaim_mode=0",
-            "more memory from far nodes",
-            "sysctl vm.zone_reclaim_mode=1",
+            "Do not reclaim a node while another has free memory.",
+            ActionTemplate::Sysctl(&[("vm.zone_reclaim_mode", "0")]),
+            "more memory comes from remote nodes",
             Remedy::Tune,
         ),
-        advise("Several smaller processes, one to each node.", Remedy::FixProgram),
     ],
     check,
 };

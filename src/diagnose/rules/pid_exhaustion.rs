@@ -6,7 +6,7 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, Rule, UNDO_OF_UNIT, Who, advise, change, confirm, look, reading,
+    ActionTemplate, GroupLimit, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
 };
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -27,46 +27,49 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[],
     title: "no more processes can be started",
-    symptom: "A service has as many processes and threads as it may have, or the system does: fork and clone \
-              fail.",
-    false_positives: &["A limit that was hit before the window: the counter keeps it."],
+    symptom: "A service, or the whole system, has as many processes and threads as its limit allows: fork \
+              and clone fail.",
+    false_positives: &["A limit that was reached before the window: the counter keeps it."],
     sources: &[
         "kernel Documentation/admin-guide/cgroup-v1/pids.rst",
         "proc_sys_kernel(5) pid_max, threads-max",
     ],
     counters: &[
         "pids.events max: forks that a control group refused within the window; pids.max is its limit",
-        "/proc/loadavg, the number after the slash: threads of the system, by the smaller of \
+        "/proc/loadavg, the number after the slash: threads of the system, divided by the smaller of \
          /proc/sys/kernel/pid_max and threads-max",
     ],
     limits: &[&FORKS_REFUSED, &SYSTEM_THREADS],
     confirm: &[
         confirm(
             "grep -r max --include=pids.events /sys/fs/cgroup | grep -v ' 0$'",
-            "a group whose count rises from one look to the next",
+            "a group whose count rises from one run to the next",
         ),
         confirm(
             "cat /proc/loadavg /proc/sys/kernel/pid_max /proc/sys/kernel/threads-max",
-            "the number after the slash near one of the two limits",
+            "the number after the slash is close to one of the two limits",
         ),
-        confirm("ps -e -o nlwp=,pid=,comm= --sort=-nlwp | head", "who has the threads"),
+        confirm("ps -e -o nlwp=,pid=,comm= --sort=-nlwp | head", "the processes with most threads"),
     ],
     advice: &[
         look(
-            "See who starts them.",
+            "See which parents start most processes.",
             "ps -e -o ppid=,comm= | sort | uniq -c | sort -rn | head",
             Remedy::FixProgram,
         ),
         change(
-            "Raise the limit of its unit.",
-            "systemctl set-property --runtime {unit} TasksMax=16384",
-            "a runaway then takes longer to stop",
-            UNDO_OF_UNIT,
-            Remedy::Tune,
-        ),
-        advise(
-            "Reuse workers and threads instead of starting one for each piece of work.",
+            "Pause the processes that start others, if they may stop for now. Killing one of a fork bomb \
+             only makes room for the next.",
+            ActionTemplate::Pause,
+            "they do nothing until the undo, and a health check may restart them",
             Remedy::FixProgram,
+        ),
+        advise("Reuse workers and threads instead of starting one per piece of work.", Remedy::FixProgram),
+        change(
+            "Raise the limit of the control group.",
+            ActionTemplate::Raise(GroupLimit::Tasks),
+            "a runaway program takes longer to stop",
+            Remedy::Tune,
         ),
     ],
     check,

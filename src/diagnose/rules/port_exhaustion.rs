@@ -4,7 +4,9 @@
 //! TIME_WAIT count. Read only when TCP is in trouble: the table costs time by socket.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PORTS;
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -23,13 +25,14 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[],
     title: "local ports are used up",
-    symptom: "Every outgoing connection needs a local port of its own for its destination, and they are all taken.",
-    false_positives: &["Many connections to different destinations: each has the whole range."],
+    symptom: "Every outgoing connection to the same destination needs a local port of its own, and all of \
+              them are in use: connect(2) fails.",
+    false_positives: &["Many connections to different destinations: each destination has the whole range."],
     sources: &["ip(7) ip_local_port_range", "connect(2) EADDRNOTAVAIL"],
     counters: &[
-        "/proc/net/tcp and tcp6: sockets with the same remote address and port, those in TIME_WAIT \
-         included; read only when TCP is in trouble or has very many sockets",
-        "/proc/sys/net/ipv4/ip_local_port_range: how many there may be",
+        "/proc/net/tcp and tcp6: sockets with the same remote address and port, TIME_WAIT included; read \
+         only when TCP counters report trouble or there are very many sockets",
+        "/proc/sys/net/ipv4/ip_local_port_range: how many there can be",
     ],
     limits: &[&PORTS],
     confirm: &[
@@ -39,7 +42,7 @@ pub const RULE: Rule = Rule {
         ),
         confirm(
             "cat /proc/sys/net/ipv4/ip_local_port_range",
-            "the first and the last port; their distance is the limit for each destination",
+            "the first and the last port; their distance is the limit per destination",
         ),
     ],
     advice: &[
@@ -50,13 +53,15 @@ pub const RULE: Rule = Rule {
         ),
         advise("Keep connections to the backend open and reuse them.", Remedy::FixProgram),
         change(
-            "More ports, and reuse of those in TIME_WAIT.",
-            "sysctl net.ipv4.ip_local_port_range='1024 65535' net.ipv4.tcp_tw_reuse=1",
-            "services that listen on high ports may find theirs taken",
-            "sysctl net.ipv4.ip_local_port_range='32768 60999' net.ipv4.tcp_tw_reuse=2",
+            "Allow more ports, and the reuse of ports in TIME_WAIT.",
+            ActionTemplate::Sysctl(&[
+                ("net.ipv4.ip_local_port_range", "1024 65535"),
+                ("net.ipv4.tcp_tw_reuse", "1"),
+            ]),
+            "services that listen on high ports may find theirs in use",
             Remedy::Tune,
         ),
-        advise("More backends or more source addresses.", Remedy::Distribute),
+        advise("Use more backends or more source addresses.", Remedy::Distribute),
     ],
     check,
 };

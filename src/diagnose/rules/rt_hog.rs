@@ -4,7 +4,9 @@
 //! of the time at most.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::REALTIME_CPU;
 use crate::diagnose::thresholds::algorithm::Rank;
@@ -24,8 +26,8 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[Input::CpuTime, Input::AllProcesses],
     title: "a real-time thread takes a CPU",
-    symptom: "A thread with real-time priority never sleeps: ordinary threads on its CPU stand still.",
-    false_positives: &["A real-time thread that runs shortly and often."],
+    symptom: "A thread with real-time priority never sleeps: ordinary threads on its CPU do not run.",
+    false_positives: &["A real-time thread that runs often, but briefly."],
     sources: &["sched(7)", "kernel Documentation/scheduler/sched-rt-group.rst"],
     counters: &[
         "/proc/PID/task/TID/stat policy: 1 is FIFO, 2 is RR",
@@ -35,19 +37,24 @@ pub const RULE: Rule = Rule {
     confirm: &[
         confirm(
             "ps -eLo cls,rtprio,pcpu,pid,tid,comm --sort=-pcpu | grep -E '^ *(FF|RR)' | head -5",
-            "FF or RR with much under %CPU, which is the mean since the thread began",
+            "FF or RR with a high %CPU, the mean since the thread started",
         ),
-        confirm("top -H -b -n 1 | head -15", "PR is rt or negative, and %CPU near 95 to 100"),
+        confirm("top -H -b -n 1 | head -15", "PR is rt or negative, and %CPU is 95 to 100"),
     ],
     advice: &[
-        change(
-            "Take the real-time priority from it.",
-            "chrt -o -p 0 {pid}",
-            "it no longer goes first",
-            "chrt -r -p OLD_PRIORITY {pid}",
+        look(
+            "Note the policy and priority of its threads: the undo below needs them.",
+            "chrt -a -p {pid}",
             Remedy::Tune,
         ),
-        advise("A real-time thread must sleep: mend its loop.", Remedy::FixProgram),
+        change(
+            "Give it the normal scheduling policy.",
+            ActionTemplate::NormalPolicy,
+            "it no longer runs before all others, and may miss its deadlines",
+            Remedy::Tune,
+        ),
+        with_diag("See which function it runs.", OwnOption::Profile, Remedy::FixProgram),
+        advise("A real-time thread must sleep: fix its loop.", Remedy::FixProgram),
     ],
     check,
 };

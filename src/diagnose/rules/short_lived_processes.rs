@@ -7,7 +7,7 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading, trace};
+use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, reading, systemd_look, trace};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::STORM_MATTERS;
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
@@ -31,42 +31,44 @@ pub const RULE: Rule = Rule {
     scope: Scope::Node,
     inputs: &[Input::CpuPressure],
     title: "a storm of short-lived processes",
-    symptom: "Many processes a second are started and end at once; starting them costs more than what they \
-              do, and no process list shows them.",
+    symptom: "Many processes start and end every second. Starting them costs more than the work they do, and \
+              no process list shows them.",
     false_positives: &[
-        "A build: compilers live for a while and do work; their CPU time by life tells them apart.",
-        "The kernel's count includes new threads: without vanished CPU time it is thread churn.",
+        "A build: compilers run for a while and do work; their CPU time per process is much higher.",
+        "The kernel's count includes new threads: without CPU time of ended processes, only threads come and \
+         go.",
     ],
     sources: &["proc_stat(5) processes", "proc_pid_stat(5) cutime, cstime"],
     counters: &[
         "/proc/stat processes: forks, those of threads included",
-        "/proc/stat user, nice and system, less utime and stime of all /proc/PID/stat: CPU time that no \
-         living process accounts for, by busy time; the work of ended processes that lived long is taken \
-         off",
-        "/proc/PID/stat cutime, cstime, and the parents of the short lives that were met: who starts them",
+        "/proc/stat user, nice and system, less utime and stime of all /proc/PID/stat: CPU time of processes \
+         that have ended, divided by busy time; the work of ended processes that lived long is subtracted",
+        "/proc/PID/stat cutime, cstime, and the parents of short-lived processes that were sampled: which \
+         process starts them",
         "/proc/pressure/cpu some total: for critical, threads must queue for the CPUs",
     ],
     limits: &[&FORKS, &VANISHED_SHARE, &CPU_PRESSURE],
     confirm: &[
         confirm("grep processes /proc/stat; sleep 1; grep processes /proc/stat", "a difference of hundreds"),
-        confirm("pidstat -u -l 1 3", "CPUs that are busy, with no process to add up to it"),
-        confirm("pidstat -T CHILD 1 3", "the parent whose children, once ended, had the CPU time"),
+        confirm("pidstat -u -l 1 3", "busy CPUs, and no processes whose CPU time explains it"),
+        confirm("pidstat -T CHILD 1 3", "the parent whose ended children used the CPU time"),
     ],
     advice: &[
         trace(
-            "See what is started, and by whom.",
+            "See which programs are started, and by which process.",
             "perf trace -e sched:sched_process_exec -a -- sleep 3",
-            "some cost at each start while it runs",
+            "some overhead per started program",
             Remedy::FixProgram,
         ),
+        systemd_look(
+            "Check for a service that crashes and is restarted again and again.",
+            "systemctl list-units --failed; systemctl list-units --state=activating",
+            Remedy::FixProgram,
+        ),
+        systemd_look("See the unit of the process.", "systemctl status {pid}", Remedy::FixProgram),
         advise(
-            "Do the work inside the program instead of starting one for each piece: a library instead \
-                     of a shell command, FastCGI or pre-forked workers instead of CGI.",
-            Remedy::FixProgram,
-        ),
-        look(
-            "Look for a service that crashes and is started again, or jobs that overlap.",
-            "systemctl list-units --failed; systemctl status {pid}",
+            "Do the work inside the program instead of starting one per piece of work: a library instead of \
+             a shell command, FastCGI or pre-forked workers instead of CGI. Keep jobs from overlapping.",
             Remedy::FixProgram,
         ),
     ],

@@ -6,7 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::OF_SYSTEM_COST;
 use crate::diagnose::thresholds::{
@@ -27,51 +29,60 @@ pub const RULE: Rule = Rule {
     since: Since::MemoryPressure,
     scope: Scope::Node,
     inputs: &[Input::MemoryPressure, Input::AllProcesses],
-    title: "threads wait for large pages",
-    symptom: "Memory is in pieces; threads that ask for large pages stand still until enough of it has been moved \
-              together, and the kernel takes the CPUs for that.",
+    title: "threads wait for huge pages",
+    symptom: "Free memory is fragmented. Threads that allocate huge pages wait until the kernel has \
+              compacted enough memory, and compaction uses much CPU time.",
     false_positives: &[
-        "A few stalls at the start of a large program.",
-        "Compaction while memory is short: then want of memory is the cause.",
+        "A few stalls while a large program starts.",
+        "Compaction while memory is short: the shortage is the cause.",
     ],
     sources: &["kernel Documentation/admin-guide/mm/transhuge.rst", "proc_vmstat(5) compact_stall (2.6.35)"],
     counters: &[
-        "/proc/vmstat compact_stall: times a thread had to move pages together itself; compact_fail: in vain",
+        "/proc/vmstat compact_stall: allocations that had to compact memory themselves; compact_fail: \
+         without success",
         "/proc/PID/stat of kcompactd and khugepaged: their CPU time",
-        "/proc/stat system: kernel time that somebody pays",
+        "/proc/stat system: kernel time",
         "/proc/pressure/memory: time that threads were stalled by it",
     ],
     limits: &[&COMPACTION_STALLS, &COMPACTION_THREADS, &CPU_SYSTEM, &MEMORY_PRESSURE],
     confirm: &[
         confirm(
-            "grep -E 'compact_(stall|fail)' /proc/vmstat; sleep 5; grep -E 'compact_(stall|fail)' /proc/vmstat",
-            "compact_stall grows by tens a second",
+            "grep -E 'compact_(stall|fail)' /proc/vmstat; sleep 5; grep -E 'compact_(stall|fail)' \
+             /proc/vmstat",
+            "compact_stall rises by tens per second",
         ),
-        confirm("cat /proc/buddyinfo", "the right-hand columns, the large pieces, are nearly 0"),
+        confirm("cat /proc/buddyinfo", "the right-hand columns, the large blocks, are nearly 0"),
         confirm(
             "cat /sys/kernel/mm/transparent_hugepage/defrag",
-            "[always], or [madvise] with a program that asks",
+            "[always], or [madvise] with a program that asks for huge pages",
         ),
     ],
     advice: &[
-        look("See who asks for large pages.", "grep -H AnonHugePages /proc/{pid}/smaps_rollup", Remedy::Tune),
-        change(
-            "Let the kernel make large pages in the background only.",
-            "echo defer > /sys/kernel/mm/transparent_hugepage/defrag",
-            "programs get large pages later",
-            "echo madvise > /sys/kernel/mm/transparent_hugepage/defrag",
+        look(
+            "See how the kernel makes huge pages.",
+            "grep . /sys/kernel/mm/transparent_hugepage/enabled /sys/kernel/mm/transparent_hugepage/defrag",
             Remedy::Tune,
         ),
-        change(
-            "Large pages only for programs that ask for them.",
-            "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
-            "programs that gain from large pages lose some speed",
-            "echo always > /sys/kernel/mm/transparent_hugepage/enabled",
+        look(
+            "See how much of the process is in huge pages.",
+            "grep -H AnonHugePages /proc/{pid}/smaps_rollup",
             Remedy::Tune,
         ),
         advise(
-            "Allocate once and keep it, or reserve huge pages at boot (vm.nr_hugepages).",
+            "Allocate memory once and keep it, or reserve huge pages at boot (vm.nr_hugepages).",
             Remedy::FixProgram,
+        ),
+        change(
+            "Let the kernel make huge pages in the background only.",
+            ActionTemplate::Write { path: "/sys/kernel/mm/transparent_hugepage/defrag", value: "defer" },
+            "programs get huge pages later",
+            Remedy::Tune,
+        ),
+        change(
+            "Use huge pages only for programs that ask for them.",
+            ActionTemplate::Write { path: "/sys/kernel/mm/transparent_hugepage/enabled", value: "madvise" },
+            "programs that gain from huge pages get slower",
+            Remedy::Tune,
         ),
     ],
     check,

@@ -7,7 +7,9 @@ use crate::diagnose::evidence::disk_load::users;
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, change, confirm};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
+};
 use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -27,35 +29,53 @@ pub const RULE: Rule = Rule {
     since: Since::IoPressure,
     scope: Scope::Own,
     inputs: &[Input::WhoseIo, Input::WaitChannels, Input::IoAccounting],
-    title: "writers wait for dirty memory to be written back",
-    symptom: "Programs write faster than the disk takes it; when too much is dirty, the kernel makes them wait.",
-    false_positives: &["Much dirty memory with nobody waiting: the kernel writes it in its own time."],
+    title: "writers wait for writeback of dirty memory",
+    symptom: "Programs write faster than the disk; when too much memory is dirty, the kernel makes them wait.",
+    false_positives: &["Much dirty memory without waiting threads: the kernel writes it in the background."],
     sources: &["kernel mm/page-writeback.c", "kernel Documentation/admin-guide/sysctl/vm.rst dirty_bytes"],
     counters: &[
-        "/proc/PID/task/TID/wchan balance_dirty_pages in state D, sampled: mean number of writers that are \
-         held",
-        "/proc/meminfo Dirty, Writeback: shown beside it; a limit by device or control group holds writers \
-         long before the box is full of dirty pages",
-        "/proc/PID/io write_bytes: who writes most",
+        "/proc/PID/task/TID/wchan balance_dirty_pages in state D, sampled: mean number of writers that wait",
+        "/proc/meminfo Dirty, Writeback: shown next to it; a limit per device or control group makes writers \
+         wait long before the limit of the machine is reached",
+        "/proc/PID/io write_bytes: which process writes most",
     ],
     limits: &[&WRITEBACK_WAITERS],
     confirm: &[
-        confirm("ps -eLo stat,wchan:32,pid,comm | grep balance_dirty", "the writers that are held"),
+        confirm("ps -eLo stat,wchan:32,pid,comm | grep balance_dirty", "the writers that wait"),
         confirm(
             "grep -E '^(Dirty|Writeback):' /proc/meminfo; sysctl vm.dirty_ratio vm.dirty_bytes",
-            "how much is dirty, and how much may be",
+            "how much memory is dirty, and how much may be",
         ),
     ],
     advice: &[
+        with_diag(
+            "See how long its threads wait, and in which calls.",
+            OwnOption::Account,
+            Remedy::FixProgram,
+        ),
+        look(
+            "See how much memory is dirty, and how much may be.",
+            "grep -E '^(Dirty|Writeback):' /proc/meminfo; sysctl vm.dirty_ratio vm.dirty_bytes",
+            Remedy::Tune,
+        ),
         change(
-            "Let the kernel begin earlier and hold less: two to five seconds of what the disk can do.",
-            "sysctl vm.dirty_background_bytes=67108864 vm.dirty_bytes=536870912",
-            "short bursts of writing are held earlier",
-            "sysctl vm.dirty_background_ratio=10 vm.dirty_ratio=20",
+            "Let other processes use the disk first.",
+            ActionTemplate::Ionice,
+            "it gets slower; only the schedulers bfq and mq-deadline have priorities",
             Remedy::Tune,
         ),
         advise("Write less: batches, compression, a lower log level.", Remedy::FixProgram),
-        advise("A faster disk, or another one for this writer.", Remedy::AddResource),
+        change(
+            "Start writeback earlier and allow less dirty memory: what the disk writes in two to five \
+             seconds.",
+            ActionTemplate::Sysctl(&[
+                ("vm.dirty_background_bytes", "67108864"),
+                ("vm.dirty_bytes", "536870912"),
+            ]),
+            "short bursts of writes wait earlier",
+            Remedy::Tune,
+        ),
+        advise("Use a faster disk, or another one for this writer.", Remedy::AddResource),
     ],
     check,
 };

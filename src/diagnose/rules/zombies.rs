@@ -22,27 +22,34 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[Input::AllProcesses],
-    title: "a process does not wait for its children",
-    symptom: "Ended processes stay in the table because their parent never asks for their exit code.",
-    false_positives: &["A child that is a zombie for a moment before its parent gets to it."],
+    title: "a process does not reap its children",
+    symptom: "Ended processes stay in the process table because their parent never asks for their exit code.",
+    false_positives: &["A child that is a zombie for a moment, until its parent reaps it."],
     sources: &["wait(2)", "proc_pid_stat(5)"],
     counters: &[
-        "/proc/PID/stat state Z and ppid: children that were zombies at both ends of the window, by \
-         parent; half as many are enough where they become more",
+        "/proc/PID/stat state Z and ppid: children that were zombies at both ends of the window, per parent; \
+         half as many are enough if their number rises",
     ],
     limits: &[&ZOMBIES],
     confirm: &[confirm(
         "ps -e -o stat=,ppid= | awk '$1 ~ /^Z/ {print $2}' | sort | uniq -c | sort -rn | head",
-        "how many zombies, by parent",
+        "number of zombies per parent",
     )],
     advice: &[
         look(
-            "See the parent; restart it: that frees all of them.",
+            "See the children of the parent.",
             "ps -o pid,ppid,stat,etime,args --ppid {pid} | head",
             Remedy::FixProgram,
         ),
+        look(
+            "Count the zombies per parent.",
+            "ps -e -o stat=,ppid= | awk '$1 ~ /^Z/ {print $2}' | sort | uniq -c | sort -rn | head",
+            Remedy::FixProgram,
+        ),
+        advise("Restart the parent: init then reaps its zombies.", Remedy::FixProgram),
         advise(
-            "The parent must call wait or ignore SIGCHLD; a container needs an init (`--init`, tini).",
+            "The parent must call wait(2) or ignore SIGCHLD; a container needs an init process (`--init`, \
+             tini).",
             Remedy::FixProgram,
         ),
     ],

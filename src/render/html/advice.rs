@@ -1,12 +1,12 @@
 //! What to do: each action with its evidence, what to expect of it, what it may break, how to take it back and how to
 //! see whether it helped. Then settings, and how many workers fit.
 
-use super::evidence::{goal, said};
+use super::evidence::said;
 use super::words::{command, cut, name, sentence};
-use crate::model::finding::{Advice, Evidence, Finding, Remedy, Severity};
+use crate::model::finding::{Advice, Evidence, Finding, Severity};
 use crate::model::report::Report;
 use crate::model::tuning::{ReportExtras, SettingNote, Workers};
-use crate::model::units::{human_bytes, label, quantity};
+use crate::model::units::human_bytes;
 use maud::{Markup, html};
 
 /// Findings that get advice, the verdict's first.
@@ -34,14 +34,14 @@ pub(in crate::render) fn actionable(report: &Report) -> Vec<&Finding> {
 pub(super) fn section(report: &Report, extras: &ReportExtras) -> Markup {
     let findings = actionable(report);
     html! {
-        @if findings.is_empty() { p { "Nothing: no finding asks for anything." } }
+        @if findings.is_empty() { p { "Nothing: no finding needs an action." } }
         @for finding in &findings {
             h3 { "Against " (cut(finding.id.as_str(), 60)) }
             (measured(finding))
             ol.actions {
-                @for advice in finding.advice.iter().take(ACTIONS_MAX) { li.card { (action(finding, advice)) } }
+                @for advice in finding.advice.iter().take(ACTIONS_MAX) { li.card { (action(advice)) } }
             }
-            (check(finding))
+            (afterwards(finding))
             (confirm(finding, extras))
         }
     }
@@ -61,82 +61,36 @@ fn measured(finding: &Finding) -> Markup {
     }
 }
 
-fn action(finding: &Finding, advice: &Advice) -> Markup {
+fn action(advice: &Advice) -> Markup {
     html! {
         h4 { (sentence(&advice.action)) }
         p { span.tag { (advice.remedy.words()) } }
         @if let Some(text) = &advice.command { (command(text)) }
         dl {
-            dt { "To expect" } dd { (expected(finding, advice)) }
-            dt { "Risk" } dd { (sentence(risk(advice))) }
-            dt { "Undo" } dd { @if let Some(undo) = &advice.undo { (command(undo)) } @else { (undone(advice)) } }
+            dt { "To expect" } dd { (cut(&advice.expectation, 300)) }
+            dt { "Risk" } dd { @if let Some(risk) = &advice.risk { (sentence(risk)) } @else { "not known" } }
+            dt { "Undo" } dd {
+                @if let Some(undo) = &advice.undo { (command(undo)) }
+                @if let Some(note) = &advice.undo_note { (sentence(note)) }
+            }
         }
     }
 }
 
-/// Whether the command only looks, so that the change itself is left to the reader.
-fn looks(advice: &Advice) -> bool {
-    advice.command.is_some() && advice.undo.is_none()
-}
-
-/// What to expect of it, as far as the numbers go.
-fn expected(finding: &Finding, advice: &Advice) -> String {
-    let how = match advice.remedy {
-        Remedy::FixProgram => "the program asks for less",
-        Remedy::Tune => "the same work waits less",
-        Remedy::AddResource => "the same work finds more of what is short",
-        Remedy::Distribute => "less of the work comes to this box",
-    };
-    let toward = bad(finding).first().and_then(|item| {
-        let value = quantity(item.value?, item.unit);
-        Some(format!(": {} goes from {value} towards {}", label(&item.metric), goal(item)?))
-    });
-    let first = if looks(advice) {
-        "the command shows where to begin; what is then changed has this effect: "
-    } else {
-        ""
-    };
-    cut(&format!("{first}{how}{}", toward.unwrap_or_default()), 300)
-}
-
-/// What it may break; advice in words alone has the risk of its kind.
-pub(in crate::render) fn risk(advice: &Advice) -> &str {
-    match (&advice.risk, advice.remedy) {
-        (Some(risk), _) => risk,
-        (None, _) if looks(advice) => "none in looking",
-        (None, Remedy::FixProgram) => "that of any new version: try it on one instance first",
-        (None, Remedy::Tune) => "others may get less: change one thing at a time, and note what it was",
-        (None, Remedy::AddResource) => "its price, and a restart where it cannot be added in operation",
-        (None, Remedy::Distribute) => {
-            "one more thing that can fail: the balancer must check the health of what is behind it"
-        }
-    }
-}
-
-fn undone(advice: &Advice) -> &'static str {
-    match advice.remedy {
-        _ if looks(advice) => "looking changes nothing",
-        Remedy::FixProgram => "back to the version or the configuration of before",
-        Remedy::Tune => "back to the value of before",
-        Remedy::AddResource => "take it away again",
-        Remedy::Distribute => "let the balancer send everything to this box again",
-    }
-}
-
-/// How to see that it helped.
-pub(in crate::render) fn worked(finding: &Finding) -> String {
-    let bad = bad(finding);
-    let goals = bad.iter().filter_map(|item| Some(format!("{} is {}", label(&item.metric), goal(item)?)));
-    let goals: Vec<String> = goals.collect();
-    if goals.is_empty() { format!("{} is found no more", finding.id) } else { goals.join(" and ") }
+/// How to tell that the finding is gone: the check of the last advice, which is not one that only looks.
+pub(in crate::render) fn check(finding: &Finding) -> Option<&str> {
+    finding.advice.last().map(|advice| advice.check.as_str()).filter(|check| !check.is_empty())
 }
 
 /// How to check afterwards.
-fn check(finding: &Finding) -> Markup {
+fn afterwards(finding: &Finding) -> Markup {
     html! {
         div.card.check {
             h4 { "Check afterwards" }
-            p { "It worked when " (cut(&worked(finding), 300)) ", under the same work. Record a window before and one after:" }
+            p {
+                @if let Some(check) = check(finding) { "It worked when " (cut(check, 300)) ", under the same load. " }
+                "Record a window before and one after:"
+            }
             (command("diag record before.diag"))
             (command("diag record after.diag"))
             (command("diag report --compare before.diag after.diag --output compared.html"))
@@ -166,7 +120,7 @@ pub(super) fn settings(extras: &ReportExtras) -> Markup {
         h3 { "Kernel settings that matter here" }
         @if extras.settings.is_empty() {
             p {
-                @if extras.settings_known { "None: no setting that differs from its default bears on what was found." }
+                @if extras.settings_known { "None: no setting that differs from its default matters for these findings." }
                 @else { "Not known: this window has no record of the settings." }
             }
         }

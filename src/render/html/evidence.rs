@@ -18,12 +18,6 @@ pub(super) fn said(evidence: &Evidence) -> String {
     format!("{} {value}", label(&evidence.metric))
 }
 
-/// What the number is when all is well: `below 10 %`.
-pub(super) fn goal(evidence: &Evidence) -> Option<String> {
-    let limit = quantity(evidence.warning?, evidence.unit);
-    Some(format!("{} {limit}", if evidence.falls() { "above" } else { "below" }))
-}
-
 /// Everything that was found and is worth a warning, and what is known besides.
 pub(super) fn section(report: &Report) -> Markup {
     let findings =

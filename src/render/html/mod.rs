@@ -19,7 +19,7 @@ mod why;
 mod window;
 mod words;
 
-pub(super) use advice::{actionable, fit_words, risk, sum_words, worked};
+pub(super) use advice::{actionable, check, fit_words, sum_words};
 pub(super) use compare::change;
 
 use crate::model::comparison::Comparison;

@@ -130,8 +130,9 @@ fn one_advice(place: usize, advice: &Advice) -> String {
     if let Some(command) = &advice.command {
         item.push_str(&fence(command));
     }
-    for (word, said) in [("Risk", &advice.risk), ("Undo", &advice.undo)] {
-        if let Some(said) = said {
+    let risky = advice.kind.is_risky();
+    for (word, said, shown) in [("Risk", &advice.risk, risky), ("Undo", &advice.undo, true)] {
+        if let Some(said) = said.as_ref().filter(|_| shown) {
             item.push_str(&format!("\n   {word}: {}", text(said)));
         }
     }

@@ -8,7 +8,7 @@ use crate::model::report::Report;
 use crate::model::tuning::{ReportExtras, SettingNote};
 use crate::model::units::{Unit, human_seconds, label, quantity};
 use crate::render::escape::{self, Visible};
-use crate::render::html::{actionable, change, fit_words, risk, sum_words, worked};
+use crate::render::html::{actionable, change, check, fit_words, sum_words};
 use crate::render::shared::{THIN_PROFILE, cut, moment};
 
 /// Characters of a sentence, so that a ticket stays one.
@@ -52,11 +52,13 @@ pub fn render(report: &Report, extras: &ReportExtras) -> String {
                 "- {} ({}; risk: {})",
                 words(&advice.action, SENTENCE_MAX),
                 advice.remedy.words(),
-                words(risk(advice), 120)
+                words(advice.risk.as_deref().unwrap_or_default(), 120)
             ));
             page.command(advice.command.as_deref(), advice.undo.as_deref());
         }
-        page.add(&format!("It worked when {}.", words(&worked(finding), SENTENCE_MAX)));
+        if let Some(check) = check(finding) {
+            page.add(&format!("It worked when {}.", words(check, SENTENCE_MAX)));
+        }
     }
     sizes(&mut page, report, extras);
     numbers(&mut page, report);

@@ -108,15 +108,16 @@ fn culprit_details(report: &Report, culprit: &Culprit) -> String {
 }
 
 fn write_advice(page: &mut Page, place: usize, advice: &Advice) {
-    let dim = page.palette.dim;
+    let (dim, kind) = (page.palette.dim, advice.kind);
     let label = plain(&format!("  {place}. "));
     let remedy = format!(" ({})", advice.remedy.words());
     page.paragraph(0, &label, &[plain(&advice.action), styled(dim, &remedy)]);
     if let Some(command) = &advice.command {
         page.command(5, command);
     }
-    for (word, text) in [("risk: ", &advice.risk), ("undo: ", &advice.undo)] {
-        if let Some(text) = text {
+    let shown = [("risk: ", &advice.risk, kind.is_risky()), ("undo: ", &advice.undo, true)];
+    for (word, text, shown) in shown {
+        if let Some(text) = text.as_ref().filter(|_| shown) {
             page.paragraph(5, &styled(dim, word), &[plain(text)]);
         }
     }

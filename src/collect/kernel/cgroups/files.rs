@@ -115,6 +115,7 @@ fn unified_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffe
     if let Some(memory) = &mut group.memory {
         memory.usage_bytes = usage;
         memory.limit_bytes = max.into_iter().chain(high).min();
+        memory.high_bytes = high;
         memory.inactive_file_bytes = inactive;
     }
     pids_limits(root, directory, group, buffer);

@@ -1,4 +1,4 @@
-//! Settings of the disks that are short: their scheduler and how far they read ahead.
+//! Settings of busy disks: scheduler and read-ahead.
 
 use super::{Around, Better, note};
 use crate::model::finding::Finding;
@@ -7,16 +7,16 @@ use crate::model::snapshot::BlockKind;
 use crate::model::tuning::SettingNote;
 use crate::model::units::{human_bytes, percent};
 
-/// A disk that is busy for less of the time is not the one that is short.
+/// A disk that is busy for less of the time is not the bottleneck.
 const BUSY: f64 = 0.5;
 
 /// The kernel's own read-ahead, in KiB.
 const READ_AHEAD_DEFAULT: u64 = 128;
 
-/// Disks that are spoken of.
+/// Disks with notes.
 const DISKS_MAX: usize = 4;
 
-/// What the settings of the busy disks leave to win.
+/// Settings of the busy disks that can be better.
 pub(super) fn notes(around: &Around<'_>, finding: &Finding) -> Vec<SettingNote> {
     let disks = around.rates.disks.iter().flatten();
     let busy = disks.filter(|disk| disk.leaf && disk.utilization_ratio >= BUSY).take(DISKS_MAX);
@@ -33,12 +33,12 @@ fn scheduler(around: &Around<'_>, disk: &DiskRates, finding: &Finding) -> Option
         value: if disk.kind == BlockKind::Nvme { "none" } else { "mq-deadline" }.to_owned(),
         sensible: "none or mq-deadline on a disk without moving parts",
         why: format!(
-            "bfq takes CPU time for every request and leaves the disk idle between them; {} is busy {} of the time.",
+            "bfq uses CPU time for every request and lets the disk idle between requests; {} is busy {} of the time.",
             disk.name,
             percent(disk.utilization_ratio)
         ),
     };
-    let risk = "Priorities of ionice and shares of cgroups are no longer kept.";
+    let risk = "Priorities of ionice and I/O weights of cgroups no longer apply.";
     note(around, &name, finding, better, "kernel Documentation/block/switching-sched.rst", risk)
 }
 
@@ -53,11 +53,11 @@ fn read_ahead(around: &Around<'_>, disk: &DiskRates, finding: &Finding) -> Optio
         value: READ_AHEAD_DEFAULT.to_string(),
         sensible: "128 (the default) or more where files are read from start to end",
         why: format!(
-            "{} reads {} at a time, which is all that reading ahead is allowed.",
+            "{} reads {} at a time, the most that its read-ahead allows.",
             disk.name,
             human_bytes(each)
         ),
     };
-    let risk = "Random reads fetch more than they use.";
+    let risk = "Random reads fetch data that is not used.";
     note(around, &name, finding, better, "kernel Documentation/ABI/stable/sysfs-block", risk)
 }

@@ -5,7 +5,7 @@ use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::network::Socket;
 use crate::model::units::human_bytes;
 
-/// Unwritten data beyond which a fsync or a full table stalls everybody for many seconds on a usual disk.
+/// More unwritten data than this makes an fsync(2) take many seconds on a usual disk.
 const DIRTY_BYTES_MAX: f64 = (1_u64 << 30) as f64;
 
 const WRITEBACK: &[Id] = &[Id::WritebackStall, Id::DiskSaturated, Id::IoBlocked];
@@ -21,7 +21,9 @@ pub(super) const ADVICE: &[Advice] = &[
             (value > 60 && !fast).then(|| Better {
                 value: "10".to_owned(),
                 sensible: "60 (the default) or less on a server that swaps to a disk",
-                why: format!("At {value} the kernel swaps programs out rather than drop page cache."),
+                why: format!(
+                    "At {value} the kernel prefers to swap out programs instead of dropping page cache."
+                ),
             })
         },
         source: "kernel Documentation/admin-guide/sysctl/vm.rst",
@@ -32,14 +34,14 @@ pub(super) const ADVICE: &[Advice] = &[
         findings: WRITEBACK,
         better: |around| dirty(around, "vm.dirty_ratio", "vm.dirty_bytes", 1.0),
         source: "kernel Documentation/admin-guide/sysctl/vm.rst",
-        risk: "Programs that write in bursts are slowed down earlier.",
+        risk: "Programs that write in bursts are throttled earlier.",
     },
     Advice {
         name: "vm.dirty_background_ratio",
         findings: WRITEBACK,
         better: |around| dirty(around, "vm.dirty_background_ratio", "vm.dirty_background_bytes", 0.25),
         source: "kernel Documentation/admin-guide/sysctl/vm.rst",
-        risk: "Data that is soon overwritten is written more than once.",
+        risk: "Data that is overwritten soon is written more than once.",
     },
     Advice {
         name: "vm.min_free_kbytes",
@@ -50,11 +52,11 @@ pub(super) const ADVICE: &[Advice] = &[
             (kept > 0.05 * memory).then(|| Better {
                 value: format!("{:.0}", 0.01 * memory / 1024.0),
                 sensible: "about 1 % of the memory",
-                why: format!("{} are kept free while programs want for memory.", human_bytes(kept)),
+                why: format!("{} are kept free while programs are short of memory.", human_bytes(kept)),
             })
         },
         source: "kernel Documentation/admin-guide/sysctl/vm.rst",
-        risk: "Too little makes allocations of network drivers fail.",
+        risk: "Too small a reserve makes allocations in network drivers fail.",
     },
     Advice {
         name: "vm.zone_reclaim_mode",
@@ -63,7 +65,7 @@ pub(super) const ADVICE: &[Advice] = &[
             (around.number("vm.zone_reclaim_mode")? != 0).then(|| Better {
                 value: "0".to_owned(),
                 sensible: "0 (the default)",
-                why: "Memory is reclaimed on one node while another has some to spare.".to_owned(),
+                why: "Memory is reclaimed on one node while another node has free memory.".to_owned(),
             })
         },
         source: "kernel Documentation/admin-guide/sysctl/vm.rst",
@@ -76,7 +78,7 @@ pub(super) const ADVICE: &[Advice] = &[
             (around.number("kernel.numa_balancing")? == 0).then(|| Better {
                 value: "1".to_owned(),
                 sensible: "1 on a box with several memory nodes",
-                why: "Nothing moves the pages to where they are used.".to_owned(),
+                why: "The kernel does not move pages to the node that uses them.".to_owned(),
             })
         },
         source: "kernel Documentation/admin-guide/sysctl/kernel.rst",
@@ -89,11 +91,11 @@ pub(super) const ADVICE: &[Advice] = &[
             (around.settings.text("transparent_hugepage/defrag")? == "always").then(|| Better {
                 value: "defer".to_owned(),
                 sensible: "madvise (the default) or defer",
-                why: "Every page fault may wait until the kernel has moved pages together.".to_owned(),
+                why: "Every page fault may wait for compaction.".to_owned(),
             })
         },
         source: "kernel Documentation/admin-guide/mm/transhuge.rst",
-        risk: "Programs get large pages later.",
+        risk: "Programs get huge pages later.",
     },
     Advice {
         name: "transparent_hugepage/enabled",
@@ -101,12 +103,12 @@ pub(super) const ADVICE: &[Advice] = &[
         better: |around| {
             (around.settings.text("transparent_hugepage/enabled")? == "always").then(|| Better {
                 value: "madvise".to_owned(),
-                sensible: "madvise where large pages cost more than they win",
-                why: "Every program is given large pages, whether it gains from them or not.".to_owned(),
+                sensible: "madvise where huge pages cost more than they gain",
+                why: "Every program gets huge pages, whether it gains from them or not.".to_owned(),
             })
         },
         source: "kernel Documentation/admin-guide/mm/transhuge.rst",
-        risk: "Programs that gain from large pages lose some speed.",
+        risk: "Programs that gain from huge pages get slower.",
     },
     Advice {
         name: "net.core.somaxconn",
@@ -123,11 +125,11 @@ pub(super) const ADVICE: &[Advice] = &[
                 1024,
                 4096,
                 "4096 (the default since Linux 5.4)",
-                "It caps the backlog that any server may ask for, and queues overflow.",
+                "It limits the backlog that a server may ask for, and accept queues overflow.",
             )
         },
         source: "listen(2); kernel Documentation/networking/ip-sysctl.rst",
-        risk: "The server must ask for more as well, and be restarted; longer queues hide a slow server.",
+        risk: "The server must ask for a longer queue as well and be restarted; longer queues hide a slow server.",
     },
     Advice {
         name: "net.ipv4.tcp_max_syn_backlog",
@@ -141,11 +143,11 @@ pub(super) const ADVICE: &[Advice] = &[
                 1024,
                 4096,
                 "1024 or more on a busy server",
-                "Connections that are being opened find no room.",
+                "The queue of half-open connections is full.",
             )
         },
         source: "kernel Documentation/networking/ip-sysctl.rst",
-        risk: "A little more memory under a flood of connections.",
+        risk: "Slightly more memory during a flood of connections.",
     },
     Advice {
         name: "net.core.netdev_max_backlog",
@@ -158,11 +160,11 @@ pub(super) const ADVICE: &[Advice] = &[
                 1000,
                 5000,
                 "1000 (the default) or more",
-                "Packets are dropped before the network stack has seen them.",
+                "Packets are dropped before the network stack processes them.",
             )
         },
         source: "kernel Documentation/admin-guide/sysctl/net.rst",
-        risk: "Packets may wait longer.",
+        risk: "Packets may wait longer in the queue.",
     },
     Advice {
         name: "net.ipv4.ip_local_port_range",
@@ -172,13 +174,13 @@ pub(super) const ADVICE: &[Advice] = &[
             let (low, high) = text.split_once(' ')?;
             let count = high.parse::<u64>().ok()?.checked_sub(low.parse().ok()?)?.saturating_add(1);
             (count < 28_000).then(|| Better {
-                value: "\"32768 60999\"".to_owned(),
+                value: "32768 60999".to_owned(),
                 sensible: "32768 60999 (the default), or wider",
-                why: format!("Only {count} ports are there for outgoing connections."),
+                why: format!("Only {count} ports are available for outgoing connections."),
             })
         },
         source: "kernel Documentation/networking/ip-sysctl.rst",
-        risk: "A service that listens in the new range may find its port taken.",
+        risk: "A service that listens on a port in the new range may find it in use.",
     },
     Advice {
         name: "net.ipv4.tcp_tw_reuse",
@@ -187,7 +189,7 @@ pub(super) const ADVICE: &[Advice] = &[
             (around.number("net.ipv4.tcp_tw_reuse")? == 0).then(|| Better {
                 value: "1".to_owned(),
                 sensible: "1 on a client of busy servers",
-                why: "Ports of closed connections are kept for a minute.".to_owned(),
+                why: "Ports of closed connections stay in TIME_WAIT for a minute.".to_owned(),
             })
         },
         source: "kernel Documentation/networking/ip-sysctl.rst",
@@ -202,18 +204,18 @@ pub(super) const ADVICE: &[Advice] = &[
                 "net.netfilter.nf_conntrack_max",
                 262_144,
                 524_288,
-                "262144 (the default of a box with 4 GiB) or more",
-                "New connections are dropped when the table is full.",
+                "262144 (the default with 4 GiB of memory) or more",
+                "New connections are dropped while the table is full.",
             )
         },
         source: "kernel Documentation/networking/nf_conntrack-sysctl.rst",
-        risk: "About 300 bytes of kernel memory for each connection.",
+        risk: "About 300 bytes of kernel memory per connection.",
     },
     Advice {
         name: "kernel.pid_max",
         findings: &[Id::PidExhaustion],
         better: |around| {
-            // A control group of its own is the usual limit, and no number of the kernel helps there.
+            // Usually the limit is that of a control group, and a larger pid_max does not help.
             let threads = around.rates.load.as_ref().ok()?.threads_count;
             (threads >= around.number("kernel.pid_max")? / 2).then_some(())?;
             at_least(
@@ -222,17 +224,17 @@ pub(super) const ADVICE: &[Advice] = &[
                 131_072,
                 4_194_304,
                 "4194304 on a 64-bit machine",
-                "No process or thread can be started without a number.",
+                "Every process and thread needs a number of its own.",
             )
         },
         source: "proc_sys_kernel(5)",
-        risk: "Old programs that keep process ids in 16 bits.",
+        risk: "Old programs that store process ids in 16 bits may fail.",
     },
     Advice {
         name: "fs.file-max",
         findings: &[Id::FdExhaustion],
         better: |around| {
-            // One process may be at a limit of its own.
+            // One process may be at its own limit.
             let tables = &around.rates.limits.tables;
             (tables.files_count? >= around.number("fs.file-max")? / 2).then_some(())?;
             at_least(
@@ -241,17 +243,17 @@ pub(super) const ADVICE: &[Advice] = &[
                 100_000,
                 1_000_000,
                 "100000 for each GiB of memory",
-                "The whole box runs out of open files.",
+                "The whole machine runs out of file descriptors.",
             )
         },
         source: "kernel Documentation/admin-guide/sysctl/fs.rst",
-        risk: "About 1 KiB of kernel memory for each open file.",
+        risk: "About 1 KiB of kernel memory per open file.",
     },
     Advice {
         name: "cpufreq/scaling_governor",
         findings: &[Id::CpuUser, Id::CpuSystem, Id::CpuSingleThread],
         better: |around| {
-            // The drivers of newer CPUs call powersave what follows the load.
+            // With the drivers of newer CPUs, powersave follows the load.
             let follows = ["intel_pstate", "amd-pstate-epp", "amd-pstate"];
             let driver = around.settings.text("cpufreq/scaling_driver")?;
             let slow = around.settings.text("cpufreq/scaling_governor")? == "powersave";
@@ -259,7 +261,7 @@ pub(super) const ADVICE: &[Advice] = &[
                 value: "performance".to_owned(),
                 sensible: "schedutil, ondemand or performance on a server",
                 why: format!(
-                    "With {driver}, powersave keeps the CPUs at their lowest speed whatever they have to do."
+                    "With {driver}, powersave keeps the CPUs at their lowest frequency under any load."
                 ),
             })
         },
@@ -268,10 +270,13 @@ pub(super) const ADVICE: &[Advice] = &[
     },
 ];
 
-/// A percentage of memory that stands for more than a disk writes in reasonable time.
+/// A percentage of memory that is more than a disk writes within seconds; none while nothing is written.
 fn dirty(around: &Around<'_>, name: &str, bytes: &str, part: f64) -> Option<Better> {
     // Where bytes are set, the ratio is not in force and reads as 0.
     if around.number(bytes).is_some_and(|bytes| bytes > 0) {
+        return None;
+    }
+    if !around.writes() {
         return None;
     }
     let ratio = around.number(name)?;
@@ -281,7 +286,7 @@ fn dirty(around: &Around<'_>, name: &str, bytes: &str, part: f64) -> Option<Bett
         value: format!("{:.0}", most / 2.0),
         sensible: "what the disk writes within a few seconds, set as bytes",
         why: format!(
-            "{ratio} % of what can be had are {} that may wait to be written.",
+            "{ratio} % of the available memory: up to {} may wait to be written.",
             human_bytes(allowed)
         ),
     })

@@ -1,10 +1,9 @@
-//! Settings that differ from a sensible value, said only where a finding of this window makes them matter: a list of
-//! everything that could be otherwise helps nobody at night.
+//! Kernel settings that differ from a sensible value; listed only where a finding of this window makes them matter.
 
 mod disks;
 mod kernel_settings;
 
-use crate::diagnose::advice::before;
+use crate::diagnose::advice::settings::of_report;
 use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Finding, Severity};
 use crate::model::rates::Rates;
@@ -16,7 +15,7 @@ struct Advice {
     name: &'static str,
     /// Findings that make it matter.
     findings: &'static [BottleneckId],
-    /// The value to set and what makes it sensible; none where it is sensible already.
+    /// The value to set, and why; none where the value is sensible already.
     better: fn(&Around<'_>) -> Option<Better>,
     /// Where it is documented.
     source: &'static str,
@@ -29,7 +28,13 @@ struct Better {
     why: String,
 }
 
-/// What a setting is judged by.
+/// Bytes written per second from which limits on unwritten data can matter.
+const WRITTEN_MIN: f64 = (1_u64 << 20) as f64;
+
+/// The same for unwritten data in memory.
+const UNWRITTEN_MIN: f64 = (64_u64 << 20) as f64;
+
+/// What a setting is judged with.
 struct Around<'a> {
     settings: &'a KernelSettings,
     rates: &'a Rates,
@@ -40,9 +45,17 @@ impl Around<'_> {
         self.settings.number(name)
     }
 
-    /// Counter of the network stack by second.
+    /// Counter of the network stack, per second.
     fn net(&self, name: &str) -> Option<f64> {
         self.rates.net_per_second.as_ref().ok()?.get(name).copied()
+    }
+
+    /// Whether data is written, or waits to be written, in a noticeable amount.
+    fn writes(&self) -> bool {
+        let disks = self.rates.disks.iter().flatten().filter(|disk| disk.leaf);
+        let written: f64 = disks.map(|disk| disk.write_bytes_per_second).sum();
+        let unwritten = self.rates.memory.as_ref().ok().and_then(|memory| memory.unwritten_bytes());
+        written >= WRITTEN_MIN || unwritten.is_some_and(|bytes| bytes as f64 >= UNWRITTEN_MIN)
     }
 
     fn memory_bytes(&self) -> Option<f64> {
@@ -50,7 +63,7 @@ impl Around<'_> {
     }
 }
 
-/// The settings to speak of.
+/// The settings that matter here.
 pub fn settings(rates: &Rates, diagnosis: &Diagnosis) -> Vec<SettingNote> {
     let around = Around { settings: &rates.limits.settings, rates };
     let bad = |finding: &&Finding| finding.severity >= Severity::Warning;
@@ -80,75 +93,24 @@ fn note(
     risk: &str,
 ) -> Option<SettingNote> {
     let value = around.settings.text(name)?.to_owned();
-    let (command, undo) = commands(around.settings, name, &value, &better.value);
+    let action = of_report(around.settings, name, &value, &better.value);
     Some(SettingNote {
+        command: action.command()?,
+        undo: action.undo()?,
         name: name.to_owned(),
         value,
         sensible: better.sensible.to_owned(),
         why: better.why,
         finding: finding.id,
         evidence: finding.evidence.iter().filter(|item| item.beyond().is_some()).take(2).cloned().collect(),
-        command,
         risk: risk.to_owned(),
-        undo,
         source: source.to_owned(),
     })
-}
-
-/// What to type, and what takes it back.
-fn commands(settings: &KernelSettings, name: &str, old: &str, new: &str) -> (String, String) {
-    let write = |word: &str, path: String| format!("echo {word} > {path}");
-    if name.starts_with("transparent_hugepage") {
-        let path = || format!("/sys/kernel/mm/{name}");
-        return (write(new, path()), write(old, path()));
-    }
-    if name.contains("/queue/") {
-        let path = || format!("/sys/block/{name}");
-        return (write(new, path()), write(old, path()));
-    }
-    if name == "cpufreq/scaling_governor" {
-        let set = |word: &str| format!("cpupower frequency-set -g {word}");
-        return (set(new), set(old));
-    }
-    // Setting bytes clears the ratio, and the other way round.
-    let target = match name {
-        "vm.dirty_ratio" => "vm.dirty_bytes",
-        "vm.dirty_background_ratio" => "vm.dirty_background_bytes",
-        other => other,
-    };
-    let back = match settings.text(target) {
-        Some(now) => before(target, now, settings),
-        None => before(name, old, settings),
-    };
-    (format!("sysctl {target}={new}"), format!("sysctl {back}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_typed_can_be_taken_back() {
-        let (set, undo) = commands(&KernelSettings::default(), "vm.dirty_ratio", "20", "536870912");
-        assert_eq!(
-            (set.as_str(), undo.as_str()),
-            ("sysctl vm.dirty_bytes=536870912", "sysctl vm.dirty_ratio=20")
-        );
-        let (_, undo) =
-            commands(&KernelSettings::default(), "net.ipv4.ip_local_port_range", "1024 2000", "x");
-        assert_eq!(undo, "sysctl net.ipv4.ip_local_port_range='1024 2000'");
-        let (set, undo) =
-            commands(&KernelSettings::default(), "transparent_hugepage/defrag", "always", "madvise");
-        assert_eq!(set, "echo madvise > /sys/kernel/mm/transparent_hugepage/defrag");
-        assert!(undo.starts_with("echo always"));
-        let none = KernelSettings::default();
-        let (set, undo) = commands(&none, "sda/queue/scheduler", "bfq", "mq-deadline");
-        assert_eq!(set, "echo mq-deadline > /sys/block/sda/queue/scheduler");
-        assert_eq!(undo, "echo bfq > /sys/block/sda/queue/scheduler");
-        let (set, undo) = commands(&none, "cpufreq/scaling_governor", "powersave", "performance");
-        assert_eq!(set, "cpupower frequency-set -g performance");
-        assert_eq!(undo, "cpupower frequency-set -g powersave");
-    }
 
     #[test]
     fn every_setting_hangs_on_a_finding_that_exists() {

@@ -89,12 +89,12 @@ fn hints(page: &mut Page) {
     let first = "Slow all the same?  ";
     let indent = if page.width() < 80 { 2 } else { first.len() };
     if indent == first.len() {
-        page.line(0, &[plain(first), plain("One service: diag --unit NAME, or diag --pid PID")]);
+        page.line(0, &[plain(first), plain("One service: diag -u NAME, or diag -p PID")]);
     } else {
         page.line(0, &[plain(first.trim_end())]);
-        page.paragraph(indent, &plain(""), &[plain("One service: diag --unit NAME, or diag --pid PID")]);
+        page.paragraph(indent, &plain(""), &[plain("One service: diag -u NAME, or diag -p PID")]);
     }
-    page.paragraph(indent, &plain(""), &[plain("Rare event: diag --interval 60s, or diag watch")]);
+    page.paragraph(indent, &plain(""), &[plain("Rare event: diag -t 60s, or diag watch")]);
 }
 
 /// Numbers that look bad and are harmless, and other things worth knowing; what the load line says is left out.
