@@ -74,7 +74,7 @@ pub struct Meta {
     pub started_at: Timestamp,
     /// Wall clock at the window's end.
     pub ended_at: Timestamp,
-    /// What whoever recorded it wanted to say.
+    /// A note of the person who recorded it.
     pub note: Option<String>,
     /// Whether Ctrl-C ended the window early.
     pub interrupted: bool,

@@ -12,7 +12,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeMap;
 
 const CGROUPS: &str = "sys/fs/cgroup/";
-/// Directories of devices by their names, which somebody may have chosen.
+/// Directories of devices by their names, which a user may have chosen.
 const DEVICES: [&str; 2] = ["sys/class/net/", "sys/block/"];
 
 /// How the list of mounts writes what would end a word; the backslash first.
@@ -159,7 +159,7 @@ fn by_component(redactor: &mut Redactor, path: &str) -> String {
     parts.join("/")
 }
 
-/// The name of a control group within `parent`. Whoever made a container of LXC chose its name.
+/// The name of a control group within `parent`. The name of an LXC container is chosen by a user.
 fn group(redactor: &mut Redactor, parent: &str, name: &str) -> String {
     let chosen = ["lxc.payload.", "lxc.monitor."].into_iter().find(|prefix| name.starts_with(prefix));
     match chosen {

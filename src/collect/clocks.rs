@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// CLOCK_MONOTONIC, which stands still while the machine sleeps.
+/// CLOCK_MONOTONIC, which excludes the time that the machine was suspended.
 pub fn monotonic() -> Duration {
     read(ClockId::Monotonic)
 }
 
-/// CLOCK_BOOTTIME, which does not, and which nobody can set.
+/// CLOCK_BOOTTIME, which includes that time and cannot be set.
 pub fn boottime() -> Duration {
     read(ClockId::Boottime)
 }

@@ -5,21 +5,18 @@
 //! above it cannot tell, so a replay runs the very code that ran on the sick box. Only this stage touches
 //! files and clocks.
 //!
-//! What is no kernel source is the machinery around them: [`window`] says when to look, [`system`] reads all that
-//! is of the whole machine, [`processes`] scans, [`sampler`] and [`target`] watch threads through [`thread_files`]
-//! and [`wait_detail`], [`details`] reads the costly files of a few processes, [`root`] and [`capture`] are where the bytes come from,
-//! [`resilience`] and [`own`] are about the run itself.
+//! [`kernel`] has the sources, [`tasks`] reads processes and threads, [`window`] decides when to read, and [`root`] is
+//! where the bytes come from. [`priority`] and [`self_usage`] are about the run itself.
 #![allow(
     clippy::disallowed_methods,
     reason = "this stage is the one that reads files and clocks; the ban holds for the pure stages"
 )]
 
+pub mod clocks;
 pub mod kernel;
 pub mod priority;
+pub mod root;
 pub mod self_usage;
 pub mod tasks;
-
-pub mod clocks;
-pub mod root;
 pub mod text;
 pub mod window;

@@ -107,7 +107,7 @@ fn cpus_effective(recording: &Recording, own: Option<&OwnLimits>, online: u32) -
     quota.map_or(f64::from(allowed), |quota| quota.min(f64::from(allowed)))
 }
 
-/// Whether nothing moves at all: these are files that somebody copied, not a running kernel's.
+/// Whether no counter moves: then these are copied files, not those of a running kernel.
 fn stands_still(recording: &Recording, rates: &Rates) -> bool {
     let uptime = |point: &SystemSnapshot| point.uptime_seconds.clone()?.ok();
     let (then, now) = (uptime(&recording.before.system), uptime(&recording.after.system));

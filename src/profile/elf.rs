@@ -1,6 +1,6 @@
 //! ELF files (elf(5)): their segments and sections, read piece by piece.
 //!
-//! Never mapped into memory: a mapped file that somebody cuts short ends the process that reads it. Every offset and
+//! Never mapped into memory: a mapped file that is truncated meanwhile ends the process that reads it. Every offset and
 //! size in such a file is hostile; what does not fit is not read.
 
 use object::elf::{FileHeader32, FileHeader64, NT_GNU_BUILD_ID, PF_X, PT_LOAD, SHF_EXECINSTR, SHT_NOBITS};

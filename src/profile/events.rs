@@ -81,7 +81,7 @@ pub(super) struct Rings {
 ///
 /// # Errors
 ///
-/// That of the last way that was tried; the first ones are refused for want of hardware or of rights.
+/// The error of the last way that was tried; the first ones are refused where hardware or rights are missing.
 pub(super) fn open(whom: &Whom, cpus: &[usize], frequency_hertz: u32) -> io::Result<Rings> {
     let mut refused = io::Error::from(io::ErrorKind::NotFound);
     let mut ring_bytes = ring_bytes(cpus.len(), frequency_hertz);

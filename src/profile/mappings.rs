@@ -1,7 +1,7 @@
 //! What is mapped where in a process: its program, its libraries, code that a runtime wrote.
 //!
 //! From `/proc/PID/maps` (proc_pid_maps(5)) when a process is met, and from PERF_RECORD_MMAP2 (perf_event_open(2)) while
-//! it is watched. Executable mappings only. The names in both are chosen by whoever runs the process.
+//! it is watched. Executable mappings only. The names in both are chosen by the user of the process.
 
 use crate::model::task::Pid;
 use std::fs::File;

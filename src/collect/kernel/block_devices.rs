@@ -20,7 +20,7 @@ fn device(root: &Root, buffer: &mut Vec<u8>, name: &str) -> BlockDevice {
         Some(String::from_utf8_lossy(buffer).trim_end_matches('\n').to_owned())
     };
     let by_name = kind_by_name(name);
-    // Many boxes carry a row of loop devices that nobody uses: two reads for each of those.
+    // Many boxes have a row of unused loop devices: two reads for each of those.
     let backing_file = if by_name == BlockKind::Loop { text("loop/backing_file") } else { None };
     let kind = match by_name {
         BlockKind::Loop if backing_file.is_none() => BlockKind::Other,

@@ -53,7 +53,7 @@ pub fn gather(root: &Root) -> Host {
             Some(pid) => pid,
             None => rustix::process::getpid().as_raw_nonzero().get(),
         },
-        // Files that somebody copied may be of any machine.
+        // Copied files may be of any machine.
         arch: if root.is_copied() { files.line("proc/sys/kernel/arch") } else { Some(arch) },
     }
 }

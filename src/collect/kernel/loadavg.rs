@@ -1,7 +1,7 @@
 //! `/proc/loadavg`, proc_loadavg(5): three averages, `runnable/existing` threads, the last process id.
 //!
 //! Known lies: uninterruptible threads count as load, whatever they wait for. The middle numbers are of
-//! this moment and include whoever reads them. gVisor shows zeros; lxcfs may show the container's own load.
+//! this moment and include the reader. gVisor shows zeros; lxcfs may show the container's own load.
 
 use crate::collect::root::Root;
 use crate::model::reading::Reading;

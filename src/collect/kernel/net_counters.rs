@@ -59,7 +59,7 @@ pub fn named(root: &Root, base: &str, buffer: &mut Vec<u8>) -> Reading<BTreeMap<
     Ok(named)
 }
 
-/// `Udp6RcvbufErrors  3` is `Udp6.RcvbufErrors`; the other protocols of `snmp6` are nobody's matter here.
+/// `Udp6RcvbufErrors  3` is `Udp6.RcvbufErrors`; the other protocols of `snmp6` are not used.
 fn parse_version_6(line: &str) -> Option<(String, u64)> {
     let mut words = line.split_whitespace();
     let name = words.next()?.strip_prefix("Udp6")?;

@@ -1,5 +1,5 @@
 //! `/proc/pressure/{cpu,memory,io}` (kernel `Documentation/accounting/psi.rst`, 4.20): how long threads
-//! were stalled for want of a resource.
+//! were stalled because a resource was short.
 //!
 //! `cpu` has a `full` line since 5.13, which has no meaning for the whole system and reads zero. With `psi=0`, the default of
 //! some distributions, the files are there but opening or reading them gives EOPNOTSUPP: that is `Missing`.

@@ -5,7 +5,7 @@
 //! kernel looks ten times a window. Without it triggers are allowed since 6.5, but are looked at every two seconds: a
 //! spike of three is then mostly over. So where the short ones are refused, the totals are read twice a second instead.
 //!
-//! Known lies: the kernel reports a trigger at most once a window, and keeps one that nobody has asked for.
+//! Known lies: the kernel reports a trigger at most once per window, and keeps it until it is polled.
 
 use crate::collect::kernel::pressure;
 use crate::collect::root::Root;

@@ -28,7 +28,7 @@ pub(super) struct Live {
     proc: OwnedFd,
     /// Another root than `/`.
     pub(super) elsewhere: bool,
-    /// Plain files that somebody copied from a machine.
+    /// Plain files copied from a machine.
     pub(super) copied: bool,
     /// A directory whose files are read one after the other, see [`Root::stay_near`](super::Root::stay_near).
     near: Mutex<Option<(String, OwnedFd)>>,
@@ -92,7 +92,7 @@ impl Live {
             return rustix::fs::openat(directory, rest, flags, Mode::empty());
         }
         if !flags.contains(OFlags::PATH) {
-            // Whoever made the tree may have put a FIFO or a terminal where a file belongs.
+            // In a foreign tree a FIFO or a terminal may be in the place of a file.
             flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
         }
         match rustix::fs::openat2(directory, rest, flags, Mode::empty(), ResolveFlags::IN_ROOT) {
@@ -188,7 +188,7 @@ impl Live {
     pub(super) fn set_trigger(&self, path: &str, text: &[u8]) -> Reading<OwnedFd> {
         let flags = OFlags::RDWR | OFlags::NONBLOCK;
         let file = self.open(path, flags).map_err(|errno| self.absence(path, errno))?;
-        // Below a foreign root it may be anybody's file.
+        // Below a foreign root it may be any file.
         if !rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == rustix::fs::PROC_SUPER_MAGIC) {
             return Err(self.absence(path, Errno::OPNOTSUPP));
         }

@@ -3,7 +3,7 @@
 //! Sources: futex(2), for locks with priority inheritance, whose word is the owner's id by the kernel's own rules;
 //! get_robust_list(2), for robust ones, whose word is the same by agreement; glibc's `struct __pthread_mutex_s`
 //! (`sysdeps/nptl/bits/struct_mutex.h`) on machines with words of 64 bits: lock, count, owner, users, kind. Other libraries lay their locks out otherwise, and nothing in memory says
-//! which one it is: so every field has to be what it would be in a mutex that somebody waits for.
+//! which one it is: so every field must have the value that it has in a mutex with waiters.
 
 use crate::model::task::Pid;
 
@@ -19,12 +19,12 @@ const KINDS: u32 = 0x3ff;
 /// Users of one mutex, beyond which the field is something else.
 const USERS_MAX: u32 = 1 << 16;
 
-/// What a lock's word says while somebody waits for it.
+/// What a lock's word says while it has waiters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Says {
     /// That it is taken: 2.
     Taken,
-    /// Who has taken it, and that somebody waits; whether it is a lock is not known.
+    /// Its owner, and that there are waiters; whether it is a lock is not known.
     MaybeOwner,
     /// The same, by the rules of the kernel: the owner inherits the priority of those who wait.
     Owner,
@@ -69,16 +69,16 @@ mod tests {
     const WORD: LockWord = LockWord { address: 0x1000, says: Says::Taken, shared: false };
 
     #[test]
-    fn a_mutex_that_somebody_waits_for_names_its_owner() {
+    fn a_mutex_with_waiters_names_its_owner() {
         assert_eq!(parse(&bytes(&[2, 0, 812, 1, 0]), WORD), Some(812));
         // Recursive and shared.
         assert_eq!(parse(&bytes(&[2, 3, 812, 1, 0x81]), WORD), Some(812));
     }
 
     #[test]
-    fn what_is_no_such_mutex_names_nobody() {
+    fn other_memory_has_no_owner() {
         for words in [
-            // Free, and taken without anybody who waits.
+            // Free, and taken without waiters.
             [0, 0, 812, 1, 0],
             [1, 0, 812, 1, 0],
             // No owner, no users, no kind that there is.

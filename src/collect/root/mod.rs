@@ -82,7 +82,7 @@ impl Root {
         }
     }
 
-    /// Whether the tree is made of plain files that somebody copied from a machine: its counters stand still, and
+    /// Whether the tree consists of plain files copied from a machine: its counters stand still, and
     /// what one asks the system about it (sizes, file systems) is about the machine that it lies on.
     pub fn is_copied(&self) -> bool {
         matches!(&self.place, Place::Live(live) if live.copied)
@@ -93,7 +93,7 @@ impl Root {
         matches!(&self.place, Place::Live(live) if live.elsewhere)
     }
 
-    /// Of two paths to a file that differs by namespace, the one to read. Under another root `self` is whoever
+    /// Of two paths to a file that differs by namespace, the one to read. Under another root `self` is the process that
     /// reads, so there it is that of process 1; a copied tree may have been made without process 1.
     pub fn of_init<'a>(&self, of_init: &'a str, own: &'a str) -> &'a str {
         let own_is_meant = match &self.place {

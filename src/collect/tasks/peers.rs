@@ -1,8 +1,8 @@
-//! For whose answers active processes wait: threads asleep in a socket, and the far ends of connections that the
+//! Which peers active processes wait for: threads asleep in a socket, and the far ends of connections that the
 //! process opened itself.
 //!
 //! Files: `/proc/PID/task/TID/wchan`, `/proc/PID/fd`, `/proc/PID/net/tcp`, `tcp6` (proc_pid_net(5)): of the process's
-//! own network namespace. A connection whose local port somebody listens on came from a client, and to wait for
+//! own network namespace. A connection whose local port has a listener came from a client, and to wait for
 //! clients is to be idle. Read at the end of a calm window only, for the few processes that did something.
 
 use crate::collect::kernel::sockets::inodes_of;

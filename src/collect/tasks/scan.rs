@@ -5,7 +5,7 @@
 //!
 //! Sources: proc_pid_stat(5), proc_pid_io(5); kernel `fs/proc/array.c`, `kernel/tsacct.c`. Known lies: the
 //! state and the scheduler fields are those of the main thread, times and faults are sums over the threads;
-//! `io` charges a write to whoever dirtied the page, a swap-in to whoever touched it, and adds a reaped
+//! `io` charges a write to the process that dirtied the page, a swap-in to the one that touched it, and adds a reaped
 //! child's bytes to its parent.
 
 use crate::collect::root::Root;

@@ -1,4 +1,4 @@
-//! A closer look at a thread that waits: in which system call, about what, below which functions of the kernel, and for
+//! What a waiting thread waits in: in which system call, about what, below which functions of the kernel, and for
 //! whom.
 //!
 //! Files: `/proc/PID/task/TID/syscall` and `stack` (proc_pid_syscall(5), proc_pid_stack(5)), the link
@@ -19,10 +19,10 @@ use crate::model::wait_details::{About, Inside, Refused, WaitDetail};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Looks that see a thread wait for something, of which one is a closer one.
+/// Of so many samples that see a thread wait, one also reads its details.
 const WAITING_EVERY: u32 = 4;
 
-/// The same where it seems to be idle.
+/// The same for a thread that appears idle.
 const IDLE_EVERY: u32 = 16;
 
 /// WaitReader looks in one sample.
@@ -56,7 +56,7 @@ struct Told {
     locks: Option<Vec<(Pid, Pid)>>,
 }
 
-/// Takes the closer looks, and remembers what is refused.
+/// Reads what waiting threads wait in, and remembers what is refused.
 pub struct WaitReader {
     wanted: bool,
     arch: String,
@@ -68,7 +68,7 @@ pub struct WaitReader {
 }
 
 impl WaitReader {
-    /// Looks closer where that is `wanted`; in a capture, where the recorded run did. `arch` is the machine's kind.
+    /// Reads where that is `wanted`; from a capture, what the recorded run read. `arch` is the machine's architecture.
     pub(in crate::collect) fn new(wanted: bool, arch: Option<&str>) -> Self {
         let arch = arch.unwrap_or("").to_owned();
         let (refused, told) = Default::default();
@@ -86,7 +86,7 @@ impl WaitReader {
         self.refused
     }
 
-    /// Looks closer at a thread that was just seen so, for the `seen`th time, when it is its turn.
+    /// Reads the details of a thread that was just seen in this state for the `seen`th time, if it is its turn.
     pub(in crate::collect) fn look(
         &mut self,
         root: &Root,
@@ -232,15 +232,15 @@ impl WaitReader {
 fn lock_word(call: &SyscallLine) -> Option<LockWord> {
     const PRIVATE: u64 = 128;
     const CLOCK_REALTIME: u64 = 256;
-    // What glibc expects in a mutex that is taken: that somebody waits, or who owns it and that somebody waits.
+    // What glibc expects in a taken mutex: that there are waiters, or its owner and that there are waiters.
     const TAKEN: u64 = 2;
-    const SOMEBODY_WAITS: u64 = 1 << 31;
+    const HAS_WAITERS: u64 = 1 << 31;
     let [address, operation, expected, ..] = call.arguments;
     let (operation, expected) = (operation & u64::from(u32::MAX), expected & u64::from(u32::MAX));
     let says = match operation & !(PRIVATE | CLOCK_REALTIME) {
         // FUTEX_WAIT, FUTEX_WAIT_BITSET
         0 | 9 if expected == TAKEN => Says::Taken,
-        0 | 9 if expected & SOMEBODY_WAITS != 0 => Says::MaybeOwner,
+        0 | 9 if expected & HAS_WAITERS != 0 => Says::MaybeOwner,
         // FUTEX_LOCK_PI, FUTEX_LOCK_PI2
         6 | 13 => Says::Owner,
         _ => return None,
@@ -248,7 +248,7 @@ fn lock_word(call: &SyscallLine) -> Option<LockWord> {
     Some(LockWord { address, says, shared: operation & PRIVATE == 0 })
 }
 
-/// Whether the look that saw a thread so for the `seen`th time is one of those that go closer.
+/// Whether the sample that saw a thread in its state for the `seen`th time also reads its details.
 fn is_turn(state: State, function: Option<&str>, seen: u32) -> bool {
     let waits = state == State::Uninterruptible
         || function.is_some_and(|function| function.contains("futex"))
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_wait_are_looked_at_closer_more_often() {
+    fn details_are_read_more_often_of_waiting_than_of_idle_threads() {
         let turns = |state, function| (1..=32).filter(|seen| is_turn(state, Some(function), *seen)).count();
         assert_eq!(turns(State::Uninterruptible, "submit_bio_wait"), 9);
         assert_eq!(turns(State::Sleeping, "futex_do_wait"), 9);

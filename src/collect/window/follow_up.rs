@@ -1,5 +1,5 @@
-//! What is asked at the end of a window: what may be full, and the costly questions that only some counters of the
-//! window make worth asking. Which they are follows from the two snapshots, so that a replay asks the same.
+//! What is read at the end of a window: what may be full, and the costly details that only some counters of the window
+//! make worth reading. The two snapshots decide which, so a replay reads the same.
 
 use crate::collect::kernel::{cgroups, kernel_log, mounts, settings, sockets, tables};
 use crate::collect::root::Root;
@@ -57,7 +57,7 @@ pub(super) fn limits(
     }
 }
 
-/// Whether the CPUs idled for most of the window: if something is slow, it waits for somebody else.
+/// Whether the CPUs idled for most of the window: if something is slow, it waits for another machine or process.
 fn calm(before: &FullSnapshot, after: &FullSnapshot) -> bool {
     let (Ok(then), Ok(now)) = (&before.system.stat, &after.system.stat) else { return false };
     let idle = now.cpu.idle.saturating_sub(then.cpu.idle);

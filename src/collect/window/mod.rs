@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-/// A snapshot may wait so long for its CPU before it is taken again.
+/// Longest wait for a CPU during a snapshot before it is taken again.
 const HELD_UP: Duration = Duration::from_millis(100);
 
 /// Processes whose threads are followed for a profile when nothing was asked for.
@@ -51,16 +51,16 @@ pub struct DetailLimits {
     pub local_ports_ratio: f64,
 }
 
-/// What a live window is told.
+/// What a live window is to do.
 #[derive(Debug)]
 pub struct Options<'a> {
     /// Length of the window.
     pub interval: Duration,
-    /// Process or unit whose threads are to be followed, whatever they do.
+    /// Process or unit whose threads are followed, whatever they do.
     pub target: Option<Wanted<'a>>,
-    /// Whether to look closer at threads that wait: those of the target, else of the processes that do most.
+    /// Whether to read what waiting threads wait in: those of the target, else of the busiest processes.
     pub profile: bool,
-    /// Share of one CPU that looking at thread states may take: [`SAMPLING_RATIO`], or less for a run without end.
+    /// Share of one CPU that sampling thread states may use: [`SAMPLING_RATIO`], or less for `diag watch`.
     pub sampling_ratio: f64,
     /// Whether the largest processes are asked for their shares of shared pages where memory is not short as well: the
     /// dearest read of all, for a ranking.
@@ -71,12 +71,12 @@ pub struct Options<'a> {
     pub limits: DetailLimits,
     /// Set by Ctrl-C: the window ends at once.
     pub interrupted: &'a AtomicBool,
-    /// Set by whoever is told of the progress once the moment that the window is about is over: it then ends as well, and
-    /// was not cut short. With it, the progress is told ten times a second.
+    /// Set by the receiver of the progress once the stall that the window is about is over: the window then ends, and
+    /// does not count as interrupted. With it, progress is reported ten times a second.
     pub enough: Option<&'a AtomicBool>,
 }
 
-/// What a live window tells while it runs.
+/// What a live window reports while it runs.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress {
     /// The load average is known, before anything else was read.
@@ -221,7 +221,7 @@ fn begin(root: &Root, host: &Host, scratch: &mut Scratch) -> Result<Begun, Absen
     let spent = CpuClock::start();
     let mut before = full(root, host, Duration::ZERO, scratch)?;
     run_ahead_of(&before.processes);
-    // A first snapshot that was held up for long is none of one moment: the window begins anew, ahead now.
+    // A first snapshot that had to wait for a CPU does not show one moment: the window begins again, now with priority.
     if clock.elapsed().as_secs_f64() > spent.seconds() * 2.0 + HELD_UP.as_secs_f64() {
         started_at = jiff::Timestamp::now();
         clock = Instant::now();
@@ -319,7 +319,7 @@ fn swapped(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
     ["pswpin", "pswpout"].iter().any(|name| after.get(name) > before.get(name))
 }
 
-/// Whether threads waited for memory for a hundredth of the time between two snapshots, or nobody can say.
+/// Whether threads waited for memory for at least 1 % of the time between two snapshots, or that is unknown.
 fn stalled_for_memory(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
     let total =
         |snapshot: &SystemSnapshot| Some(snapshot.memory_pressure.as_ref().ok()?.some.total_microseconds);

@@ -1,4 +1,4 @@
-//! When a live window looks, and at how much, so that the looking stays within its budget of CPU time.
+//! When a live window samples, and how much, so that sampling stays within its budget of CPU time.
 
 use crate::collect::tasks::sampler::{Plan, Sampler};
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -18,13 +18,13 @@ pub const SAMPLING_RATIO: f64 = 0.007;
 /// Time between slices.
 const SLICE_EVERY: Duration = Duration::from_secs(1);
 
-/// What one look at a thread costs until it has been measured.
+/// Cost of sampling one thread until it has been measured.
 const LOOK_SECONDS: f64 = 6e-6;
 
 /// Threads that take turns in every sample, however small the budget.
 const TURNS_MIN: usize = 8;
 
-/// Time between two tellings of the progress where somebody waits for the end of a moment.
+/// Time between two progress reports while the end of a stall is awaited.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// What ends a live window.
@@ -43,13 +43,13 @@ impl Until<'_> {
         now >= self.interval || self.interrupted.load(Ordering::Relaxed) || self.is_enough()
     }
 
-    /// When to look at the latest.
+    /// Latest time of the next sample.
     pub(super) fn next_look(&self, now: Duration) -> Duration {
         if self.enough.is_some() { self.interval.min(now + PROGRESS_EVERY) } else { self.interval }
     }
 }
 
-/// When to look next, so that the looking stays within its budget.
+/// When to sample next, so that sampling stays within its budget.
 pub(super) struct Pace {
     next_sample: Duration,
     next_slice: Duration,
@@ -71,7 +71,7 @@ impl Pace {
         }
     }
 
-    /// Goes by another budget.
+    /// Sets another budget.
     pub(super) fn afford(&mut self, ratio: f64) {
         self.budget_ratio = ratio.clamp(1e-4, SAMPLING_RATIO);
     }

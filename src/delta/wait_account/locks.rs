@@ -1,4 +1,4 @@
-//! Threads that queue for a lock, told from pools that idle in the same function.
+//! Threads that queue for a lock, as opposed to pools that idle in the same function.
 
 use crate::delta::wait_account::target::Around;
 use crate::delta::wait_account::thread_account::{Clocked, sleeps};
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn an_idle_pool_sleeps_in_the_same_function_and_queues_for_nothing() {
         for idle in [
-            // Nobody wakes.
+            // No thread wakes up.
             &[(0.0, 0.0), (0.0, 0.0), (0.0, 0.0)][..],
             // Little work, handed on.
             &[(0.2, 200.0), (0.2, 200.0), (0.2, 200.0)],

@@ -111,7 +111,7 @@ mod tests {
             ("hardly held back, but a long queue", throttled(0.1, 2.1, 1.9), 0.2),
             ("a neighbour takes the CPU, too", throttled(0.4, 0.7, 0.3), 0.4),
             ("not held back", throttled(0.0, 0.7, 0.3), 0.0),
-            ("held back longer than anybody waited", throttled(9.0, 0.1, 0.9), 0.1),
+            ("held back longer than threads waited", throttled(9.0, 0.1, 0.9), 0.1),
         ] {
             assert!((found - expected).abs() < 1e-9, "{what}: {found}");
         }

@@ -1,5 +1,5 @@
 //! Where the threads of one process or unit spent the window: the accounts of its threads, and what only all of them
-//! together tell, namely contended locks, the part of the waiting that a CPU quota makes, and what nobody followed.
+//! show together: contended locks, the part of the waiting caused by a CPU quota, and threads that were not followed.
 
 use crate::delta::cgroup;
 use crate::delta::process::sampled;
@@ -30,7 +30,7 @@ pub struct Around<'a> {
     pub lock_turns_per_second: f64,
 }
 
-/// The account of what was asked for; none when nothing was.
+/// The account of the target; `None` without one.
 pub fn target(recording: &Recording, around: &Around<'_>) -> Option<TargetRates> {
     let readings = recording.target.as_ref()?;
     let borrowed;
@@ -111,7 +111,7 @@ fn moment(recording: &Recording) -> Moment {
     }
 }
 
-/// What the general sampling happened to see of something that nobody followed.
+/// What the general sampling saw of a target that was not followed.
 fn from_sampling(
     recording: &Recording,
     readings: &TargetReadings,
@@ -131,7 +131,7 @@ fn from_sampling(
     (threads.collect(), cgroups)
 }
 
-/// Threads that were seen; of processes that nobody followed, those that they have at the end.
+/// Threads that were seen; of processes that were not followed, the number at the end.
 fn threads_count(
     readings: &TargetReadings,
     around: &Around<'_>,

@@ -141,7 +141,7 @@ pub(super) fn account(
     add(Wait::Running, None, clocked.running.unwrap_or(0.0));
     add(Wait::WaitingForCpu, None, clocked.delayed);
     let asleep = sleeps(seen);
-    // Without clocks nobody knows whether one that was runnable ran.
+    // Without clocks it is unknown whether a runnable thread ran.
     let untold = if clocked.running.is_none() { weight_of(seen, State::Running) } else { 0.0 };
     let weight: f64 = asleep.iter().map(|(_, _, weight)| weight).sum::<f64>() + untold;
     if weight > 0.0 {

@@ -1,4 +1,4 @@
-//! Where threads spent their time, in detail: each part of a thread's account split by what the closer looks found in it.
+//! Where threads spent their time, in detail: each part of a thread's account, split by the wait details found in it.
 
 use crate::delta::process::sampled;
 use crate::delta::wait_account::target::{Accounts, Around, accounts_of, from_sample, swaps};
@@ -16,7 +16,7 @@ type Class = (Wait, Option<String>);
 /// The time of all threads that were followed, and of hot threads of other programs.
 pub fn waits(recording: &Recording, around: &Around<'_>) -> WaitRates {
     let target = recording.target.as_ref().filter(|target| target.followed);
-    // Without a profile nobody asks what the others wait in.
+    // Without a profile it is not needed what the others wait in.
     if target.is_none() && recording.watched.is_none() {
         return WaitRates::default();
     }
@@ -59,7 +59,7 @@ fn add(
     }
 }
 
-/// Whether the locks that a thread sleeps at say that somebody holds them: a lock, and no idle pool.
+/// Whether the locks that a thread sleeps at name a holder: then it queues for a lock and is not part of an idle pool.
 pub(super) fn waits_for_holder(thread: &FollowedThread) -> bool {
     let in_futex = |channel: &Option<WaitChannel>| {
         channel.as_ref().and_then(WaitChannel::function).is_some_and(|function| function.contains("futex"))
@@ -72,7 +72,7 @@ pub(super) fn waits_for_holder(thread: &FollowedThread) -> bool {
     all > 0 && held * 2 >= all
 }
 
-/// The parts of an account, split by what the closer looks at the same state and function found.
+/// The parts of an account, split by the details found in the same state and function.
 fn spans(
     thread: &FollowedThread,
     account: &ThreadAccount,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_split_as_the_closer_looks_were_and_keeps_its_sum() {
+    fn a_part_is_split_by_the_details_and_keeps_its_sum() {
         let thread = thread(&[("wait_woken", Some(0), None, 1), ("wait_woken", Some(45), None, 3)]);
         let parts = BTreeMap::from([
             ((Wait::Running, None), 2.0),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_somebody_holds_is_no_idle_pool() {
+    fn a_lock_with_a_holder_is_not_an_idle_pool() {
         let waits = |looks: &[(&str, Option<u64>, Option<Pid>, u32)]| waits_for_holder(&thread(looks));
         assert!(waits(&[("futex_do_wait", Some(202), Some(9), 3)]));
         assert!(waits(&[("futex_do_wait", Some(202), Some(9), 1), ("futex_do_wait", Some(202), None, 1)]));

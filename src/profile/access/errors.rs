@@ -49,7 +49,7 @@ pub fn explain_error(errno: i32, what: What, facts: &Facts) -> Refused {
     }
 }
 
-/// A refusal for want of rights.
+/// A refusal because rights are missing.
 fn denied(what: What, facts: &Facts) -> Refused {
     // With every right, what is left is a security module: SELinux, AppArmor, or a policy of the sandbox.
     if facts.is_privileged() {

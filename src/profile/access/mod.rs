@@ -185,9 +185,9 @@ pub struct Access {
 pub enum What {
     /// Sampling every CPU.
     AllCpus,
-    /// Sampling one process, of oneself or of somebody else.
+    /// Sampling one process, of this user or of another one.
     Process {
-        /// Whether it is somebody else's.
+        /// Whether it belongs to another user.
         other: bool,
     },
     /// Frames of the kernel.
@@ -334,7 +334,7 @@ fn kernel_stacks(facts: &Facts, target: Target) -> Right {
         let unlock = Some("a boot without it: it cannot be taken back".to_owned());
         return Right::Refused(Refused { reason, unlock });
     }
-    // Yama asks for descent from 1 on; a monitor is nobody's parent.
+    // From 1 on Yama requires a parent; a monitor is not one.
     let scoped = facts.ptrace_scope.is_some_and(|scope| scope >= 1);
     let may_look = target.looked_into && (!scoped || facts.has_here(SYS_PTRACE));
     // The file is readable for the process's user alone.

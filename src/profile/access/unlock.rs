@@ -151,7 +151,7 @@ fn quoted(path: &str) -> String {
     format!("'{}'", path.replace('\'', "'\\''"))
 }
 
-/// How to get at the numbers of the tracepoints, for somebody who may trace.
+/// How to make the numbers of the tracepoints readable, for a user who may trace.
 fn tracefs(facts: &Facts) -> String {
     let contained = facts.environment != Environment::Host;
     match &facts.environment {

@@ -93,7 +93,7 @@ pub struct Modules {
     opened: HashMap<FileId, Opened>,
     absent: HashMap<(Pid, FileId), Absence>,
     processes: HashMap<Pid, Process>,
-    /// Devices (major, minor) that gave no answer once: nobody waits for them again.
+    /// Devices (major, minor) that did not answer once: they are not asked again.
     silent: HashSet<(u32, u32)>,
     vdso: OnceLock<Option<Arc<Module>>>,
     uses: u64,

@@ -36,7 +36,7 @@ pub(super) fn demangle(name: &[u8]) -> String {
 }
 
 fn demangle_cpp(name: &str, out: &mut Bounded) -> bool {
-    // As perf(1) shows them: overloads are one function to whoever looks for the hot one.
+    // As perf(1) shows them: overloads count as one function.
     let options = cpp_demangle::DemangleOptions::new().no_params().no_return_type();
     cpp_demangle::Symbol::new(name).is_ok_and(|symbol| {
         symbol.structured_demangle(out, &options).is_ok() || out.0.len() >= NAME_BYTES_MAX

@@ -110,7 +110,7 @@ fn why_unnamed() -> &'static str {
     if hidden { "kernel addresses are hidden (kernel.kptr_restrict)" } else { "no kernel symbol covers it" }
 }
 
-/// Of a system call without arguments the entry and its inner function are one; whoever looks for entries must find
+/// Of a system call without arguments the entry and its inner function are one; a search for entries must find
 /// them. `inner` has the address of each such symbol and where its name is.
 fn entries_of(kallsyms: impl BufRead, inner: &[(u64, usize)], names: &mut [FrameName]) {
     for line in kallsyms.lines().map_while(Result::ok) {

@@ -33,7 +33,7 @@ struct Names {
     table: Option<SymbolTable>,
     /// Whether that is the full table, of its own or in a debug file, and not only that of its exports.
     full: bool,
-    /// Where its functions begin, for want of a full table.
+    /// Where its functions begin, if it has no full table.
     starts: Option<Starts>,
 }
 
@@ -232,7 +232,7 @@ fn module_name(mapping: &Mapping) -> String {
     bounded(String::from_utf8_lossy(base).into_owned())
 }
 
-/// Cuts a name that is longer than anybody reads.
+/// Cuts a name that is too long to read.
 fn bounded(mut name: String) -> String {
     if name.len() > NAME_BYTES_MAX {
         let end = (0..=NAME_BYTES_MAX).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);

@@ -46,7 +46,7 @@ fn name(pid: Pid) -> String {
     format!("/tmp/perf-{pid}.map")
 }
 
-/// Whether its owner may say what the code of the process is called. Of a process that nobody looked at while it lived,
+/// Whether its owner may say what the code of the process is called. Of a process that was not examined while it ran,
 /// only root and we ourselves may.
 fn trusted(place: &Place, users: Option<[u32; 2]>) -> Result<(), &'static str> {
     if !place.is_regular() {
@@ -149,7 +149,7 @@ zz 10 bad
     }
 
     #[test]
-    fn a_map_of_somebody_else_is_not_believed() {
+    fn a_map_of_another_user_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("perf-1.map");
         std::fs::write(&path, MAP).unwrap();

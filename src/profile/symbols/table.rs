@@ -1,6 +1,6 @@
 //! The symbol table of one ELF file, `.symtab` or `.dynsym`, sorted by address.
 //!
-//! Names stay in the file until somebody asks: of a hundred thousand symbols, a few hundred are wanted.
+//! Names are read when they are needed: of a hundred thousand symbols, a few hundred are.
 
 use super::{NAME_BYTES_MAX, demangle};
 use crate::profile::elf::{Elf, Section, table};

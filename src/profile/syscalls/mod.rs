@@ -5,7 +5,7 @@
 //! a loop of calls, and is chosen by the rate: small where calls are rare, large where each sample would cost the process
 //! its speed. Shares come from the samples, the number of calls from the counter, which misses none.
 //! A 64-bit program that makes a call through the gate of 32-bit ones (`int 0x80`) cannot be told from others: such calls,
-//! which hardly anybody makes, bear the name that the number has in the 64-bit table.
+//! which are rare, get the name that the number has in the 64-bit table.
 //! PERF_SAMPLE_PERIOD must not be asked for: with it a tracepoint samples every event, whatever the period.
 
 mod attach;

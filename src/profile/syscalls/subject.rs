@@ -3,7 +3,7 @@
 //! A descriptor is looked up after the call, and its number may be another file's by then; the memory behind a pointer
 //! may have been written over. So each place is asked for again and again, and what the answers disagree on gets no
 //! large share. Reading another's memory may have to wait for its lock or its swap: a thread of its own does it, and
-//! nobody waits for that thread longer than a moment.
+//! the caller waits for it for a moment only.
 
 use super::sockets;
 use super::tally::Tally;

@@ -121,7 +121,7 @@ impl Tally {
         match answer {
             Answer::Is(text) => count(&mut votes.texts, text, 1.0, TEXTS_MAX),
             Answer::Unknown => votes.failed += 1.0,
-            // That nobody is there to be asked says nothing of the subject.
+            // That the process has ended says nothing about the subject.
             Answer::Gone => {}
         }
     }

@@ -46,7 +46,7 @@ fn file_of(pid: Pid, file: &str) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default()
 }
 
-/// A trace, or none where it is refused for want of rights.
+/// A trace; `None` where the rights do not suffice.
 fn traced(pids: &[Pid], span: Duration) -> Option<TracedSyscalls> {
     match trace(pids, span, &GO) {
         Ok(traced) => Some(traced),
@@ -155,7 +155,7 @@ fn no_call_is_a_result_and_no_process_is_an_error() {
 fn a_process_that_ends_is_a_result() {
     let Some(short) = Running::start("sh", &["-c", "sleep 3; exit"]) else { return };
     let pid = short.pid();
-    // Somebody must wait for it, or it stays as a zombie.
+    // It must be waited for, or it stays a zombie.
     let waiting = std::thread::spawn(move || {
         let mut short = short;
         short.0.wait().unwrap();

@@ -86,7 +86,7 @@ pub struct UserStack {
 enum Step {
     /// Return address.
     Caller(u64),
-    /// Nobody called this.
+    /// The outermost frame: it has no caller.
     Start,
     /// It cannot be followed.
     Lost,

@@ -25,7 +25,7 @@ pub(super) fn counters(
         "cpu" => group.cpu = keys(root, &directory, "cpu.stat", buffer).and_then(bandwidth),
         "memory" => {
             let failures = root.number(&format!("{directory}/memory.failcnt"), buffer);
-            // Nobody is killed at a limit that was never hit.
+            // A limit that was never hit has caused no kill.
             let killable = hit_above || failures != Some(0);
             let control = killable.then(|| keys(root, &directory, "memory.oom_control", buffer)).flatten();
             let kills = control.and_then(|keys| keys.get("oom_kill"));

@@ -97,7 +97,7 @@ fn walk(
             root.stay_near(&format!("{}{parent}", hierarchy.mount));
             let group = counters(root, hierarchy, &path, hit_above, buffer);
             hit |= group.memory.is_some_and(|memory| memory.failures_count != Some(0));
-            // One without a count at the start began at zero for whoever compares.
+            // A group that is left out at the start is compared with zero.
             groups.extend(Some(group).filter(ever_limited));
         }
         if depth >= DEPTH_MAX {

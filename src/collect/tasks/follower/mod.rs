@@ -46,7 +46,7 @@ impl Followed {
 
 /// The state of the following.
 pub struct Follower<'a> {
-    /// None where it follows whoever does most.
+    /// `None` when it follows the busiest processes.
     asked: Option<Asked>,
     belongs: Option<Belongs<'a>>,
     own_pid: Pid,
