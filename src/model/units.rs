@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(label("swap_in_pages_per_second"), "swap in pages");
         assert_eq!(label("read_bytes_per_second"), "read");
         assert_eq!(label("load_per_cpu"), "load per CPU");
-        assert_eq!(label("psi_io_some_ratio"), "PSI I/O some");
+        assert_eq!(label("psi_io_some_ratio"), "I/O pressure");
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! report that was read from a file. Accounts that come with the distribution are not searched for: they identify
 //! nobody, and have names such as `proxy` and `backup`.
 
-mod annex;
+mod extras;
 mod forms;
 mod report;
 mod samples;

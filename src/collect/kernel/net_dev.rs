@@ -53,7 +53,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Interface>, String> {
 fn speed(root: &Root, name: &str, buffer: &mut Vec<u8>) -> Option<u64> {
     let megabits = root.number(&format!("sys/class/net/{name}/speed"), buffer)?;
     // Old drivers write -1 as an unsigned number of 32 bits.
-    (1..u64::from(u32::MAX)).contains(&megabits).then_some(megabits * 1_000_000)
+    (1..u64::from(u32::MAX)).contains(&megabits).then(|| megabits * 1_000_000)
 }
 
 fn line(text: &str) -> Option<Interface> {

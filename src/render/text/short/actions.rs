@@ -45,7 +45,9 @@ fn write_one(page: &mut Page, place: usize, advice: &Advice) {
     if let Some(command) = &advice.command {
         page.command(5, command);
     }
-    for (word, text) in [("risk: ", &advice.risk), ("undo: ", &advice.undo)] {
+    // Reading has no risk, and words alone are no command.
+    let risk = advice.risk.as_ref().filter(|_| advice.kind.is_risky());
+    for (word, text) in [("risk: ", risk), ("undo: ", advice.undo.as_ref())] {
         if let Some(text) = text {
             page.paragraph(5, &styled(dim, word), &[styled(dim, text)]);
         }
