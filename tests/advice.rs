@@ -108,7 +108,7 @@ fn a_memory_limit_is_raised_to_a_number_in_the_files_of_its_version() {
     let file = "/sys/fs/cgroup/memory/lab/memory.limit_in_bytes";
     let raise = find(&as_it_is, file);
     let bytes: u64 = raise.command.as_deref().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    assert!(bytes > 157_286_400 && bytes % (1 << 20) == 0, "{raise:?}");
+    assert!(bytes > 157_286_400 && bytes.is_multiple_of(1 << 20), "{raise:?}");
     assert_eq!(raise.undo, Some(format!("echo 157286400 > {file}")));
     let first = as_it_is[0].command.as_deref().unwrap();
     assert!(first.ends_with("/sys/fs/cgroup/memory/lab/memory.stat"), "{first}");
@@ -198,7 +198,7 @@ fn dirty_memory_does_not_matter_while_nothing_is_written() {
     assert!(settings(true) > 0);
 }
 
-/// What must not happen when somebody pastes a command: each name would run a program, end a quote or hide a part.
+/// What must not happen when a command is pasted: each name would run a program, end a quote or hide a part.
 const HOSTILE: [&str; 8] =
     ["a;reboot", "$(reboot)", "`reboot`", "a b", "a'b", "a\"b", "a\nreboot", "-rf \u{202e}"];
 

@@ -360,7 +360,7 @@ fn a_reader_that_went_away_is_a_quiet_success() {
 }
 
 #[test]
-fn an_error_that_nobody_reads_keeps_its_code() {
+fn an_unread_error_keeps_its_code() {
     for (arguments, code) in [(&["replay", "/nowhere"][..], 1), (&["--bogus"], 2)] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -954,7 +954,7 @@ fn an_output_beyond_the_limit_of_a_file_is_one_line() {
 }
 
 #[test]
-fn nobody_gets_an_answer_that_says_what_it_lacks() {
+fn an_unprivileged_user_gets_an_answer_that_says_what_it_lacks() {
     if !can_become_nobody() {
         return;
     }
@@ -971,7 +971,7 @@ fn nobody_gets_an_answer_that_says_what_it_lacks() {
 }
 
 #[test]
-fn nobody_without_room_for_a_thread_gets_an_answer() {
+fn an_unprivileged_user_without_room_for_a_thread_gets_an_answer() {
     if !can_become_nobody() || !has("prlimit") {
         return;
     }

@@ -1,4 +1,4 @@
-//! Limits that somebody sets: the real program with files of its own, and the parser with files of a stranger.
+//! Limits set in files: the real program with its own files, and the parser with hostile ones.
 
 #![allow(clippy::disallowed_methods, reason = "a test runs the program and writes files")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests, as in the tests themselves")]

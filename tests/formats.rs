@@ -125,7 +125,7 @@ fn metrics_are_readable_by_the_exporter_and_replaced_whole() {
 }
 
 #[test]
-fn a_redacted_capture_tells_the_same_and_names_nobody() {
+fn a_redacted_capture_gives_the_same_verdict_without_names() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.diag");
     let words: [&OsStr; 7] = [

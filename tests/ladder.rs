@@ -137,7 +137,7 @@ fn another_user() {
         0.6,
         "wait for",
     );
-    // Whoever is seen to do most of it is known, whatever the others do.
+    // The main cause is visible, so hidden processes do not matter.
     let mut rates = rates_of("disk-saturated");
     rates.io_denied_count = 40;
     assert_eq!(reason(finding(&diagnosis(&rates), "disk-saturated")), "");
@@ -163,7 +163,7 @@ fn hidden_processes() {
         rates.vanished_cpus = Some(busy / 4.0);
     };
     assert_lowered("cpu-user", hide, "processes are hidden", 0.75, "processes of other users");
-    // What is hidden is no storm of short lives.
+    // Hidden processes are not short-lived ones.
     let mut rates = rates_of("short-lived-processes");
     hide(&mut rates);
     let diagnosis = diagnosis(&rates);
@@ -248,7 +248,7 @@ fn what_is_left_multiplies_down_to_a_fifth() {
     let found = finding(&diagnosis, "disk-latency");
     assert!(found.confidence_ratio >= 0.2 && found.confidence_ratio < 0.4, "{}", found.confidence_ratio);
     assert!(reason(found).matches(" × ").count() >= 4, "{}", reason(found));
-    // It is listed, it is not the verdict, and nobody is told to be sure that there is nothing.
+    // It is listed, it is not the verdict, and the healthy verdict is less sure.
     assert_ne!(diagnosis.verdict.bottleneck, "disk-latency");
 }
 

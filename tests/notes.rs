@@ -149,7 +149,7 @@ fn message(rates: &mut Rates, ago_seconds: f64, level: u8, text: &str) {
 }
 
 #[test]
-fn crashes_and_a_restart_that_nobody_asked_for() {
+fn crashes_and_an_unclean_restart() {
     const CRASH: &str = "mysqld[812]: segfault at 0 ip 000055d0 sp 00007ffc error 4 in mysqld[55d0+1000]";
     assert_noted("mysqld (pid 812) crashed", |rates| message(rates, 600.0, 6, CRASH));
     let long_ago = notes(|rates| {

@@ -148,7 +148,7 @@ fn what_is_refused_is_told_and_the_triage_goes_on() {
         return;
     }
     let (_public, program) = support::public_copy();
-    // The first process is somebody else's.
+    // The first process belongs to another user.
     let output = as_nobody(&program)
         .args([
             "--profile=200ms",

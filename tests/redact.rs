@@ -208,7 +208,7 @@ fn the_marks_are_there_where_nothing_is_redacted() {
     seen += &good(&run(["report", file]));
     seen += &String::from_utf8_lossy(&unpacked(&telling()));
     for mark in MARKS {
-        // In the tables an address is in the order of the machine; the long spelling is nobody's.
+        // In the tables an address is in the order of the machine; the long spelling never occurs.
         assert!(seen.contains(mark) || mark == "2001:0db9", "{mark} was not planted");
     }
 }

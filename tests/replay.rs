@@ -88,7 +88,7 @@ fn a_replay_knows_what_the_recording_was_asked_about() {
 }
 
 #[test]
-fn a_replay_of_what_nobody_followed_says_so() {
+fn a_replay_of_a_target_that_was_not_followed_says_so() {
     let burner = Burner::start(b"not-followed", BURN, &[]);
     let pid = burner.pid().to_string();
     let (live, _folder, file) = record(&[]);
@@ -163,7 +163,7 @@ fn no_environment_is_ever_kept() {
     assert!(files_count > 20);
 }
 
-/// Whether `expected` allows `name`: a name, a list of names, or null where nobody is to be named.
+/// Whether `expected` allows `name`: a name, a list of names, or null if there is no culprit.
 fn allows(expected: &Value, name: Option<&str>) -> bool {
     match expected {
         Value::Null => name.is_none(),

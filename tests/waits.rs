@@ -160,7 +160,7 @@ fn a_lock_names_the_thread_that_holds_it_where_most_looks_agree() {
         turns.map(|why| why.to_string()).as_deref(),
         Some("waits 67 % of its time in futex(2) for a lock that changes hands")
     );
-    // Nobody is known to hold it: an idle pool sleeps so, too.
+    // No holder is known: an idle pool sleeps this way too.
     assert_eq!(words(|_| ""), None);
 }
 

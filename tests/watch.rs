@@ -169,7 +169,7 @@ fn a_signal_ends_it_soon_and_well() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_only_where_nobody_else_is_told() {
+fn a_reader_that_goes_away_ends_it_only_without_other_sinks() {
     let folder = tempfile::tempdir().unwrap();
     let start = |more: &[&str]| {
         let mut command = raw(DIAG);
@@ -336,7 +336,7 @@ fn a_spike_is_told_of_and_recorded() {
     command.args(["--trigger-dir", captures.path().to_str().unwrap()]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut reader = BufReader::new(child.stdout.take().unwrap());
-    // Within the first window, which would last for an hour. Again and again: nobody knows when it has begun.
+    // Within the first window, which would last for an hour. Repeatedly: when it has begun is not known.
     let is_told = std::sync::atomic::AtomicBool::new(false);
     let (trigger, verdict) = std::thread::scope(|scope| {
         scope.spawn(|| {

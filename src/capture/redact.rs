@@ -185,7 +185,7 @@ fn file(redactor: &mut Redactor, path: &str, bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Each line by itself; what is no text stays.
+/// Each line by itself; bytes that are not text stay.
 fn by_line(bytes: &[u8], mut change: impl FnMut(&str) -> String) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -217,7 +217,7 @@ fn line(text: &str) -> Vec<u8> {
     format!("{text}\n").into_bytes()
 }
 
-/// A table of sockets with other addresses. Columns keep their width, and what is no address stays.
+/// A table of sockets with other addresses. Columns keep their width, and other columns stay.
 fn sockets(redactor: &mut Redactor, table: &[u8]) -> Vec<u8> {
     by_line(table, |line| {
         let mut column = 0;

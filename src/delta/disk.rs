@@ -98,7 +98,7 @@ fn stuck_seconds(name: &str, points: &[&SystemSnapshot]) -> f64 {
     longest
 }
 
-/// Without `/sys/block` a partition is told by its name alone: another device's name and a number.
+/// Without `/sys/block` a partition is recognized by its name alone: another device's name and a number.
 fn guess(disk: &DiskStat, all: &[DiskStat]) -> Option<BlockDevice> {
     let partition = all.iter().any(|other| {
         disk.name.strip_prefix(other.name.as_str()).is_some_and(|rest| {

@@ -87,7 +87,7 @@ fn between(then: Option<&CgroupReading>, now: &CgroupReading, seconds: f64) -> C
     rates
 }
 
-/// Counters of the network stack by second; one that went backwards is left out.
+/// Counters of the network stack per second; one that went backwards is left out.
 pub fn net(
     before: &Reading<NetCounters>,
     after: &Reading<NetCounters>,
@@ -114,7 +114,7 @@ pub fn net(
     Ok(rates)
 }
 
-/// Counters of the other network namespaces by second.
+/// Counters of the other network namespaces per second.
 pub fn namespaces(before: &FullSnapshot, after: &FullSnapshot, seconds: f64) -> Vec<NamespaceRates> {
     let of = |now: &NamespaceCounters| {
         let then = before.net_namespaces.iter().find(|then| then.name == now.name)?;

@@ -10,7 +10,7 @@ use crate::model::units::{Unit, label, quantity};
 /// A fall by this part is more than two windows of the same work differ by.
 const CLEARLY: f64 = 0.3;
 
-/// What is less than this is no work to speak of: CPUs, packets by second, bytes by second. House values.
+/// Less than this is not work: CPUs, packets per second, bytes per second. House values.
 const WORK_MIN: [f64; 3] = [0.1, 50.0, 1_048_576.0];
 
 /// Work that fell below this part of what it was is gone.
@@ -321,11 +321,11 @@ mod tests {
         // One kind of work that stays is work: the program may have become cheaper.
         let cheaper = Work { packets_per_second: Some(990.0), ..IDLE };
         assert_eq!(compare((busy.clone(), BUSY), (healthy.clone(), cheaper)).outcome, Outcome::Fixed);
-        // A full disk does not get empty for want of work.
+        // A full disk does not empty because the work stops.
         let mut full = busy.clone();
         full.verdict.bottleneck = "disk-full".parse().unwrap();
         assert_eq!(compare((full, BUSY), (healthy.clone(), IDLE)).outcome, Outcome::Fixed);
-        // Nothing to go by is no reason to doubt.
+        // Without numbers the comparison is not doubted.
         assert_eq!(compare((busy, IDLE), (healthy, IDLE)).outcome, Outcome::Fixed);
     }
 

@@ -1,4 +1,4 @@
-//! What looks bad and is not, each with its proof. Whoever reads a report at night looks at these numbers first.
+//! Numbers that look bad and are harmless, each with its proof: at night these draw attention first.
 //!
 //! A note is a finding of id `none` that is worth knowing and no more. None is made where a finding says that the
 //! number is bad after all.
@@ -43,11 +43,7 @@ pub fn notes(facts: &Facts<'_>, found: &[Judged]) -> Vec<Hit> {
 }
 
 fn note(rank: Rank, summary: Sentence, evidence: Vec<Evidence>) -> Hit {
-    Hit {
-        impact: Impact::Rank(rank),
-        evidence,
-        ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::Tune)
-    }
+    Hit { impact: Impact::Rank(rank), evidence, ..Hit::new(Severity::Info, summary, Who::None, Remedy::Tune) }
 }
 
 /// The load average remembers work that has ended.
@@ -147,7 +143,7 @@ fn parallel_device(facts: &Facts<'_>) -> Option<Hit> {
     ))
 }
 
-/// Memory full of files is memory that can be had.
+/// Page cache is available memory.
 fn page_cache(facts: &Facts<'_>) -> Option<Hit> {
     let memory = facts.rates.memory.as_ref().ok()?;
     let available = memory.available_bytes?;
@@ -175,7 +171,7 @@ fn page_cache(facts: &Facts<'_>) -> Option<Hit> {
     })
 }
 
-/// Swap that is full of what nobody asks for.
+/// Swap that holds pages that are not used.
 fn old_swap(facts: &Facts<'_>) -> Option<Hit> {
     const BYTES_MIN: u64 = 16 << 20;
     let memory = facts.rates.memory.as_ref().ok()?;

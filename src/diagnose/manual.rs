@@ -134,7 +134,7 @@ mod tests {
     fn every_rule_and_the_unknown_are_explained_in_full() {
         for entry in entries() {
             let told = by_id(entry.id).unwrap();
-            assert!(!told.counters.is_empty(), "{} is told from nothing", told.id);
+            assert!(!told.counters.is_empty(), "{} lists no counters", told.id);
             assert!(!told.confirm.is_empty(), "{} cannot be seen by hand", told.id);
             assert!(told.confirm.len() <= 3, "{}: three looks are enough", told.id);
             assert!(told.id == BottleneckId::None || !told.advice.is_empty(), "{} has no advice", told.id);

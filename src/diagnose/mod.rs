@@ -1,11 +1,12 @@
 //! Stage 3: rates become a diagnosis. Pure: no file, no clock, no formatting for a medium.
 //!
 //! The triage walks its steps in order ([`triage`]): load, CPU or I/O, then user or system, or swap or disk, then who. The [`rules`] look at the same facts, one file for each
-//! bottleneck; [`causes`] says which finding explains which; [`verdict`] chooses. [`explain`] is no part of it: it says
+//! bottleneck; [`judge`] says which finding explains which and picks the verdict. [`manual`] is separate: it says
 //! what each rule is about, without a box to look at.
 
 pub mod code_evidence;
 pub mod evidence;
+mod findings;
 pub mod harmless;
 pub mod judge;
 pub mod manual;
@@ -81,7 +82,7 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
         load: triage::load::load(rates),
         target: target::target(rates, options.top),
         news: past_events::news(&judged),
-        findings: choose::findings(&facts, judged, &verdict),
+        findings: findings::findings(&facts, judged, &verdict),
         verdict,
         steps,
         not_checked,

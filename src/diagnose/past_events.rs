@@ -47,7 +47,7 @@ fn event(summary: Sentence, seconds_ago: f64, metric: &str, value: f64) -> Hit {
     Hit {
         impact: Impact::Rank(Rank::Event),
         evidence: vec![plain(metric, Some(value), Unit::Count, "/dev/kmsg"), event_age(seconds_ago)],
-        ..Hit::new(Severity::Info, summary, Who::Nobody, Remedy::FixProgram)
+        ..Hit::new(Severity::Info, summary, Who::None, Remedy::FixProgram)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a rule is, and what it answers.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::evidence::groups::Ranked;
+pub use crate::diagnose::evidence::groups::Who;
 use crate::diagnose::thresholds::Limit;
 use crate::diagnose::thresholds::algorithm::{CONFIDENCE_OF_A_HIT, Rank};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -9,7 +9,6 @@ use crate::model::finding::{Evidence, NotChecked, Remedy, Severity, StepId, Susp
 use crate::model::profile::ProfileMode;
 use crate::model::reading::Absence;
 use crate::model::sentence::Sentence;
-use crate::model::task::Pid;
 
 /// A bottleneck: what it is, how it is told, what to do.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub struct Rule {
     pub false_positives: &'static [&'static str],
     /// Kernel files, manual pages, documents.
     pub sources: &'static [&'static str],
-    /// Kernel files and fields that it is told from.
+    /// Kernel files and fields that show it.
     pub counters: &'static [&'static str],
     /// Limits that it goes by.
     pub limits: &'static [&'static Limit],
@@ -303,24 +302,6 @@ macro_rules! reading {
 }
 pub(crate) use reading;
 
-/// Who a hit points at.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Who {
-    /// A process or a group of them.
-    Group(Ranked),
-    /// A process that may have ended.
-    Process {
-        /// Its id.
-        pid: Pid,
-        /// Its name.
-        comm: String,
-    },
-    /// A device.
-    Device(String),
-    /// Nobody that can be named.
-    Nobody,
-}
-
 /// What a finding costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Impact {
@@ -380,7 +361,7 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// A hit of somebody's doing; what is left out can be added.
+    /// A hit with its culprit; other fields can be set.
     pub fn new(severity: Severity, summary: Sentence, who: Who, remedy: Remedy) -> Self {
         Self {
             severity,

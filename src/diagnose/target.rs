@@ -20,7 +20,7 @@ const NAMED_MAX: usize = 3;
 /// Below this share a class is not worth a word.
 const NAMED_RATIO: f64 = 0.01;
 
-/// A target that sleeps more than this is told by what it does when it does not.
+/// A target that sleeps more than this is described by the rest of its time.
 const IDLE_RATIO: f64 = 0.5;
 
 type Sums = BTreeMap<Wait, f64>;
@@ -229,7 +229,7 @@ fn summary(target: &TargetRates, unit: Option<&str>, threads: usize, sums: &Sums
     sentence![told, end, "."]
 }
 
-/// Seconds in which its threads were stopped: asleep, but not for want of work.
+/// Seconds in which its threads were stopped: asleep, but not idle.
 fn stopped(target: &TargetRates) -> f64 {
     let stopped = (Wait::Asleep, Some(STOPPED.to_owned()));
     target.threads.iter().filter_map(|thread| thread.parts.get(&stopped)).sum()

@@ -14,7 +14,7 @@ pub struct Explanation {
     pub title: String,
     /// What is short and how one notices.
     pub symptom: String,
-    /// Kernel files and fields that it is told from, each with what it is looked at for.
+    /// Kernel files and fields that show it, each with its meaning.
     pub counters: Vec<String>,
     /// Limits that it goes by.
     pub limits: Vec<Threshold>,

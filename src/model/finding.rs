@@ -14,7 +14,7 @@ pub enum Severity {
     Ok,
     /// Worth knowing, not worth a page. Only a finding has it.
     Info,
-    /// Somebody waits, or soon will.
+    /// Threads wait, or soon will.
     Warning,
     /// The box is slow because of this.
     Critical,

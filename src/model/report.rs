@@ -208,7 +208,7 @@ pub struct Verdict {
     pub summary: Sentence,
     /// Ids from the cause to the last symptom.
     pub cause_chain: Vec<BottleneckId>,
-    /// Who causes it; null when nobody does or nobody can be named.
+    /// The culprit; null if there is none or none can be named.
     pub culprit: Option<Culprit>,
     /// The kind of remedy; null when there is nothing to mend.
     pub remedy: Option<Remedy>,

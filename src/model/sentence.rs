@@ -1,7 +1,7 @@
 //! A sentence for people that still knows which of its parts are names.
 //!
-//! A name comes from outside and may hold anything, so it is escaped before it is shown; a name that identifies
-//! somebody gets a pseudonym under `--redact`. Both need to tell a name from our own words, so a sentence keeps them
+//! A name comes from outside and may hold anything, so it is escaped before it is shown; a name that identifies a
+//! person gets a pseudonym under `--redact`. Both need to tell a name from our own words, so a sentence keeps them
 //! apart as [`Span`]s until it is shown. In JSON it is one plain string.
 
 use crate::model::units::{Unit, quantity};

@@ -184,7 +184,7 @@ fn parse_line(line: &[u8]) -> Option<Mapping> {
 }
 
 /// The kernel writes a newline of a name as `\012`, and nothing else differently: a name that has these four characters
-/// cannot be told from it, and is then found to be another file by its inode.
+/// cannot be distinguished from it, and is then found to be another file by its inode.
 fn unescape(path: &[u8]) -> Vec<u8> {
     const NEWLINE: &[u8] = b"\\012";
     let mut out = Vec::with_capacity(path.len());

@@ -9,7 +9,7 @@ const HOMES: [&str; 3] = ["/home/", "/Users/", "/run/user/"];
 /// The home of root, whose name says nothing.
 const ROOTS: [&str; 1] = ["/root/"];
 
-/// Options after which something stands that nobody else is to know.
+/// Options that are followed by a secret.
 const SECRETS: [&str; 8] =
     ["password=", "passwd=", "pass=", "secret=", "token=", "apikey=", "api_key=", "credentials="];
 
@@ -20,7 +20,7 @@ const DISKS: [&str; 4] =
 /// Smaller numbers of users are those of services, and of pseudonyms.
 const PEOPLE_MIN: u32 = 1000;
 
-/// Suffixes of systemd's units: `user@1000.service` is no address of mail.
+/// Suffixes of systemd's units: `user@1000.service` is not a mail address.
 const UNITS: [&str; 11] = [
     "service",
     "socket",
@@ -83,7 +83,7 @@ pub(super) fn home<'a>(before: &str, rest: &'a str) -> Option<Home<'a>> {
     let path = &rest[..rest.find(ends).unwrap_or(rest.len())];
     if let Some(prefix) = ROOTS.into_iter().find(|prefix| path.starts_with(prefix)) {
         let below = path[prefix.len()..].trim_end_matches('.');
-        // `/usr/share/root/x` is somebody else's.
+        // `/usr/share/root/x` is not a home directory.
         let own = !below.is_empty() && !before.ends_with(is_word);
         let prefix = &rest[..prefix.len() - 1];
         return own.then_some(Home {
@@ -272,7 +272,7 @@ fn option(before: &str, rest: &str) -> Option<Found> {
     }
 }
 
-/// The model and serial number of a disk, or what somebody called it.
+/// The model and serial number of a disk, or its label.
 fn disk(before: &str, rest: &str) -> Option<Found> {
     let length = rest.find(|c: char| c.is_whitespace() || ",;:\"')".contains(c)).unwrap_or(rest.len());
     let of_link = DISKS.iter().any(|folder| before.ends_with(folder));
@@ -291,8 +291,8 @@ fn user_number(before: &str, rest: &str) -> Option<Found> {
     let end = digits(tail);
     let number: u32 = tail[..end].parse().ok()?;
     // The slice's own name is what the pseudonym begins with.
-    let names_somebody = number >= PEOPLE_MIN && !tail[end..].starts_with(is_word);
-    names_somebody.then_some(Found { kind: Kind::User, start: 0, end: 5 + end })
+    let names_a_person = number >= PEOPLE_MIN && !tail[end..].starts_with(is_word);
+    names_a_person.then_some(Found { kind: Kind::User, start: 0, end: 5 + end })
 }
 
 /// The user in `home-alice.mount`, which systemd makes of `/home/alice`.

@@ -260,7 +260,7 @@ impl Redactor {
         forms::of_same_form(&address.to_string(), number).parse().ok()
     }
 
-    /// `text` with a pseudonym for everything in it that identifies somebody.
+    /// `text` with a pseudonym for everything in it that identifies a person or machine.
     pub fn text(&mut self, text: &str) -> String {
         self.replaced(text, Names::All)
     }
@@ -287,7 +287,7 @@ impl Redactor {
         Some(put.get(..digits.len().max(12)).unwrap_or(&put).to_owned())
     }
 
-    /// The same for bytes, of which what is no text stays as it is.
+    /// The same for bytes; what is not text stays as it is.
     pub fn bytes(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
@@ -316,7 +316,7 @@ impl Redactor {
     /// The name of a unit, container or pod.
     pub fn unit(&mut self, unit: &str) -> String {
         match unit.strip_prefix("lxc:") {
-            // Whoever made it chose its name.
+            // Its creator chose its name.
             Some(name) => format!("lxc:{}", self.pseudonym(Kind::Id, name)),
             None => self.text(unit),
         }

@@ -151,7 +151,7 @@ fn a_user_is_the_same_by_name_and_by_number() {
 }
 
 #[test]
-fn what_is_forgotten_leaves_its_pseudonym_to_nobody() {
+fn a_forgotten_name_does_not_free_its_pseudonym() {
     let mut redactor = redactor(Style::Report);
     for number in 0..REMEMBERED_MAX {
         redactor.pseudonym(Kind::Command, &format!("x {number}"));
@@ -166,7 +166,7 @@ fn what_is_forgotten_leaves_its_pseudonym_to_nobody() {
 }
 
 #[test]
-fn what_looks_like_a_pseudonym_is_nobody_elses() {
+fn a_name_that_looks_like_a_pseudonym_is_not_reused() {
     let mut redactor = Redactor::new(Style::Report);
     let users: Vec<String> =
         ["user-2", "carol", "dave", "user-1", "user-2", "user-01"].map(|user| redactor.user(user)).to_vec();

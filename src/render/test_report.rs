@@ -103,7 +103,7 @@ pub(crate) fn healthy() -> Report {
         confidence_ratio: 0.95,
         confidence: "confident".to_owned(),
         since: None,
-        summary: "Nothing is short: the CPUs are busy 3.2 % of the time and nobody waits.".into(),
+        summary: "Nothing is short: the CPUs are busy 3.2 % of the time and no thread waits.".into(),
         cause_chain: Vec::new(),
         culprit: None,
         remedy: None,
@@ -236,7 +236,7 @@ pub(crate) fn assert_harmless_strings(value: &serde_json::Value) {
 }
 
 const SWAP_SUMMARY: &str =
-    "Memory is short: 14678 pages/s come back from swap, and somebody waits for memory 61 % of the time.";
+    "Memory is short: 14678 pages/s come back from swap, and threads wait for memory 61 % of the time.";
 
 fn host() -> HostReport {
     HostReport {
@@ -322,7 +322,7 @@ fn steps() -> Vec<Step> {
             StepId::CpuOrIo,
             "Is it the CPU or I/O that they wait for?",
             "I/O",
-            "The CPUs are busy 24 % of the time; somebody waits for I/O 88 % of it.",
+            "The CPUs are busy 24 % of the time; threads wait for I/O 88 % of it.",
             Some(StepId::SwapOrDisk),
         ),
         step(
@@ -385,7 +385,7 @@ fn swap_finding() -> Finding {
                 kind: ActionKind::Change,
                 expectation: "the program needs less: swap in pages goes from 14678/s to below 10/s"
                     .to_owned(),
-                check: "swap in pages is below 10/s and PSI memory some is below 10 %".to_owned(),
+                check: "swap in pages is below 10/s and memory pressure is below 10 %".to_owned(),
                 command: Some("systemctl set-property --runtime php8.2-fpm.service MemoryHigh=2G".to_owned()),
                 risk: Some("the service gets slower before the box does".to_owned()),
                 undo: Some("systemctl revert php8.2-fpm.service".to_owned()),
@@ -400,7 +400,7 @@ fn swap_finding() -> Finding {
                 undo: None,
                 undo_note: Some("remove it again".to_owned()),
                 expectation: "the same work has more of what is short".to_owned(),
-                check: "swap in pages is below 10/s and PSI memory some is below 10 %".to_owned(),
+                check: "swap in pages is below 10/s and memory pressure is below 10 %".to_owned(),
                 remedy: Remedy::AddResource,
             },
         ],

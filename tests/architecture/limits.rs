@@ -56,7 +56,7 @@ fn every_limit_says_where_it_comes_from() {
         assert!(told(setting.source) && told(setting.meaning), "{} has no source or meaning", setting.key);
     }
     let text = "/// A.\npub const A: Limit = limit(\n \"a\", Unit::Ratio, 0.1, None, \"x; y\");\n// B.\npub const B: f64 = 1.0;\n";
-    let found = constants(&Source::new(&["x"], text));
+    let found = constants(&Source::new(["x"], text));
     assert_eq!((found[0].name.as_str(), found[0].kind.as_str(), found[0].documented), ("A", "Limit", true));
     assert_eq!(found[0].strings, ["a", "x; y"]);
     assert!(!found[1].documented && found[1].strings.is_empty());
@@ -120,7 +120,7 @@ fn every_limit_is_explained_where_it_is_used() {
     assert!(unused.is_empty(), "neither a rule nor a step says that it goes by {unused:?}");
     let text =
         "use crate::x::{A, B}; const R: Rule = Rule { limits: &[&A], check }; fn check() { B.warning }";
-    let (listed, named) = listed_and_named(&Source::new(&["diagnose", "rules", "x"], text));
+    let (listed, named) = listed_and_named(&Source::new(["diagnose", "rules", "x"], text));
     assert!(listed.contains("A") && !listed.contains("B") && named.contains("B"));
 }
 
@@ -176,11 +176,11 @@ fn nothing_goes_by_a_limit_past_what_is_in_force() {
         ["x >= CPU_BUSY.warning", "BUSY.critical", "limit.built_in()", "let t = Thresholds::default()"]
     {
         let text = format!("fn f() {{ {text}; }}");
-        let found = past_what_is_in_force(&Source::new(&["diagnose", "rules", "x"], &text));
+        let found = past_what_is_in_force(&Source::new(["diagnose", "rules", "x"], &text));
         assert_eq!(found.len(), 1, "{text}: {found:?}");
     }
     let good = "fn f() { facts.limit(&CPU_BUSY).warning; evidence.critical; SWAP_IN.metric; }";
-    assert!(past_what_is_in_force(&Source::new(&["diagnose", "rules", "x"], good)).is_empty());
+    assert!(past_what_is_in_force(&Source::new(["diagnose", "rules", "x"], good)).is_empty());
 }
 
 fn has_private_field(source: &Source, structure: &str, field: &str) -> bool {

@@ -57,10 +57,10 @@ fn the_pure_stages_touch_no_file_no_clock_and_no_screen() {
         "#![allow(clippy::disallowed_methods, reason = \"x\")]",
         "use rustix::fs::openat;",
     ] {
-        assert_eq!(impure(&Source::new(&["delta", "x"], text)).len(), 1, "{text}");
+        assert_eq!(impure(&Source::new(["delta", "x"], text)).len(), 1, "{text}");
     }
     let pure = "use std::fmt; // std::fs\nconst X: (&str, &str) = (env!(\"x\"), \"println!\");";
-    assert_eq!(impure(&Source::new(&["delta"], pure)).len(), 0);
+    assert_eq!(impure(&Source::new(["delta"], pure)).len(), 0);
 }
 
 #[test]
@@ -69,6 +69,6 @@ fn only_the_profile_has_unsafe_code() {
     let found = |source: &&Source| source.stage() != "profile" && is_unsafe(source);
     let found: Vec<String> = sources().iter().filter(found).map(Source::name).collect();
     assert!(found.is_empty(), "unsafe in {found:?}");
-    assert!(is_unsafe(&Source::new(&["x"], "fn f() { unsafe { g() } } // x")));
-    assert!(!is_unsafe(&Source::new(&["x"], "#![deny(unsafe_code)] // unsafe")));
+    assert!(is_unsafe(&Source::new(["x"], "fn f() { unsafe { g() } } // x")));
+    assert!(!is_unsafe(&Source::new(["x"], "#![deny(unsafe_code)] // unsafe")));
 }

@@ -53,7 +53,7 @@ pub(crate) fn raw(program: impl AsRef<OsStr>) -> Command {
     for name in ENVIRONMENT {
         command.env_remove(name);
     }
-    // What somebody set on this machine is none of a test's business.
+    // Tests ignore the settings of this machine.
     command.env("DIAG_NO_CONFIG", "1");
     command
 }
@@ -301,7 +301,7 @@ fn steps_are_in_order(report: &Value) -> Result<(), String> {
 pub(crate) struct MadeBox {
     /// Busy share of the two CPUs.
     pub(crate) busy: f64,
-    /// Share of the time in which some thread waits for a CPU.
+    /// Share of the time in which at least one thread waits for a CPU.
     pub(crate) stalled: f64,
     /// Name of the process that burns.
     pub(crate) comm: Vec<u8>,
@@ -348,7 +348,7 @@ impl MadeBox {
         Self { busy: 0.02, stalled: 0.0, ..Self::default() }
     }
 
-    /// Names made by somebody who wants to be printed on the administrator's terminal.
+    /// Names made to act on the administrator's terminal.
     pub(crate) fn hostile() -> Self {
         Self {
             comm: b"\x1b[31m)\n\xff\xc2\x9b(R".to_vec(),

@@ -76,7 +76,7 @@ fn parse_pairs(text: &str, named: &mut BTreeMap<String, u64>) {
         let Some((_, values)) = lines.next_if(of_same).and_then(|next| next.split_once(':')) else {
             continue;
         };
-        // MaxConn is -1: what is no count is left out.
+        // MaxConn is -1: negative values are left out.
         for (name, value) in names.split_whitespace().zip(values.split_whitespace()) {
             if let Ok(value) = value.parse() {
                 named.insert(format!("{protocol}.{name}"), value);

@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    /// Thread-seconds by second that the quota took, of a group alone on a window of five seconds.
+    /// Thread-seconds per second that the quota took, of a group alone on a window of five seconds.
     fn throttled(throttled_cpus: f64, delayed: f64, ran: f64) -> f64 {
         let absent = || Absence::missing("/x");
         let (cgroups, paging) = (Err(absent()), Err(absent()));

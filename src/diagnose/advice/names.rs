@@ -236,7 +236,7 @@ fn realtime(facts: &Facts<'_>, members: &[&ProcessRates]) -> Vec<Was> {
     threads.filter_map(option).take(PROCESSES_MAX).collect()
 }
 
-/// Whether a name may stand in a command that is pasted into a root shell. Whoever starts a process or makes a group
+/// Whether a name may stand in a command that is pasted into a root shell. The creator of a process or group
 /// chooses its name.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty()

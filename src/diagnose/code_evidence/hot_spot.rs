@@ -5,7 +5,7 @@ use crate::model::sentence::{self, Sentence, function, own, path, quote, sentenc
 use crate::model::syscall::entry_name;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// A function with less than this of the time is no hot spot: then the one is told that it and others are called from.
+/// A function with less than this of the time is not a hot spot: then its caller is named.
 const HOT_RATIO: f64 = 0.3;
 
 /// A caller must have that much of the time below it to be told.

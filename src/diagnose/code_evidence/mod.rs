@@ -46,7 +46,7 @@ pub struct Offender {
     pub comm: String,
     /// What to look at.
     pub mode: ProfileMode,
-    /// Whether the verdict's culprit is meant, and not merely whoever was busiest or asked for.
+    /// Whether this is the verdict's culprit, not merely the busiest process or the one asked for.
     pub culprit: bool,
     /// The script that it runs, where its command line tells one.
     script: Option<String>,

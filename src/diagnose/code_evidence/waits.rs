@@ -89,7 +89,7 @@ fn key(rates: &Rates, pid: Pid, span: &WaitSpan) -> Key {
 fn described(rates: &Rates, pid: Pid, target: &str) -> Subject {
     if target.starts_with("socket:[") {
         let peers = rates.limits.peers.iter().find(|wait| wait.pid == pid).map(|wait| wait.peers.as_slice());
-        // With several, nobody knows which one it is.
+        // With several it is not known which one.
         return Subject::Described(match peers {
             Some([(address, port, _)]) if address.is_ipv6() => format!("a connection to [{address}]:{port}"),
             Some([(address, port, _)]) => format!("a connection to {address}:{port}"),

@@ -1,8 +1,7 @@
 //! What the disk rules share: which device, who uses it, and whether anybody waits.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::evidence::groups::{Ranked, rank, suspects};
-use crate::diagnose::rule::Who;
+use crate::diagnose::evidence::groups::{Ranked, Who, rank, suspects};
 use crate::diagnose::thresholds::{
     AWAIT_SOLID, AWAIT_SPINNING, CONTRIBUTOR, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, Limit, MAIN_CAUSE,
 };
@@ -15,7 +14,7 @@ use crate::model::wait::WaitReason;
 /// Dirty and written-back memory below which the writes to a device are not a page cache that empties.
 const WRITEBACK_BYTES: u64 = 32 * MIB;
 
-/// Mean number of threads in D from which somebody waits.
+/// Mean number of threads in D that counts as waiting.
 const WAITERS: f64 = 0.3;
 
 impl Facts<'_> {
@@ -37,7 +36,7 @@ impl Facts<'_> {
         self.io_stalls().some_reaches(self.limit(&IO_PRESSURE).warning) || self.disk_waiters_mean() >= WAITERS
     }
 
-    /// Whether the writes of the box come from the page cache: then nobody may be waiting for them.
+    /// Whether the writes of the box come from the page cache: then possibly no thread waits for them.
     pub fn writes_are_writeback(&self) -> bool {
         self.rates
             .memory
@@ -45,7 +44,7 @@ impl Facts<'_> {
             .is_ok_and(|memory| memory.unwritten_bytes().is_some_and(|bytes| bytes >= WRITEBACK_BYTES))
     }
 
-    /// Share of a device's requests that are reads: somebody waits for each of them, even where the wait is
+    /// Share of a device's requests that are reads: a thread waits for each of them, even if the wait is
     /// asynchronous and no thread shows it.
     pub fn read_share(disk: &DiskRates) -> f64 {
         let total = disk.reads_per_second + disk.writes_per_second;

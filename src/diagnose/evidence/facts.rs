@@ -26,7 +26,7 @@ pub struct Facts<'a> {
     /// Processes grouped to services, in no order.
     pub groups: Vec<Group<'a>>,
     /// CPUs that count: those online, or those of its set inside a container. Not its quota: the load average and the
-    /// CPU time of `/proc` are those of the whole machine, and what a quota holds back is told by itself.
+    /// CPU time of `/proc` are those of the whole machine, and a quota is reported separately.
     pub cpus: f64,
     /// Whether this run takes a profile: then there is no need to advise one.
     pub profiled: bool,
@@ -78,12 +78,12 @@ impl<'a> Facts<'a> {
         self.groups.iter().position(|group| group.members.iter().any(|process| process.pid == pid))
     }
 
-    /// Counter of the network stack by second.
+    /// Counter of the network stack per second.
     pub fn net(&self, name: &str) -> Option<f64> {
         self.rates.net_per_second.as_ref().ok()?.get(name).copied()
     }
 
-    /// Counters of the network stack by second, of the run's own network namespace and of each other.
+    /// Counters of the network stack per second, of the run's own network namespace and of each other.
     pub fn net_namespaces(&self) -> impl Iterator<Item = &BTreeMap<String, f64>> {
         let others = self.rates.net_namespaces.iter().map(|namespace| &namespace.per_second);
         self.rates.net_per_second.iter().chain(others)
@@ -161,7 +161,7 @@ impl<'a> Facts<'a> {
             return Some(pressure.some_ratio);
         }
         let threads = &self.rates.threads;
-        // Where every look found everybody asleep, nobody waited.
+        // If every sample found all threads asleep, none waited.
         let asleep = threads.is_empty() && self.rates.samples_count > 0;
         let known = asleep || threads.iter().any(|thread| thread.run_delay_ratio.is_some());
         let known = known && !self.rates.still;
@@ -294,7 +294,7 @@ impl<'a> Facts<'a> {
     /// CPU time, in CPUs, of processes that lived too shortly to be watched: what no living process accounts
     /// for, less what ended ones were seen to use.
     pub fn short_lived_cpus(&self) -> Option<f64> {
-        // What hidden processes use cannot be told from what ended ones did.
+        // The CPU time of hidden processes cannot be separated from that of ended ones.
         if self.hidden().is_some() {
             return None;
         }

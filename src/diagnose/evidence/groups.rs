@@ -17,7 +17,7 @@ pub struct Group<'a> {
     pub members: Vec<&'a ProcessRates>,
     /// Members that had ended by then, as far as samples met them.
     pub ended_count: usize,
-    /// Id of a member that ended, for a group of which nobody is left.
+    /// Id of a member that ended, for a group without living members.
     ended_pid: Option<Pid>,
     /// User time in CPUs.
     pub user: f64,
@@ -119,7 +119,7 @@ pub fn groups(rates: &Rates) -> Vec<Group<'_>> {
         group.system += process.system_ratio;
         group.uninterruptible += process.uninterruptible_mean;
     }
-    // One that ended has no cgroup file any more: it joins its siblings, told by name and session.
+    // One that ended has no cgroup file any more: it joins its siblings by name and session.
     let mut by_session: HashMap<(Comm, Pid), GroupKey> = HashMap::new();
     for process in rates.processes.iter().filter(|process| !process.kernel_thread) {
         if let Some(key) = keys.get(&process.pid) {
@@ -145,7 +145,7 @@ pub fn groups(rates: &Rates) -> Vec<Group<'_>> {
     groups.into_values().collect()
 }
 
-/// Somebody to name in a finding.
+/// A group to name in a finding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranked {
     /// Index into the facts' groups.
@@ -156,6 +156,24 @@ pub struct Ranked {
     pub amount: f64,
     /// Share of the total.
     pub share: f64,
+}
+
+/// Who a hit points at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Who {
+    /// A process or a group of them.
+    Group(Ranked),
+    /// A process that may have ended.
+    Process {
+        /// Its id.
+        pid: Pid,
+        /// Its name.
+        comm: String,
+    },
+    /// A device.
+    Device(String),
+    /// No process or device can be named.
+    None,
 }
 
 /// The groups by `metric`, largest first, with their shares of `total` (of their own sum when none); the

@@ -1,4 +1,4 @@
-//! What the kernel's own threads work for. They are never to blame by themselves: somebody makes them work.
+//! What the kernel's own threads work for. They are never culprits: something makes them work.
 
 use crate::diagnose::evidence::facts::Facts;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub enum Served {
     Recovery,
     /// Starting and ending of processes.
     Processes,
-    /// A setting or a driver: nobody's work.
+    /// A setting or a driver, not the work of a process.
     Itself,
 }
 

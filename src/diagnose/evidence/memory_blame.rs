@@ -28,7 +28,7 @@ pub enum Demand {
 /// Who, and what kind of demand.
 #[derive(Debug, Clone)]
 pub struct Blame {
-    /// Groups, the first to blame first.
+    /// Groups, the most likely cause first.
     pub ranked: Vec<Ranked>,
     /// Kind of demand.
     pub demand: Demand,

@@ -5,4 +5,5 @@ pub mod facts;
 pub mod groups;
 pub mod kernel_work;
 pub mod limits;
+pub mod load;
 pub mod memory_blame;

@@ -147,7 +147,7 @@ fn same_culprit(_: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
     }
 }
 
-/// Memory can be had, only not where it is wanted.
+/// The box has memory available, but not where it is needed.
 fn box_has_memory(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     facts.available_ratio().is_some_and(|ratio| ratio >= MEMORY_PLENTY)
 }

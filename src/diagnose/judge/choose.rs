@@ -1,19 +1,17 @@
-//! The verdict: the best finding that no other explains, and who is to blame for it.
+//! The verdict: the worst finding that no other explains, and its culprit.
 
-use crate::diagnose::advice::advice;
 use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::evidence::load::LoadAnswer;
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::judge::confidence::word;
 use crate::diagnose::judge::culprit::culprit;
 use crate::diagnose::judge::missing_inputs::missing;
 use crate::diagnose::judge::since::since;
-use crate::diagnose::rules::RULES;
 use crate::diagnose::thresholds::algorithm::{
     CONFIDENCE_MIN, HEALTHY_CONFIDENCE, HEALTHY_WITHOUT_PSI, UNKNOWN_CONFIDENCE,
 };
-use crate::diagnose::triage::load::{Answer, step};
 use crate::model::bottleneck::{BottleneckId, Resource};
-use crate::model::finding::{Finding, NotChecked, Severity};
+use crate::model::finding::{NotChecked, Severity};
 use crate::model::reading::Absence;
 use crate::model::report::{Since, Verdict};
 use crate::model::sentence::{count, own, quote, ratio, sentence};
@@ -57,13 +55,12 @@ fn winner(judged: &[Judged]) -> Option<&Judged> {
     candidates.first().copied()
 }
 
-/// What findings are ordered by: larger is more important.
-fn order(judged: &Judged) -> (bool, f64, i64) {
+/// What findings are ordered by: larger is more important. Equal to the percent is equal: then the order of the rules
+/// decides, in which they come.
+pub fn order(judged: &Judged) -> (bool, f64) {
     let critical = judged.hit.severity == Severity::Critical && judged.hit.confidence_ratio >= CONFIDENCE_MIN;
     let weight = judged.hit.impact.ratio() * judged.hit.confidence_ratio;
-    let rank = RULES.iter().position(|rule| rule.id == judged.rule.id).unwrap_or(RULES.len());
-    // Equal to the percent is equal: then the order of the rules decides.
-    (critical, (weight * 100.0).round(), -i64::try_from(rank).unwrap_or(i64::MAX))
+    (critical, (weight * 100.0).round())
 }
 
 fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict {
@@ -103,8 +100,7 @@ fn chain(judged: &[Judged], id: BottleneckId) -> Vec<BottleneckId> {
 }
 
 fn healthy(facts: &Facts<'_>, judged: &[Judged], unchecked: &[NotChecked]) -> Verdict {
-    let (_, load) = step(facts);
-    let earlier = load == Answer::Earlier;
+    let earlier = facts.load_answer() == LoadAnswer::Earlier;
     let summary = if earlier {
         let load = facts.rates.load.as_ref().ok().map(|load| own(format!("{}", load.one)));
         sentence![
@@ -180,34 +176,4 @@ fn unknown(still: bool, absence: &Absence) -> Verdict {
         advice: Vec::new(),
         missing_inputs: Vec::new(),
     }
-}
-
-/// The findings for the report: the verdict's first, then by importance, each with its advice filled in.
-pub fn findings(facts: &Facts<'_>, mut judged: Vec<Judged>, verdict: &Verdict) -> Vec<Finding> {
-    judged.sort_by(|a, b| {
-        let key =
-            |judged: &Judged| (judged.rule.id == verdict.bottleneck, judged.hit.severity, order(judged));
-        key(b).partial_cmp(&key(a)).unwrap_or(std::cmp::Ordering::Equal)
-    });
-    judged
-        .into_iter()
-        .map(|judged| {
-            let hit = &judged.hit;
-            let mut finding = Finding {
-                id: judged.rule.id,
-                resource: judged.rule.resource,
-                severity: hit.severity,
-                confidence_ratio: hit.confidence_ratio,
-                impact_ratio: hit.impact.ratio(),
-                summary: hit.summary.clone(),
-                explained_by: judged.explained_by,
-                evidence: hit.evidence.clone(),
-                against: hit.against.clone(),
-                suspects: hit.suspects.clone(),
-                advice: Vec::new(),
-            };
-            finding.advice = advice(facts, &judged, &finding);
-            finding
-        })
-        .collect()
 }

@@ -1,7 +1,7 @@
 //! Inside a container: which numbers are the container's own and which are those of the machine below it, the node.
 //!
 //! `/proc` shows the node's load, CPU time, memory and disks to everybody, but only the container's processes. So
-//! what is told from it is labelled, and a finding about the node is less sure of who it is.
+//! these numbers are labelled, and a finding about the node is less sure of its culprit.
 
 use crate::diagnose::rule::{Hit, Scope, Who};
 use crate::model::finding::{Evidence, NotChecked, Step};
@@ -29,7 +29,7 @@ pub fn label_hit(rates: &Rates, scope: Scope, hit: &mut Hit) {
     label_evidence(own_pressure(rates), &mut hit.evidence);
     if scope == Scope::Node {
         hit.summary = sentence!["On the node below this container: ", &hit.summary];
-        if hit.who == Who::Nobody {
+        if hit.who == Who::None {
             hit.against.push("The cause may be outside of this container, where diag cannot see it.".into());
         }
     }

@@ -9,7 +9,7 @@ use crate::model::sentence::Sentence;
 /// The culprit.
 pub fn culprit(facts: &Facts<'_>, who: &Who, why: Option<Sentence>) -> Option<Culprit> {
     match who {
-        Who::Nobody => None,
+        Who::None => None,
         Who::Process { pid, comm } => {
             let known = facts.rates.process(*pid).filter(|process| process.comm.to_lossy() == *comm);
             let named = Culprit { pid: Some(*pid), why, ..unnamed(CulpritKind::Process, comm.clone()) };

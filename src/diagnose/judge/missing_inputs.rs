@@ -2,7 +2,7 @@
 //!
 //! A rule judges by the inputs that are there. Which of those it would rest on are missing, how much less sure
 //! that makes it, and what would unlock them, stands here once for all rules: the factors multiply, and the
-//! finding says so. No rung stands for delay accounting (`task_delayacct`): blocked time is told from sampled
+//! finding says so. No rung stands for delay accounting (`task_delayacct`): blocked time comes from sampled
 //! states, so nothing rests on it.
 
 use crate::diagnose::evidence::facts::Facts;
@@ -157,11 +157,7 @@ pub const RUNGS: &[Rung] = &[
         told: |facts| {
             let lacks = |paging: &crate::model::rates::PagingRates| paging.oom_kills_count.is_none();
             facts.paging().is_some_and(lacks).then(|| {
-                line(
-                    "the kernel's count of kills for want of memory",
-                    "/proc/vmstat has no oom_kill",
-                    "Linux 4.13 or newer",
-                )
+                line("the kernel's count of OOM kills", "/proc/vmstat has no oom_kill", "Linux 4.13 or newer")
             })
         },
     },
@@ -229,7 +225,7 @@ fn is_named(facts: &Facts<'_>, hit: &Hit) -> bool {
 pub struct Hidden {
     visible_threads: u64,
     threads: u64,
-    /// CPUs' worth of time of nobody who can be seen.
+    /// CPUs' worth of time that no visible process accounts for.
     cpus: Option<f64>,
     /// The same as a share of the busy time.
     busy_share: Option<f64>,
@@ -239,7 +235,9 @@ impl Hidden {
     fn told(self, copied: bool) -> NotChecked {
         let time = self
             .cpus
-            .map(|cpus| format!("; nobody who is seen used {} CPUs' worth of the time", human_count(cpus)))
+            .map(|cpus| {
+                format!("; no visible process accounts for {} CPUs' worth of the time", human_count(cpus))
+            })
             .unwrap_or_default();
         NotChecked {
             what: "processes of other users".to_owned(),
@@ -276,7 +274,7 @@ impl Facts<'_> {
         threads.peek().is_some() && threads.all(|thread| thread.ran.is_none())
     }
 
-    /// Whether no process has an I/O account, and not for want of rights.
+    /// Whether no process has an I/O account, although the rights suffice.
     fn no_io_accounting(&self) -> bool {
         let mut users = self.rates.processes.iter().filter(|process| !process.kernel_thread).peekable();
         self.rates.io_denied_count == 0

@@ -53,6 +53,6 @@ fn age_seconds(facts: &Facts<'_>, who: &Who) -> Option<f64> {
         Who::Group(ranked) => {
             facts.groups[ranked.group].members.iter().map(|process| age(process)).reduce(f64::max)
         }
-        Who::Device(_) | Who::Nobody => None,
+        Who::Device(_) | Who::None => None,
     }
 }

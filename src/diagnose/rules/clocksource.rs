@@ -1,6 +1,6 @@
 //! The kernel reads the time from a slow clock: every look at the time is a trip to a device.
 //!
-//! Evidence: the clock source in use, together with kernel time that somebody pays.
+//! Evidence: the clock source in use, together with the kernel time that it costs.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{
@@ -99,7 +99,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 quote(clock.as_str()),
                 ": each read of the time is a slow access to a device.",
             ],
-            Who::Nobody,
+            Who::None,
             Remedy::Tune,
         )
     })

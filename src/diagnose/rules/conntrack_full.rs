@@ -1,6 +1,6 @@
 //! The connection tracking table is full: the packet filter drops new connections.
 //!
-//! Evidence: entries against the limit, packets dropped for want of an entry.
+//! Evidence: entries against the limit, packets dropped because no entry was free.
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{
@@ -92,7 +92,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 max,
                 " entries).",
             ],
-            Who::Nobody,
+            Who::None,
             Remedy::Tune,
         )
     })

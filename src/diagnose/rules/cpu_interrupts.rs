@@ -1,7 +1,7 @@
 //! The CPUs are busy with interrupts and softirqs: packets, timers, block completions.
 //!
 //! Evidence: irq and softirq time, in all and on the worst CPU; which softirq and which line moves.
-//! Softirqs run on behalf of whoever happened to run, so the processes' own times do not tell who it is:
+//! Softirqs run in the context of whatever process was running, so the processes' own times do not tell who it is:
 //! a peer outside sends to a network card, and only for traffic within the box the sender pays itself.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
@@ -170,6 +170,6 @@ fn blame(facts: &Facts<'_>, interface: Option<&InterfaceRates>) -> (Who, Option<
         Some(interface) if interface.physical == Some(true) => {
             (Who::Device(interface.name.clone()), Some(interface.name.clone()))
         }
-        _ => (top.map_or(Who::Nobody, |top| Who::Group(top.clone())), None),
+        _ => (top.map_or(Who::None, |top| Who::Group(top.clone())), None),
     }
 }

@@ -145,7 +145,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 named,
                 ".",
             ],
-            top.map_or(Who::Nobody, Who::Group),
+            top.map_or(Who::None, Who::Group),
             Remedy::Tune,
         )
     })

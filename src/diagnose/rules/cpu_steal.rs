@@ -1,6 +1,6 @@
 //! The hypervisor gives this guest less CPU time than it wants.
 //!
-//! Evidence: stolen time while the guest wants to run. The steal of an idle guest harms nobody, and where more
+//! Evidence: stolen time while the guest wants to run. Steal of an idle guest does no harm, and where more
 //! is wanted than the whole machine could give, the demand is the cause and steal only makes it worse. Inside
 //! the guest there is no culprit: it sits on the same host, or is the guest's own limit.
 
@@ -119,7 +119,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ],
         evidence,
         against: against(virtualization.is_some(), decides),
-        who: Who::Nobody,
+        who: Who::None,
         why: None,
         device: None,
         suspects: suspects(facts, &ranked, Role::Victim),

@@ -142,7 +142,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ],
         evidence,
         against,
-        who: top.map_or(Who::Nobody, Who::Group),
+        who: top.map_or(Who::None, Who::Group),
         why: None,
         device: None,
         suspects: suspects(facts, &ranked, Role::Offender),

@@ -103,7 +103,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 ratio(cpu.busy_ratio()),
                 " busy.",
             ],
-            Who::Nobody,
+            Who::None,
             Remedy::AddResource,
         )
     })

@@ -117,6 +117,6 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .chain(group_stall(group, "cpu"))
         .collect(),
         why: Some(sentence!["held back by the CPU quota of ", unit(group.name())]),
-        ..Hit::new(severity, summary, top.map_or(Who::Nobody, Who::Group), Remedy::Tune)
+        ..Hit::new(severity, summary, top.map_or(Who::None, Who::Group), Remedy::Tune)
     })
 }

@@ -1,6 +1,6 @@
 //! The CPUs are busy with user code and threads queue for them.
 //!
-//! Evidence: busy time, its user part, and that somebody waits (PSI, or runnable threads by CPU).
+//! Evidence: busy time, its user part, and waiting threads (PSI, or runnable threads by CPU).
 //! Utilisation without waiting is not a problem and is not reported.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
@@ -150,7 +150,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
 /// machine too small.
 fn blame(facts: &Facts<'_>, ranked: &[Ranked]) -> (Who, Remedy) {
     let Some(top) = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)) else {
-        return (Who::Nobody, Remedy::Distribute);
+        return (Who::None, Remedy::Distribute);
     };
     let group: &Group<'_> = &facts.groups[top.group];
     let remedy = match (group.count(), top.share) {

@@ -1,7 +1,7 @@
 //! A disk answers slowly and threads wait for it, one request at a time.
 //!
 //! Evidence: time by request without a queue that explains it, and threads that wait. Writes count only
-//! when somebody waits for them (fsync, journal): those of the page cache may take their time.
+//! when a thread waits for them (fsync, journal): those of the page cache may take their time.
 
 use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
@@ -153,7 +153,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-/// The time of the requests that somebody waits for, when it is too long and no queue explains it.
+/// The time of the requests that a thread waits for, when it is too long and no queue explains it.
 fn slow_seconds(facts: &Facts<'_>, disk: &DiskRates) -> Option<f64> {
     let queued = disk.queue_mean >= facts.limit(&DISK_QUEUE).warning
         && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning;

@@ -1,7 +1,7 @@
 //! A disk is at its limit and requests queue for it.
 //!
-//! Evidence: utilisation, queue and time by request together, and that somebody waits. Utilisation alone says
-//! nothing of a device that serves many requests at once; a deep queue of background writes harms nobody.
+//! Evidence: utilisation, queue and time per request together, and waiting threads. Utilisation alone says
+//! nothing of a device that serves many requests at once; a deep queue of background writes does no harm.
 //! Asynchronous I/O shows no waiting thread at all, so the queue must be able to carry the verdict.
 
 use crate::diagnose::evidence::disk_load::{describe, numbers, users};
@@ -162,11 +162,11 @@ fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
     });
     let queued = disk.queue_mean
         >= if Facts::spinning(disk) { SPINNING_QUEUE } else { facts.limit(&DISK_QUEUE).warning };
-    let somebody_waits =
+    let threads_wait =
         facts.io_waited_for() || Facts::read_share(disk) >= READS_WAITED_FOR || !facts.writes_are_writeback();
     disk.completed_count as f64 >= facts.setting(&REQUESTS_MIN)
         && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning
-        && (queued && slow && somebody_waits || is_crowded(facts, disk))
+        && (queued && slow && threads_wait || is_crowded(facts, disk))
 }
 
 /// Whether several threads do little else than wait for a device that never rests, however fast it answers: sync(2)

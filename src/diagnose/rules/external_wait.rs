@@ -1,6 +1,6 @@
-//! The box is calm and a service on it is slow all the same: it waits for the answers of somebody else.
+//! The box is calm and a service on it is slow all the same: it waits for answers from another host or service.
 //!
-//! Evidence: idle CPUs, nobody waiting for disks or memory, and a process that works in small pieces between which
+//! Evidence: idle CPUs, no waits for disks or memory, and a process that works in small pieces between which
 //! its threads sleep in sockets that it opened itself. Worth knowing, never an alarm: whether that is too slow, only
 //! the service knows.
 

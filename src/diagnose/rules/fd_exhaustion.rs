@@ -91,7 +91,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             ..Hit::new(
                 if critical { Severity::Critical } else { Severity::Warning },
                 sentence!["The system has ", ratio(system), " of the files open that it may have."],
-                top.map_or(Who::Nobody, Who::Group),
+                top.map_or(Who::None, Who::Group),
                 Remedy::Tune,
             )
         });
@@ -107,7 +107,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             sentence![name, " has ", files.count, " of the ", limit, " files open that it may have."],
-            top.map_or(Who::Nobody, Who::Group),
+            top.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )
     })

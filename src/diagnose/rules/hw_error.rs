@@ -89,7 +89,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
 
 fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
     let now = facts.rates.uptime_seconds?;
-    // Loop devices and ram are files of somebody, not hardware.
+    // Loop devices and RAM disks are not hardware.
     let real = |message: &&KernelMessage| {
         message.level <= 4
             && HARDWARE_ERRORS.iter().any(|error| message.text.contains(error))
@@ -111,13 +111,13 @@ fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
         ..Hit::new(
             if in_window > 0 { Severity::Critical } else { Severity::Info },
             sentence!["The kernel reported, ", ago, " ago: ", quote(last.text.as_str())],
-            Who::Nobody,
+            Who::None,
             Remedy::AddResource,
         )
     })
 }
 
-/// Errors of memory modules: one that could not be corrected is somebody's data.
+/// Errors of memory modules: an uncorrected one is lost data.
 fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
     let errors = facts.rates.memory_errors?;
     let (severity, count, what) = match (errors.uncorrected_count, errors.corrected_count) {
@@ -136,7 +136,7 @@ fn of_memory(facts: &Facts<'_>) -> Option<Hit> {
         ..Hit::new(
             severity,
             sentence![count, " errors of memory modules, ", what, ", in this window: a module is failing."],
-            Who::Nobody,
+            Who::None,
             Remedy::AddResource,
         )
     })

@@ -75,7 +75,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 ratio(used),
                 " of its inodes.",
             ],
-            top.map_or(Who::Nobody, Who::Group),
+            top.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )
     })

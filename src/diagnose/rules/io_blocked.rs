@@ -164,7 +164,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .cloned()
             .map(Who::Group)
             .or_else(|| device.map(|disk| Who::Device(disk.name.clone())))
-            .unwrap_or(Who::Nobody),
+            .unwrap_or(Who::None),
         why: wait.map(|wait| sentence!["waits in ", function(wait)]),
         device: device.map(|disk| disk.name.clone()),
         remedy: Remedy::Tune,

@@ -133,7 +133,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,
-            top.map_or(Who::Nobody, Who::Group),
+            top.map_or(Who::None, Who::Group),
             Remedy::Tune,
         )
     })

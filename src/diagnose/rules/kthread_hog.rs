@@ -1,4 +1,4 @@
-//! A thread of the kernel takes a CPU. It works for somebody: its name says for what.
+//! A thread of the kernel takes a CPU. Its name says what it works for.
 //!
 //! Evidence: CPU time of kernel threads, the workers of one queue together. The thread is never the culprit; what it
 //! serves is the cause, and where another rule finds that, this is explained by it. What is left are settings and
@@ -131,7 +131,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             severity,
             sentence![who_works, work.words, named, verb, ratio(work.cpus), " of one CPU."],
-            mover.map_or(Who::Nobody, Who::Group),
+            mover.map_or(Who::None, Who::Group),
             Remedy::Tune,
         )
     })

@@ -125,7 +125,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 named,
                 ".",
             ],
-            owner.map_or(Who::Nobody, Who::Group),
+            owner.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )
     })

@@ -72,10 +72,8 @@ pub const RULE: Rule = Rule {
     ],
     advice: &[
         look(
-            "See what the group's memory is: processes (anon, rss), page cache (file, cache) or files that \
-             are read again (workingset_refault_file).",
-            "grep -E '^(anon|file|inactive_file|rss|cache|swap|workingset_refault_file) ' \
-             {memory_group}/memory.stat",
+            "See what the group's memory is: processes (anon, rss) or page cache (file, cache).",
+            "grep -E '^(anon|file|rss|cache|swap|workingset_refault_file) ' {memory_group}/memory.stat",
             Remedy::FixProgram,
         ),
         with_diag("See how long its threads wait for memory.", OwnOption::Account, Remedy::FixProgram),
@@ -186,7 +184,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,
-            top.map_or(Who::Nobody, Who::Group),
+            top.map_or(Who::None, Who::Group),
             Remedy::Tune,
         )
     })

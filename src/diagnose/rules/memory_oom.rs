@@ -1,7 +1,7 @@
-//! Processes were killed for want of memory, in the box or in a control group.
+//! Processes were OOM-killed, in the box or in a control group.
 //!
 //! Evidence: the kernel's count of kills within the window, and its log for whom and whose limit. The count
-//! rises for kills in control groups as well, so the scope is told from the log (`constraint=`, 5.0), or
+//! rises for kills in control groups as well, so the log gives the scope (`constraint=`, 5.0), or
 //! from the groups' own counts. A kill before the window is worth knowing and no more.
 
 use crate::diagnose::evidence::facts::{Facts, event_age};
@@ -118,7 +118,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         None => of_groups
             .and_then(|group| facts.most_among(&group.members, |process| process.memory_bytes() as f64))
             .or_else(|| facts.memory_blame().ranked.into_iter().next())
-            .map_or(Who::Nobody, Who::Group),
+            .map_or(Who::None, Who::Group),
     };
     let name = match &who {
         Who::Process { pid, comm } => {
@@ -165,7 +165,7 @@ fn earlier(killed: &[(&KernelMessage, Killed)], now: f64) -> Outcome {
                 ago,
                 " ago; no OOM kill during this window.",
             ],
-            Who::Nobody,
+            Who::None,
             Remedy::FixProgram,
         )
     })

@@ -222,7 +222,7 @@ struct Answer {
     remedy: Remedy,
 }
 
-/// A cache that is too small for what is read is the reader's demand, unless somebody else sits on most
+/// A cache that is too small for what is read is the reader's demand, unless another process holds most
 /// of the memory.
 fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
     let holders = facts.memory_blame();
@@ -255,5 +255,5 @@ fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
 }
 
 fn first(blame: &Blame) -> Who {
-    blame.ranked.first().cloned().map_or(Who::Nobody, Who::Group)
+    blame.ranked.first().cloned().map_or(Who::None, Who::Group)
 }

@@ -184,7 +184,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             })
             .into_iter()
             .collect(),
-        who: blame.ranked.first().cloned().map_or(Who::Nobody, Who::Group),
+        who: blame.ranked.first().cloned().map_or(Who::None, Who::Group),
         why: blame.why(),
         device: None,
         suspects: named,

@@ -1,7 +1,7 @@
 //! Packets are dropped inside the box: a receiver is too slow, or a CPU's queue is full.
 //!
 //! Evidence: datagrams that found no room in their socket, packets that found none in a CPU's backlog. The
-//! `dropped` of a network card counts packets that nobody wanted as well, so it is not used.
+//! `dropped` of a network card also counts unwanted packets, so it is not used.
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{
@@ -115,7 +115,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             summary,
-            owner.map_or(Who::Nobody, Who::Group),
+            owner.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )
     })

@@ -1,7 +1,7 @@
 //! TCP sends much of its data twice: packets are lost on the way.
 //!
-//! Evidence: segments sent again against segments sent. What is sent again for want of an answer to a first
-//! packet is taken off: that is a full or absent listener.
+//! Evidence: retransmitted segments against segments sent, without those of connections that are being opened: they
+//! come from a full or absent listener.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
@@ -71,7 +71,7 @@ struct Segments {
 }
 
 impl Segments {
-    /// Without connections that are being opened: those are sent again where nobody accepts them.
+    /// Without connections that are being opened: those are retransmitted when the peer does not accept them.
     fn of(counters: &BTreeMap<String, f64>) -> Option<Self> {
         let count = |name: &str| counters.get(name).copied();
         Some(Self {
@@ -136,7 +136,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 count(again),
                 " per second: packets get lost.",
             ],
-            owner.map_or(Who::Nobody, Who::Group),
+            owner.map_or(Who::None, Who::Group),
             Remedy::Tune,
         )
     })

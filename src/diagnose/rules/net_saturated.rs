@@ -1,6 +1,6 @@
-//! A network link carries as much as it can: whoever wants to send more waits, or loses packets.
+//! A network link is full: senders wait or lose packets.
 //!
-//! Evidence: bytes by second, each way, against the speed that the driver of the device tells. Virtual links claim a
+//! Evidence: bytes per second, each way, against the speed that the driver of the device tells. Virtual links claim a
 //! speed that means nothing, so only devices count. Bytes that are written and not acknowledged name the sender.
 
 use crate::diagnose::evidence::facts::{Facts, plain};

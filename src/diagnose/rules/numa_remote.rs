@@ -68,7 +68,7 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Pages by second below which nobody allocates enough to suffer.
+/// Pages per second below which remote memory does not matter.
 const PAGES_MIN: f64 = 1000.0;
 
 fn check(facts: &Facts<'_>) -> Outcome {
@@ -123,7 +123,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 named,
                 ".",
             ],
-            who.map_or(Who::Nobody, Who::Group),
+            who.map_or(Who::None, Who::Group),
             Remedy::Tune,
         )
     })

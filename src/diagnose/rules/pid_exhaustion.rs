@@ -111,7 +111,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                     named,
                     ".",
                 ],
-                top.map_or(Who::Nobody, Who::Group),
+                top.map_or(Who::None, Who::Group),
                 Remedy::FixProgram,
             )
         });
@@ -139,7 +139,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             sentence!["The system has ", ratio(share), " of the threads that it may have."],
-            ranked.into_iter().next().map_or(Who::Nobody, Who::Group),
+            ranked.into_iter().next().map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )
     })

@@ -92,7 +92,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 ratio(share),
                 " of the local ports.",
             ],
-            Who::Nobody,
+            Who::None,
             Remedy::FixProgram,
         )
     })

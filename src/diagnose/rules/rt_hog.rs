@@ -1,4 +1,4 @@
-//! A real-time thread takes a CPU and nobody else gets a turn on it.
+//! A real-time thread takes a CPU, and other threads cannot run there.
 //!
 //! Evidence: a thread with policy FIFO or RR that burns a CPU. The kernel leaves ordinary threads one twentieth
 //! of the time at most.
@@ -86,7 +86,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             sentence!["A real-time thread of ", name, " takes ", ratio(thread.cpu_ratio()), " of one CPU."],
-            top.map_or(Who::Nobody, Who::Group),
+            top.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )
     })

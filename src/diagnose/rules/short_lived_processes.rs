@@ -84,7 +84,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let Some(vanished) = facts.short_lived_cpus() else {
         return Outcome::Unknown(NotChecked {
             what: "whether short-lived processes use the CPUs".into(),
-            reason: "the CPU time of ended processes cannot be told from that of hidden ones".into(),
+            reason: "the CPU time of ended processes cannot be separated from that of hidden ones".into(),
             unlock: (!facts.rates.host.copied).then(|| "run as root".to_owned()),
         });
     };
@@ -146,7 +146,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ],
         against: Vec::new(),
         suspects: suspects(facts, &ranked, Role::Offender),
-        who: top.map_or(Who::Nobody, Who::Group),
+        who: top.map_or(Who::None, Who::Group),
         why: Some(sentence!["starts ", count(forks), " processes per second"]),
         device: None,
         remedy: Remedy::FixProgram,

@@ -1,7 +1,7 @@
 //! Threads wait while the kernel moves memory together to make large pages.
 //!
 //! Evidence: direct compaction, done by the thread that wants the page, and the time of the threads that compact in
-//! the background; together with kernel time that somebody pays.
+//! the background; together with the kernel time that it costs.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
@@ -139,7 +139,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 named,
                 ".",
             ],
-            who.map_or(Who::Nobody, Who::Group),
+            who.map_or(Who::None, Who::Group),
             Remedy::Tune,
         )
     })

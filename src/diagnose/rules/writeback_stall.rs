@@ -98,7 +98,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .next()
         .map(Who::Group)
         .or_else(|| busiest.map(|disk| users(facts, disk).who))
-        .unwrap_or(Who::Nobody);
+        .unwrap_or(Who::None);
     let critical = facts.limit(&WRITEBACK_WAITERS).critical.is_some_and(|limit| waiters >= limit);
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new().ratio(),

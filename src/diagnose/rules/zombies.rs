@@ -79,7 +79,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             Severity::Warning,
             sentence![name, " has ", count, " ended children (zombies) and does not wait for them."],
-            who.map_or(Who::Nobody, Who::Group),
+            who.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )
     })

@@ -20,7 +20,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Problem {
     /// Line, from 1.
     pub line: usize,
-    /// Key, as `cpu_busy_ratio.warning`, where one is to blame.
+    /// Key, as `cpu_busy_ratio.warning`, if the error is in one.
     pub key: Option<String>,
     /// What is wrong, and what to type.
     pub what: String,
@@ -254,7 +254,7 @@ fn unknown_table(key: &str) -> String {
     }
 }
 
-/// A key that somebody typed, not longer than a line has room for.
+/// A key from a file, cut to fit a line.
 fn shown(key: &str) -> String {
     const ROOM: usize = 60;
     match key.char_indices().nth(ROOM) {

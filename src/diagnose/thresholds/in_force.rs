@@ -21,7 +21,7 @@ pub struct Limit {
     pub source: &'static str,
     /// What of it only marks the number in the report, and decides nothing; empty where all of it decides.
     pub shown_only: &'static str,
-    // A ratio that is no share of a whole.
+    // A ratio that is not a share of a whole.
     above_one: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Every limit of the diagnosis in one place, each with its source. Nobody publishes some of them: those
+//! Every limit of the diagnosis in one place, each with its source. Some are not published anywhere: those
 //! say "house value", were chosen on real faults, and are the first to doubt.
 //!
 //! What stands here are the defaults. A configuration file may change each of them, so nothing reads them from
@@ -85,7 +85,7 @@ pub const ONE_THREAD: Limit =
 /// Share of seconds in which that thread burned.
 pub const ONE_THREAD_SECONDS: Limit =
     limit("thread_hot_seconds_ratio", Unit::Ratio, 0.80, None, "house value");
-/// Forks by second.
+/// Forks per second.
 pub const FORKS: Limit = limit("forks_per_second", Unit::PerSecond, 20.0, Some(100.0), "house value");
 /// CPU time of processes that are gone, by busy time.
 pub const VANISHED_SHARE: Limit =
@@ -143,7 +143,7 @@ pub const AVAILABLE: Limit =
         .shown_only("warning");
 /// Time in which some thread waited for I/O.
 pub const IO_PRESSURE: Limit = limit("psi_io_some_ratio", Unit::Ratio, 0.10, Some(0.40), "house value");
-/// CPU time that was idle for want of I/O.
+/// CPU time that was idle while threads waited for I/O.
 pub const IOWAIT: Limit = limit("cpu_iowait_ratio", Unit::Ratio, 0.10, None, "glances; house value");
 /// Time with a request on its way.
 pub const DISK_BUSY: Limit =
@@ -184,20 +184,20 @@ pub const BLOCKED_LOOKS: Limit =
     limit("thread_uninterruptible_ratio", Unit::Ratio, 0.90, None, "kernel hung_task: 120 s; house value");
 /// Looks at a thread before a share of them means anything.
 pub const LOOKS_MIN: u32 = 8;
-/// Share of the scarce resource from which somebody is the main cause.
+/// Share of the scarce resource from which a process is the main cause.
 pub const MAIN_CAUSE: Setting = setting(
     "main_cause_share_ratio",
     Unit::Ratio,
     0.5,
-    "share of what is short that makes a main cause",
+    "share of the scarce resource that makes a main cause",
     "house value",
 );
-/// Share below which nobody is the culprit.
+/// Share below which no process is the culprit.
 pub const CONTRIBUTOR: Setting = setting(
     "contributor_share_ratio",
     Unit::Ratio,
     0.2,
-    "share of what is short below which nobody is the culprit",
+    "share of the scarce resource below which no process is the culprit",
     "house value",
 );
 /// Share of the periods in which a control group was held back.
@@ -220,7 +220,7 @@ pub const THROTTLED_PERIODS_MIN: Setting = setting(
 pub const THROTTLED_CPUS: Limit = limit("throttled_cpus", Unit::Count, 0.1, None, "house value");
 /// I/O rate of a control group by its limit.
 pub const IO_LIMIT_USED: Limit = limit("io_limit_used_ratio", Unit::Ratio, 0.90, None, "house value");
-/// Processes killed for want of memory within the window.
+/// OOM kills within the window.
 pub const OOM_KILLS: Limit =
     limit("oom_kills_count", Unit::Count, 1.0, Some(1.0), "netdata oom_kill; pmie: above 0");
 /// Memory of a control group that could not be dropped at once, by its limit.
@@ -270,7 +270,7 @@ pub const DISK_ROOM_BYTES: Setting = setting(
 /// Inodes in use.
 pub const INODES_USED: Limit =
     limit("inodes_used_ratio", Unit::Ratio, 0.90, Some(0.98), "netdata disk_inode_usage: 90/98 %");
-/// Datagrams or packets dropped by second.
+/// Datagrams or packets dropped per second.
 pub const PACKET_DROPS: Limit = limit(
     "packet_drops_per_second",
     Unit::PerSecond,
@@ -288,7 +288,7 @@ pub const SEGMENTS_MIN: Setting = setting(
     "TCP segments of a window before the share sent again means anything",
     "house value",
 );
-/// Connections refused because nobody accepts them.
+/// Connections dropped because the server does not accept them.
 pub const LISTEN_OVERFLOWS: Limit = limit(
     "listen_overflows_per_second",
     Unit::PerSecond,
@@ -303,7 +303,7 @@ pub const CONNTRACK: Limit =
 pub const PORTS: Limit = limit("local_ports_ratio", Unit::Ratio, 0.80, Some(0.95), "house value");
 /// Mean number of a process's threads that queue for one lock.
 pub const LOCK_WAITERS: Limit = limit("lock_waiters_mean", Unit::Count, 1.0, None, "house value");
-/// Turns on a CPU by second from which a thread in a futex is not just idle.
+/// Turns on a CPU per second from which a thread in a futex is not just idle.
 pub const LOCK_TURNS_PER_SECOND: Setting = setting(
     "lock_turns_per_second",
     Unit::PerSecond,
@@ -372,12 +372,12 @@ pub const MANY_WORKERS: Setting = setting(
     "processes of one service that are many workers, not one large program",
     "house value",
 );
-/// Pages read again by second before a small page cache is to blame.
+/// Pages read again per second before a small page cache is the cause.
 pub const REFAULTS_MIN: Setting = setting(
     "refaults_min_per_second",
     Unit::PerSecond,
     500.0,
-    "pages read again before a page cache that is too small is to blame",
+    "pages read again before a page cache that is too small is the cause",
     "house value",
 );
 

@@ -1,12 +1,12 @@
 //! Step 2, CPU or I/O: which of the two do threads wait for? It may be both.
 
 use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::evidence::load::LoadAnswer as Load;
 use crate::diagnose::thresholds::{
     CPU_BRANCH_BUSY, CPU_BUSY, CPU_PRESSURE, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, IOWAIT, MEMORY_PRESSURE,
     UNINTERRUPTIBLE,
 };
 use crate::diagnose::triage::Short;
-use crate::diagnose::triage::load::Answer as Load;
 use crate::model::finding::{Step, StepId};
 use crate::model::report::Verdict;
 use crate::model::sentence::{count, ratio, sentence};

@@ -1,47 +1,28 @@
 //! Step 1, load average: is more wanted than the box has, now or earlier, and what is the load made of?
 
 use crate::diagnose::evidence::facts::{Facts, plain};
-use crate::diagnose::thresholds::{LOAD_BUSY, LOAD_PER_CPU, UNINTERRUPTIBLE};
+use crate::diagnose::evidence::load::LoadAnswer;
+use crate::diagnose::thresholds::{LOAD_PER_CPU, UNINTERRUPTIBLE};
 use crate::model::finding::{Step, StepId};
 use crate::model::rates::Rates;
 use crate::model::report::{Load, LoadGroup};
 use crate::model::sentence::{count, own, sentence};
 use crate::model::units::Unit;
 
-/// What the load says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// Less is wanted than there is.
-    Calm,
-    /// Nearly all of it is wanted.
-    Busy,
-    /// More is wanted.
-    Queueing,
-    /// It was, and no longer is.
-    Earlier,
-}
-
 /// The step and its answer.
-pub fn step(facts: &Facts<'_>) -> (Step, Answer) {
+pub fn step(facts: &Facts<'_>) -> (Step, LoadAnswer) {
     let makeup = &facts.rates.makeup;
-    let now = (makeup.running_mean + makeup.uninterruptible_mean) / facts.cpus;
+    let now = facts.load_per_cpu();
     let load = facts.rates.load.as_ref().ok();
-    let per_cpu = |value: f64| value / facts.cpus;
-    let one = load.map_or(now, |load| per_cpu(load.one));
-    let answer = match now {
-        now if now > facts.limit(&LOAD_PER_CPU).warning => Answer::Queueing,
-        now if one > facts.limit(&LOAD_PER_CPU).warning && now < one / 2.0 => Answer::Earlier,
-        now if now >= facts.setting(&LOAD_BUSY) => Answer::Busy,
-        _ => Answer::Calm,
-    };
+    let answer = facts.load_answer();
     let word = match answer {
-        Answer::Calm => "calm",
-        Answer::Busy => "busy",
-        Answer::Queueing => "queueing",
-        Answer::Earlier => "earlier",
+        LoadAnswer::Calm => "calm",
+        LoadAnswer::Busy => "busy",
+        LoadAnswer::Queueing => "queueing",
+        LoadAnswer::Earlier => "earlier",
     };
     let brief = match answer {
-        Answer::Earlier => "load high earlier".into(),
+        LoadAnswer::Earlier => "load high earlier".into(),
         _ => sentence!["load ", count(now), " per CPU"],
     };
     let averages = load.map_or_else(

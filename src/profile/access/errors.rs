@@ -38,7 +38,7 @@ pub fn explain_error(errno: i32, what: What, facts: &Facts) -> Refused {
             Some("the kernel's clock, cpu-clock, counts in its stead"),
         ),
         Errno::EINVAL => invalid(facts),
-        Errno::EBUSY => plain("somebody else holds the counter", Some("end the other profiler")),
+        Errno::EBUSY => plain("another program holds the counter", Some("end the other profiler")),
         Errno::E2BIG => plain("the kernel is too old for one of the options", Some("Linux 4.4 or newer")),
         Errno::ENOSPC => plain("all of the counter's hardware is taken", Some("end the other profiler")),
         Errno::ESRCH => plain("the process has ended", None),

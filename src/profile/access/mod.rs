@@ -330,7 +330,7 @@ fn kernel_stacks(facts: &Facts, target: Target) -> Right {
         return Right::Refused(Refused { reason, unlock: None });
     }
     if facts.ptrace_scope.is_some_and(|scope| scope >= 3) {
-        let reason = "kernel.yama.ptrace_scope is 3: nobody may look into processes".to_owned();
+        let reason = "kernel.yama.ptrace_scope is 3: no process may inspect another".to_owned();
         let unlock = Some("a boot without it: it cannot be taken back".to_owned());
         return Right::Refused(Refused { reason, unlock });
     }

@@ -36,7 +36,7 @@ fn candidates(elf: &Elf, program: &[u8]) -> Vec<Vec<u8>> {
         let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
         paths.push(format!("/usr/lib/debug/.build-id/{first:02x}/{rest}.debug").into_bytes());
     }
-    // A name that leads elsewhere is no name of a file beside the program.
+    // A name with a path is not a file beside the program.
     if let Some((name, _)) = &elf.debug_link
         && !name.is_empty()
         && !name.contains(&b'/')

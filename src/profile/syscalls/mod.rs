@@ -4,7 +4,7 @@
 //! (`perf_tp_event`). The event counts every call and looks at every n-th; n is a prime, so that it does not keep step with
 //! a loop of calls, and is chosen by the rate: small where calls are rare, large where each sample would cost the process
 //! its speed. Shares come from the samples, the number of calls from the counter, which misses none.
-//! A 64-bit program that makes a call through the gate of 32-bit ones (`int 0x80`) cannot be told from others: such calls,
+//! A 64-bit program that makes a call through the gate of 32-bit ones (`int 0x80`) cannot be distinguished from others: such calls,
 //! which are rare, get the name that the number has in the 64-bit table.
 //! PERF_SAMPLE_PERIOD must not be asked for: with it a tracepoint samples every event, whatever the period.
 

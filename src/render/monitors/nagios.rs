@@ -198,7 +198,7 @@ mod tests {
         let first = answer.lines().next().unwrap();
         assert_eq!(
             first,
-            "DIAG CRITICAL - memory-swap: Memory is short: 14678 pages/s come back from swap, and somebody waits for \
+            "DIAG CRITICAL - memory-swap: Memory is short: 14678 pages/s come back from swap, and threads wait for \
              memory 61 % of the time. | 'load1'=9.50;;;0 'load_per_cpu'=2.65;1;2;0 'cpu_busy'=24.00%;85;95;0 \
              'cpu_iowait'=50.00%;;;0 'cpu_steal'=0.00%;;;0 'psi_io_some'=88.00%;10;40;0 \
              'psi_memory_some'=61.00%;;;0 'memory_available'=3.00%;;;0 'disk_utilization'=99.00%;;;0 \

@@ -70,7 +70,7 @@ fn run(
 fn shell(command: &str, transition: &TransitionLine) -> std::io::Result<Child> {
     let text = |text: &str| escape::terminal(text).into_owned();
     let id = transition.bottleneck.as_deref().or(transition.previous_bottleneck.as_deref());
-    // A file, so that a command that does not read it keeps nobody waiting.
+    // A file, so that a command that does not read it blocks nothing.
     let mut stdin = std::fs::File::from(rustix::fs::memfd_create("transition", MemfdFlags::CLOEXEC)?);
     stdin.write_all(transition_json(transition).map_err(std::io::Error::other)?.as_bytes())?;
     stdin.rewind()?;
@@ -110,7 +110,7 @@ mod tests {
     use crate::watch::sinks::tests::transition;
 
     #[test]
-    fn the_command_is_told_and_takes_its_time_from_nobody() {
+    fn the_command_gets_the_transition_and_delays_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("out");
         let command = format!(

@@ -1,6 +1,6 @@
 //! One POST over plain HTTP/1.1 (RFC 9112), a connection each, with a deadline on all of it but the look-up of the name.
 //!
-//! By hand, since the smallest client that can be had made the program larger by a tenth, and of an answer only the
+//! Hand-written: the smallest client available made the program a tenth larger, and of an answer only the
 //! status matters here.
 
 use std::io::{self, Read as _, Write as _};

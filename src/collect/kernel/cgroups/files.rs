@@ -142,7 +142,7 @@ fn pids_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: 
 
 fn ratio(quota: Option<u64>, period: Option<u64>) -> Option<f64> {
     let period = period.filter(|&period| period > 0)?;
-    // Version 1 writes -1 for no quota, which is no number here.
+    // Version 1 writes -1 for no quota.
     Some(quota? as f64 / period as f64)
 }
 
