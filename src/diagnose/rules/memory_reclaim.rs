@@ -90,7 +90,7 @@ pub const RULE: Rule = Rule {
         look(
             "See what holds the memory: processes (AnonPages), page cache (Cached), tmpfs (Shmem) or the \
              kernel (SUnreclaim).",
-            "grep -E '^(MemTotal|MemAvailable|AnonPages|Cached|Shmem|SUnreclaim|HugePages_Total):' \
+            "grep -E '^(MemAvail|AnonPages|Cached|Shmem:|SUnrec|Huge)' \
              /proc/meminfo",
             Remedy::FixProgram,
         ),
