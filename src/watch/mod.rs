@@ -4,7 +4,7 @@
 //! alarm; [`publish`] hands what changed to the [`sinks`], one thread each; [`state`] keeps the last report, and [`status`]
 //! says how long it holds. [`hysteresis`], [`alerts`], [`clocks`] and [`status`] are pure: no file, no clock, no network.
 //!
-//! What it needs from the rest of the program comes in through [`run::Context`].
+//! What it needs from the rest of the program comes in through `run::Context`.
 
 #![allow(
     clippy::disallowed_methods,
