@@ -4,9 +4,9 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+    ActionTemplate, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
+    reading,
 };
-use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::CONNTRACK;
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

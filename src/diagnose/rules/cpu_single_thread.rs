@@ -7,9 +7,9 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, reading, with_diag,
+    Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, confirm, look, reading,
+    with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{
     ERROR_OF_CPU_TIME, FOLLOWED, HELD_BACK_DELAY, HELD_BACK_RUNNABLE, Rank, SINGLE_THREAD_WAIT,
     TURN_TAKER_CPU,

@@ -8,9 +8,9 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, AdviceTemplate, Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading,
+    ActionTemplate, AdviceTemplate, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm,
+    look, reading,
 };
-use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{STEAL_COST_BESIDE, STEAL_COST_MAX, STEAL_WANTED_BUSY};
 use crate::diagnose::thresholds::{CPU_PRESSURE, STEAL};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -7,9 +7,9 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, reading, with_diag,
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
+    confirm, reading, with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{KTHREADS_NAMED, KTHREADS_OF_SYSTEM, Rank, SYSTEM_WAIT};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -5,8 +5,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look, reading};
-use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::rule::{
+    Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, look, reading,
+};
 use crate::diagnose::thresholds::HEAT;
 use crate::diagnose::thresholds::algorithm::ERROR_OF_CPU_TIME;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -5,10 +5,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::rule::{
-    ActionTemplate, GroupLimit, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look,
-    reading, with_diag,
+    ActionTemplate, GroupLimit, Hit, Impact, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise,
+    change, confirm, look, reading, with_diag,
 };
-use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::THROTTLED_COST;
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

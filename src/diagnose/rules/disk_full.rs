@@ -5,9 +5,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading, systemd_look,
+    ActionTemplate, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
+    reading, systemd_look,
 };
-use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{ROOM_ENOUGH, Rank};
 use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -7,9 +7,9 @@ use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, OwnOption, Rule, advise, confirm, look, reading, with_diag,
+    Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, advise, confirm, look, reading,
+    with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{
     DISK_WAITERS_COST, DISK_WAITERS_CRITICAL, ERROR_OF_A_LIMIT, LATENCY_FULL, OWNER_UNSEEN,
 };

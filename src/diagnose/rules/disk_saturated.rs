@@ -8,9 +8,9 @@ use crate::diagnose::evidence::disk_load::{describe, numbers, users};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, advise, change, confirm, look, reading, with_diag,
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, advise, change,
+    confirm, look, reading, with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{
     DISK_WAITERS_CRITICAL, ERROR_OF_A_MEAN, OWNER_UNSEEN, READS_WAITED_FOR, Rank, SATURATED_FULL,
     SLOWER_THAN_USUAL, SPINNING_QUEUE,

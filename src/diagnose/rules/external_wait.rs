@@ -7,9 +7,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::label;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, reading, trace, with_diag,
+    Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, confirm, look, reading,
+    trace, with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{CALM_BUSY, PEER_CONFIDENCE, Rank};
 use crate::diagnose::thresholds::{CPU_PRESSURE, IO_PRESSURE, MEMORY_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

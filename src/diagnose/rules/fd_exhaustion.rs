@@ -4,8 +4,9 @@
 //! exemption from its own limit. A process that is stuck at its limit spins or refuses connections.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look};
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::rule::{
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
+};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -4,8 +4,7 @@
 //! Older messages are worth knowing and no more. The log needs the right to read it.
 
 use crate::diagnose::evidence::facts::{Facts, event_age, plain};
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
-use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::rule::{Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, look};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};

@@ -9,9 +9,9 @@ use crate::diagnose::evidence::facts::{Facts, plain, reason};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, look, trace, with_diag,
+    Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, confirm, look, trace,
+    with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{BLOCKED_HALF, GETS_ON, NOT_RUN_CPU, Rank};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -6,10 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, GroupLimit, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look,
-    reading, with_diag,
+    ActionTemplate, GroupLimit, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who,
+    advise, change, confirm, look, reading, with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{DISK_QUIET, IO_LIMIT_STALL, IO_LIMIT_WAITERS};
 use crate::diagnose::thresholds::{IO_LIMIT_USED, IO_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -9,9 +9,9 @@ use crate::diagnose::evidence::groups::{Ranked, rank};
 use crate::diagnose::evidence::kernel_work::{KernelWork, Served};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, trace,
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm,
+    look, trace,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
 use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -9,8 +9,9 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, OwnOption, Rule, Who, advise, confirm, trace, with_diag};
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::rule::{
+    Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, confirm, trace, with_diag,
+};
 use crate::diagnose::thresholds::algorithm::{
     ERROR_OF_A_MEAN, QUEUED_PROCESS, QUEUED_THREAD, Rank, SPARE_CPUS, SWITCHES_OF_A_FIGHT,
 };

@@ -6,10 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, group_stall, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, GroupLimit, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look,
-    reading, with_diag,
+    ActionTemplate, GroupLimit, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who,
+    advise, change, confirm, look, reading, with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{CACHE_ONLY_PRESSURE, Rank};
 use crate::diagnose::thresholds::{
     CGROUP_MEMORY, CGROUP_MEMORY_HITS, CGROUP_MEMORY_PRESSURE, IO_PRESSURE, MEMORY_FULL, MEMORY_PRESSURE,

@@ -7,9 +7,9 @@
 use crate::diagnose::evidence::facts::{Facts, event_age};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, GroupLimit, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+    ActionTemplate, GroupLimit, Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, Who, advise, change,
+    confirm, look, reading,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::OOM_KILLS;
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

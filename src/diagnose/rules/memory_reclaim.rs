@@ -9,10 +9,9 @@ use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::evidence::memory_blame::{Blame, Demand};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, reading,
-    with_diag,
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
+    confirm, look, reading, with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::{
     DIRECT_RECLAIM_PRESSURE, MEMORY_HOGGED, REFAULT_PRESSURE, Rank, SOME_WAITERS,
 };

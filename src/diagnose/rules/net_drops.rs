@@ -5,10 +5,9 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, reading,
-    with_diag,
+    ActionTemplate, Hit, Impact, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change, confirm,
+    look, reading, with_diag,
 };
-use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::PACKET_DROPS;
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -5,8 +5,7 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
-use crate::diagnose::rule::{Lane, Scope, Since};
+use crate::diagnose::rule::{Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, look};
 use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
 use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -1,8 +1,7 @@
 //! Healthy: nothing is short, or what looks alarming is harmless.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Lane, Scope, Since};
-use crate::diagnose::rule::{Outcome, Rule, confirm};
+use crate::diagnose::rule::{Lane, Outcome, Rule, Scope, Since, confirm};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 
 /// The rule. It never hits: it is the verdict when no other does.

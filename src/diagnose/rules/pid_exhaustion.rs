@@ -6,9 +6,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::rule::{
-    ActionTemplate, GroupLimit, Hit, Impact, Outcome, Rule, Who, advise, change, confirm, look, reading,
+    ActionTemplate, GroupLimit, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm,
+    look, reading,
 };
-use crate::diagnose::rule::{Lane, Scope, Since};
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

@@ -5,9 +5,9 @@
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
+    confirm, look, with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::REALTIME_CPU;
 use crate::diagnose::thresholds::algorithm::{FOLLOWED_HALF, Rank};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

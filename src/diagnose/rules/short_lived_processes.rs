@@ -7,8 +7,9 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{Group, Ranked, rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, reading, systemd_look, trace};
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::rule::{
+    Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, reading, systemd_look, trace,
+};
 use crate::diagnose::thresholds::algorithm::{ERROR_OF_VANISHED, STORM_MATTERS};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};

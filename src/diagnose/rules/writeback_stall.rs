@@ -8,9 +8,9 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Outcome, OwnOption, Rule, Who, advise, change, confirm, look, with_diag,
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
+    confirm, look, with_diag,
 };
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
 use crate::diagnose::thresholds::WRITEBACK_WAITERS;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};

@@ -4,8 +4,9 @@
 //! nothing else; the parent is at fault, and killing the zombie is of no use.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::rule::{Hit, Impact, Outcome, Rule, Who, advise, confirm, look};
-use crate::diagnose::rule::{Input, Lane, Scope, Since};
+use crate::diagnose::rule::{
+    Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, look,
+};
 use crate::diagnose::thresholds::ZOMBIES;
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
