@@ -74,7 +74,7 @@ pub(crate) fn busy() -> Report {
     }
 }
 
-/// The numbers of the busy box; there is no PSI of the CPUs.
+/// The numbers of the busy box, without CPU pressure.
 fn metrics() -> Metrics {
     Metrics {
         load1: Some(9.5),

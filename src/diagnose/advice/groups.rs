@@ -167,7 +167,7 @@ fn raise_memory(facts: &Facts<'_>, group: &CgroupRates, place: &Place) -> Option
     let limit = memory.limit_bytes? as f64;
     let members = facts.rates.processes.iter().filter(|process| group.members.contains(&process.pid));
     let swapped: u64 = members.filter_map(|process| process.swap_bytes).fold(0, u64::saturating_add);
-    let used = memory.usage_bytes.unwrap_or(0) as f64 + swapped as f64;
+    let used = memory.usage_bytes? as f64 + swapped as f64;
     let available = facts.rates.memory.as_ref().ok()?.available_bytes? as f64;
     let wanted = (MEMORY_ROOM * used.max(limit)).min(limit + AVAILABLE_SHARE * available);
     if wanted.is_nan() || wanted < RAISE_MIN * limit {
