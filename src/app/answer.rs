@@ -46,7 +46,7 @@ pub(super) struct Outcome {
     /// The report.
     pub(super) report: Report,
     /// More, for the tuning report.
-    pub(super) annex: Option<ReportExtras>,
+    pub(super) extras: Option<ReportExtras>,
     /// How much was done in the window.
     pub(super) work: Work,
     /// Samples that a capture keeps.
@@ -77,10 +77,10 @@ pub(super) fn diagnose(answer: &Answer, observed: Observed, config: &Config, pag
     let mut diagnosis = diagnose::diagnose(&rates, &asked);
     diagnosis.not_checked.extend(config.not_checked.iter().cloned());
     let profiled = profile::add(answer, &rates, &mut diagnosis, pid, profile);
-    let annex = series.map(|series| diagnose::report_extras::extras(&rates, &diagnosis, series, &asked));
+    let extras = series.map(|series| diagnose::report_extras::extras(&rates, &diagnosis, series, &asked));
     let work = diagnose::compare::work(&rates);
     let report = report(diagnosis, profiled.profile, &rates, &config.thresholds);
-    Ok(Outcome { report, annex, work, samples: profiled.samples, pid, users: rates.host.users })
+    Ok(Outcome { report, extras, work, samples: profiled.samples, pid, users: rates.host.users })
 }
 
 /// Whether the answer is a page of the tuning report, which shows more than the other formats.
@@ -92,15 +92,15 @@ pub(super) fn is_page(answer: &Answer) -> bool {
 pub(super) fn write(answer: &Answer, outcome: Outcome) -> Result<u8> {
     let mut outcomes = [outcome];
     let redactor = redact(answer, &mut outcomes);
-    let [Outcome { mut report, annex, pid, .. }] = outcomes;
+    let [Outcome { mut report, extras, pid, .. }] = outcomes;
     let drawings = profile::drawings(answer, &mut report);
     if let Some(mut redactor) = redactor {
         // A drawing that failed is named by its file.
         redactor.not_checked(&mut report.not_checked);
     }
-    let page = annex.and_then(|annex| match answer.output.format {
-        Format::Html => Some(render::html::render(&report, &annex)),
-        Format::Markdown => Some(render::markdown::report::render(&report, &annex)),
+    let page = extras.and_then(|extras| match answer.output.format {
+        Format::Html => Some(render::html::render(&report, &extras)),
+        Format::Markdown => Some(render::markdown::report::render(&report, &extras)),
         _ => None,
     });
     let code = match page {
@@ -130,10 +130,10 @@ pub(super) fn redact(answer: &Answer, outcomes: &mut [Outcome]) -> Option<Redact
         redactor.know_users(&outcome.users);
         redactor.learn(&outcome.report);
     }
-    for Outcome { report, annex, .. } in outcomes {
+    for Outcome { report, extras, .. } in outcomes {
         redactor.report(report);
-        if let Some(annex) = annex {
-            redactor.extras(annex);
+        if let Some(extras) = extras {
+            redactor.extras(extras);
         }
     }
     Some(redactor)

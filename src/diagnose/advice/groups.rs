@@ -94,9 +94,11 @@ pub(super) fn actions(
     let find = |score: &dyn Fn(&CgroupRates) -> Option<f64>| group(facts, lead, score);
     let memory = find(&|group| {
         group.memory?.limit_bytes?;
-        let killed = group.oom_kills_count.unwrap_or(0) > 0;
+        let killed = group.oom_kills_count.is_some_and(|count| count > 0);
         let hit = finding != BottleneckId::MemoryOom && group.memory_failures_per_second > Some(0.0);
-        (lead.is_some() || killed || hit).then(|| group.memory_failures_per_second.unwrap_or(0.0))
+        // A count that was not read ranks last.
+        (lead.is_some() || killed || hit)
+            .then(|| group.memory_failures_per_second.unwrap_or(f64::NEG_INFINITY))
     });
     let cpu = find(&|group| group.quota_cpus.and(group.throttled_cpus));
     let tasks = find(&|group| {

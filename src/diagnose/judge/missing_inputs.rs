@@ -1,4 +1,4 @@
-//! The evidence ladder: what a finding loses when an input is missing, as data.
+//! Missing inputs: what a finding loses when an input is missing, as data.
 //!
 //! A rule judges by the inputs that are there. Which of those it would rest on are missing, how much less sure
 //! that makes it, and what would unlock them, stands here once for all rules: the factors multiply, and the
