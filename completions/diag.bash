@@ -221,7 +221,7 @@ _diag() {
                     return 0
                     ;;
                 --fail-on)
-                    COMPREPLY=($(compgen -W "warning critical" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "notice warning critical" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -668,7 +668,7 @@ _diag() {
                     return 0
                     ;;
                 --fail-on)
-                    COMPREPLY=($(compgen -W "warning critical" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "notice warning critical" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -786,7 +786,7 @@ _diag() {
                     return 0
                     ;;
                 --fail-on)
-                    COMPREPLY=($(compgen -W "warning critical" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "notice warning critical" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -926,7 +926,7 @@ _diag() {
                     return 0
                     ;;
                 --fail-on)
-                    COMPREPLY=($(compgen -W "warning critical" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "notice warning critical" -- "${cur}"))
                     return 0
                     ;;
                 --interval)
@@ -1069,7 +1069,7 @@ _diag() {
                     return 0
                     ;;
                 --fail-on)
-                    COMPREPLY=($(compgen -W "warning critical" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "notice warning critical" -- "${cur}"))
                     return 0
                     ;;
                 --format)

@@ -53,7 +53,8 @@ complete -c diag -n "__fish_diag_needs_command" -l color -d 'When to use colour'
 always\t'Always'
 never\t'Never'"
 complete -c diag -n "__fish_diag_needs_command" -s o -l output -d 'Write to FILE instead of standard output' -r -F
-complete -c diag -n "__fish_diag_needs_command" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Threads wait, or soon will'
+complete -c diag -n "__fish_diag_needs_command" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "notice\t'A program is at its own limit; the box is short of nothing'
+warning\t'Threads wait, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_needs_command" -s v -l verbose -d 'Print the whole report: every step, every number with its limit and source'
 complete -c diag -n "__fish_diag_needs_command" -l redact -d 'Replace what identifies people and machines'
@@ -99,7 +100,8 @@ complete -c diag -n "__fish_diag_using_subcommand record" -l color -d 'When to u
 always\t'Always'
 never\t'Never'"
 complete -c diag -n "__fish_diag_using_subcommand record" -s o -l output -d 'Write to FILE instead of standard output' -r -F
-complete -c diag -n "__fish_diag_using_subcommand record" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Threads wait, or soon will'
+complete -c diag -n "__fish_diag_using_subcommand record" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "notice\t'A program is at its own limit; the box is short of nothing'
+warning\t'Threads wait, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand record" -l force -d 'Overwrite FILE where it exists'
 complete -c diag -n "__fish_diag_using_subcommand record" -l without-command-lines -d 'Leave command lines out of the capture'
@@ -131,7 +133,8 @@ complete -c diag -n "__fish_diag_using_subcommand replay" -l color -d 'When to u
 always\t'Always'
 never\t'Never'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -s o -l output -d 'Write to FILE instead of standard output' -r -F
-complete -c diag -n "__fish_diag_using_subcommand replay" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Threads wait, or soon will'
+complete -c diag -n "__fish_diag_using_subcommand replay" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "notice\t'A program is at its own limit; the box is short of nothing'
+warning\t'Threads wait, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand replay" -s v -l verbose -d 'Print the whole report: every step, every number with its limit and source'
 complete -c diag -n "__fish_diag_using_subcommand replay" -l redact -d 'Replace what identifies people and machines'
@@ -157,7 +160,8 @@ complete -c diag -n "__fish_diag_using_subcommand report" -l color -d 'When to u
 always\t'Always'
 never\t'Never'"
 complete -c diag -n "__fish_diag_using_subcommand report" -s o -l output -d 'Write to FILE instead of standard output' -r -F
-complete -c diag -n "__fish_diag_using_subcommand report" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Threads wait, or soon will'
+complete -c diag -n "__fish_diag_using_subcommand report" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "notice\t'A program is at its own limit; the box is short of nothing'
+warning\t'Threads wait, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand report" -s t -l interval -l duration -d 'How long to watch, from 1s to 1h [default: 30s]' -r
 complete -c diag -n "__fish_diag_using_subcommand report" -l profile -d 'Time for tracing the culprit alone after the window [default: 2s]' -r
@@ -209,7 +213,8 @@ complete -c diag -n "__fish_diag_using_subcommand status" -l color -d 'When to u
 always\t'Always'
 never\t'Never'"
 complete -c diag -n "__fish_diag_using_subcommand status" -s o -l output -d 'Write to FILE instead of standard output' -r -F
-complete -c diag -n "__fish_diag_using_subcommand status" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "warning\t'Threads wait, or soon will'
+complete -c diag -n "__fish_diag_using_subcommand status" -l fail-on -d 'Exit with 10 when the verdict is at LEVEL or above, with 11 when diag cannot tell' -r -f -a "notice\t'A program is at its own limit; the box is short of nothing'
+warning\t'Threads wait, or soon will'
 critical\t'The box is slow because of it'"
 complete -c diag -n "__fish_diag_using_subcommand status" -s f -l format -d 'Format of the report [default: text]' -r -f -a "text\t'For people'
 json\t'For programs: one object; its schema: `diag schema`'

@@ -64,7 +64,7 @@ pub fn of_plugin(report: &Report) -> u8 {
         return NAGIOS_UNKNOWN;
     }
     match report.verdict.severity {
-        Severity::Ok | Severity::Info => 0,
+        Severity::Ok | Severity::Info | Severity::Notice => 0,
         Severity::Warning => 1,
         Severity::Critical => 2,
     }
@@ -106,6 +106,15 @@ mod tests {
     fn without_a_level_every_report_is_code_0() {
         assert_eq!(of_verdict(&test_report::busy(), None), RAN);
         assert_eq!(of_verdict(&test_report::unknown(), None), RAN);
+    }
+
+    #[test]
+    fn a_notice_fails_only_who_asks_for_notices() {
+        let mut report = test_report::busy();
+        report.verdict.severity = Severity::Notice;
+        assert_eq!(of_verdict(&report, Some(Severity::Notice)), AT_OR_ABOVE);
+        assert_eq!(of_verdict(&report, Some(Severity::Warning)), RAN);
+        assert_eq!(of_plugin(&report), 0);
     }
 
     #[test]

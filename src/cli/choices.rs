@@ -86,9 +86,13 @@ pub(super) fn one_of(formats: &[Format]) -> impl TypedValueParser<Value = Format
 /// Parses a level that an exit code can depend on.
 pub(super) fn levels() -> impl TypedValueParser<Value = Severity> {
     let words = [
+        PossibleValue::new("notice").help("A program is at its own limit; the box is short of nothing"),
         PossibleValue::new("warning").help("Threads wait, or soon will"),
         PossibleValue::new("critical").help("The box is slow because of it"),
     ];
-    PossibleValuesParser::new(words)
-        .map(|word| if word == "critical" { Severity::Critical } else { Severity::Warning })
+    PossibleValuesParser::new(words).map(|word| match word.as_str() {
+        "critical" => Severity::Critical,
+        "warning" => Severity::Warning,
+        _ => Severity::Notice,
+    })
 }

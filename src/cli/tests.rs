@@ -279,5 +279,5 @@ fn a_plugin_answers_within_its_timeout() {
 fn a_level_is_a_severity() {
     assert_eq!(live_run(&["--fail-on", "warning"]).answer.fail_on, Some(Severity::Warning));
     assert_eq!(live_run(&["--fail-on", "critical"]).answer.fail_on, Some(Severity::Critical));
-    assert!(usage_error(&["--fail-on", "ok"]).contains("warning, critical"));
+    assert!(usage_error(&["--fail-on", "ok"]).contains("notice, warning, critical"));
 }

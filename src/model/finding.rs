@@ -14,6 +14,8 @@ pub enum Severity {
     Ok,
     /// Worth knowing, not worth a page. Only a finding has it.
     Info,
+    /// The box is short of nothing; one program is at the limit of what it can do by itself.
+    Notice,
     /// Threads wait, or soon will.
     Warning,
     /// The box is slow because of this.
@@ -26,6 +28,7 @@ impl Severity {
         match self {
             Self::Ok => "ok",
             Self::Info => "info",
+            Self::Notice => "notice",
             Self::Warning => "warning",
             Self::Critical => "critical",
         }

@@ -196,7 +196,7 @@ pub struct Verdict {
     pub bottleneck: BottleneckId,
     /// The resource that is short.
     pub resource: Resource,
-    /// `ok`, `warning` or `critical`.
+    /// `ok`, `notice`, `warning` or `critical`.
     pub severity: Severity,
     /// How sure, 0 to 1.
     pub confidence_ratio: f64,

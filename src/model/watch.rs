@@ -71,7 +71,7 @@ pub struct FindingName {
 /// The alarm: the verdict after hysteresis, which is what pages people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alarm {
-    /// `ok`, `warning` or `critical`.
+    /// `ok`, `warning` or `critical`: a notice raises no alarm.
     pub level: Severity,
     /// Id of the bottleneck it was raised for; null at `ok`.
     pub bottleneck: Option<String>,

@@ -157,9 +157,9 @@ impl Hysteresis {
     }
 }
 
-/// A verdict has three levels.
+/// An alarm has three levels: a box that is short of nothing raises none.
 fn known(severity: Severity) -> Severity {
-    if severity == Severity::Info { Severity::Ok } else { severity }
+    if severity < Severity::Warning { Severity::Ok } else { severity }
 }
 
 #[cfg(test)]
@@ -253,7 +253,13 @@ mod tests {
     }
 
     fn windows() -> impl Strategy<Value = Vec<(Severity, &'static str)>> {
-        let severity = prop_oneof![Just(Ok), Just(Warning), Just(Critical), Just(Severity::Info)];
+        let severity = prop_oneof![
+            Just(Ok),
+            Just(Warning),
+            Just(Critical),
+            Just(Severity::Info),
+            Just(Severity::Notice)
+        ];
         let one = severity.prop_flat_map(|severity| {
             let ids = if severity == Ok { vec!["none"] } else { vec!["a", "b", "c"] };
             (Just(severity), prop::sample::select(ids))

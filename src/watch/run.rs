@@ -189,7 +189,7 @@ impl Run<'_> {
 
     /// Whether to wait for a trigger: the box is well.
     fn may_wait(&mut self) -> bool {
-        let well = |state: &State| state.report.verdict.severity == Severity::Ok;
+        let well = |state: &State| state.report.verdict.severity < Severity::Warning;
         self.trigger.as_mut().is_some_and(Trigger::is_calm)
             && self.alarm.level == Severity::Ok
             && self.kept.as_ref().is_some_and(well)

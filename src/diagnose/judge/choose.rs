@@ -48,7 +48,7 @@ fn decide<'a>(facts: &Facts<'a>, judged: &'a [Judged]) -> Decision<'a> {
 fn winner(judged: &[Judged]) -> Option<&Judged> {
     let mut candidates: Vec<&Judged> = judged
         .iter()
-        .filter(|judged| judged.explained_by.is_none() && judged.hit.severity >= Severity::Warning)
+        .filter(|judged| judged.explained_by.is_none() && judged.hit.severity >= Severity::Notice)
         .filter(|judged| judged.hit.confidence_ratio >= CONFIDENCE_MIN)
         .collect();
     candidates.sort_by(|a, b| order(b).partial_cmp(&order(a)).unwrap_or(std::cmp::Ordering::Equal));
@@ -57,10 +57,12 @@ fn winner(judged: &[Judged]) -> Option<&Judged> {
 
 /// What findings are ordered by: larger is more important. Equal to the percent is equal: then the order of the rules
 /// decides, in which they come.
-pub fn order(judged: &Judged) -> (bool, f64) {
-    let critical = judged.hit.severity == Severity::Critical && judged.hit.confidence_ratio >= CONFIDENCE_MIN;
+pub fn order(judged: &Judged) -> (Severity, f64) {
+    // What is critical only perhaps is no worse than what is surely a warning.
+    let sure = judged.hit.confidence_ratio >= CONFIDENCE_MIN;
+    let severity = judged.hit.severity.min(if sure { Severity::Critical } else { Severity::Warning });
     let weight = judged.hit.impact.ratio() * judged.hit.confidence_ratio;
-    (critical, (weight * 100.0).round())
+    (severity, (weight * 100.0).round())
 }
 
 fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict {
@@ -90,7 +92,7 @@ fn chain(judged: &[Judged], id: BottleneckId) -> Vec<BottleneckId> {
     let mut current = id;
     while let Some(next) = judged
         .iter()
-        .filter(|judged| judged.explained_by == Some(current) && judged.hit.severity >= Severity::Warning)
+        .filter(|judged| judged.explained_by == Some(current) && judged.hit.severity >= Severity::Notice)
         .max_by(|a, b| a.hit.impact.ratio().total_cmp(&b.hit.impact.ratio()))
     {
         current = next.rule.id;

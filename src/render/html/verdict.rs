@@ -14,7 +14,7 @@ const NEWS_MAX: usize = 5;
 pub(super) fn symbol(severity: Severity) -> &'static str {
     match severity {
         Severity::Ok => "✓",
-        Severity::Info => "ℹ",
+        Severity::Info | Severity::Notice => "ℹ",
         Severity::Warning => "▲",
         Severity::Critical => "✖",
     }

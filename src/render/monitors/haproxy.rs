@@ -49,7 +49,7 @@ pub fn render(report: &Report, options: HaproxyOptions) -> String {
 fn weight(report: &Report) -> u8 {
     let verdict = &report.verdict;
     let most = match verdict.severity {
-        Severity::Ok | Severity::Info => return 100,
+        Severity::Ok | Severity::Info | Severity::Notice => return 100,
         Severity::Warning => WARNING_PERCENT,
         Severity::Critical => CRITICAL_PERCENT,
     };

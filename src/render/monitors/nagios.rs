@@ -96,7 +96,7 @@ fn state(verdict: &Verdict) -> &'static str {
         return "UNKNOWN";
     }
     match verdict.severity {
-        Severity::Ok | Severity::Info => "OK",
+        Severity::Ok | Severity::Info | Severity::Notice => "OK",
         Severity::Warning => "WARNING",
         Severity::Critical => "CRITICAL",
     }
@@ -106,6 +106,7 @@ fn id(verdict: &Verdict) -> String {
     match verdict.bottleneck.as_str() {
         "none" => "healthy".to_owned(),
         "unknown" => "cannot tell".to_owned(),
+        id if verdict.severity == Severity::Notice => format!("{} (notice)", text(id)),
         id => text(id),
     }
 }
@@ -191,6 +192,13 @@ fn limit_of(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::render::{test_grammars, test_report};
+
+    #[test]
+    fn a_notice_is_ok_and_says_that_it_is_one() {
+        let mut report = test_report::busy();
+        report.verdict.severity = Severity::Notice;
+        assert!(render(&report).starts_with("DIAG OK - memory-swap (notice): "), "{}", render(&report));
+    }
 
     #[test]
     fn the_first_line_says_it_all() {

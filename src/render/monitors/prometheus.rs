@@ -19,7 +19,7 @@ pub fn render(report: &Report) -> String {
 
     page.metric(
         "diag_bottleneck_severity",
-        "Worst finding about one resource: 0 ok, 1 info, 2 warning, 3 critical.",
+        "Worst finding about one resource: 0 ok, 1 info or notice, 2 warning, 3 critical.",
     );
     for resource in Resource::iter().filter(|resource| *resource != Resource::None) {
         page.sample(
@@ -38,9 +38,15 @@ pub fn render(report: &Report) -> String {
     page.sample(&[("comm", culprit.map_or("", |culprit| &culprit.comm))], 1.0);
     page.metric(
         "diag_verdict_severity",
-        "Severity of the verdict: 0 ok, 2 warning, 3 critical; NaN where diag could not tell.",
+        "Severity of the verdict: 0 ok or notice, 2 warning, 3 critical; NaN where diag could not tell.",
     );
-    page.plain(or_nan(number(report.verdict.severity)));
+    let notice = report.verdict.severity == Severity::Notice;
+    page.plain(or_nan(if notice { 0.0 } else { number(report.verdict.severity) }));
+    page.metric(
+        "diag_verdict_notice",
+        "Whether a program is at its own limit while the box is short of nothing: 1 yes, 0 no.",
+    );
+    page.plain(or_nan(f64::from(u8::from(notice))));
     page.metric("diag_verdict_confidence_ratio", "How sure the verdict is, from 0 to 1.");
     page.plain(report.verdict.confidence_ratio);
     page.metric("diag_threads_running_mean", "Mean number of threads that ran or waited for a CPU.");
@@ -74,7 +80,7 @@ fn severity_of(report: &Report, resource: Resource) -> Option<f64> {
 fn number(severity: Severity) -> f64 {
     match severity {
         Severity::Ok => 0.0,
-        Severity::Info => 1.0,
+        Severity::Info | Severity::Notice => 1.0,
         Severity::Warning => 2.0,
         Severity::Critical => 3.0,
     }
@@ -126,6 +132,16 @@ fn label_value(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::render::{test_grammars, test_report};
+
+    #[test]
+    fn a_notice_is_ok_and_has_a_metric_of_its_own() {
+        let mut report = test_report::busy();
+        assert!(render(&report).contains("\ndiag_verdict_notice 0\n"));
+        report.verdict.severity = Severity::Notice;
+        let text = render(&report);
+        assert!(text.contains("\ndiag_verdict_severity 0\n"), "{text}");
+        assert!(text.contains("\ndiag_verdict_notice 1\n"), "{text}");
+    }
 
     #[test]
     fn every_run_has_the_same_series() {

@@ -70,7 +70,7 @@ fn headline(page: &mut Page, verdict: &Verdict) {
 pub(in crate::render) fn severity_style(page: &Page, severity: Severity) -> Style {
     match severity {
         Severity::Ok => page.palette.ok,
-        Severity::Info => page.palette.strong,
+        Severity::Info | Severity::Notice => page.palette.strong,
         Severity::Warning => page.palette.warning,
         Severity::Critical => page.palette.critical,
     }
