@@ -23,7 +23,7 @@ pub fn unit(path: &str) -> Option<String> {
         if let Some(pod) = pod_uid(part) {
             return Some(format!("pod:{pod}"));
         }
-        if let ["lxc" | "lxc.payload", name] = [parts[index.saturating_sub(1)], part] {
+        if let Some(name) = lxc_name(parts[index.saturating_sub(1)], part) {
             return Some(format!("lxc:{name}"));
         }
     }
@@ -38,6 +38,17 @@ pub fn units(paths: &CgroupPaths) -> BTreeSet<String> {
 /// The path of each hierarchy. Under cgroup v1 a group may exist in one hierarchy only.
 fn every_path(paths: &CgroupPaths) -> impl Iterator<Item = &str> {
     paths.legacy.iter().map(|(_, path)| path.as_str()).chain(paths.unified.as_deref())
+}
+
+/// Whether a process in `paths` is in the group `path` of `hierarchy`, or in one below it.
+pub fn contains(hierarchy: &str, path: &str, paths: &CgroupPaths) -> bool {
+    let below =
+        |own: &str| own.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if hierarchy == "unified" {
+        return paths.unified.as_deref().is_some_and(below);
+    }
+    let named = |names: &str| names.split(',').any(|name| name == hierarchy);
+    paths.legacy.iter().any(|(names, path)| named(names) && below(path))
 }
 
 /// Fewest digits of an id that is cut off.
@@ -86,6 +97,12 @@ fn container_id(part: &str) -> Option<&str> {
     (id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
+/// `lxc/web1`; `lxc.payload.web1` and `lxc.payload/web1` since LXC 4.
+fn lxc_name<'a>(parent: &str, part: &'a str) -> Option<&'a str> {
+    let flat = part.strip_prefix("lxc.payload.").filter(|name| !name.is_empty());
+    flat.or_else(|| (["lxc", "lxc.payload"].contains(&parent) && part != parent).then_some(part))
+}
+
 fn runtime(part: &str, parents: &[&str]) -> String {
     let prefix = part.split('-').next().filter(|prefix| prefix.len() < 32 && part.contains('-'));
     match prefix {
@@ -131,7 +148,8 @@ mod tests {
             Some("pod:0c3f2c9a-1111-2222-3333-444455556666 containerd:4f5e6d7c8b9a")
         );
         assert_eq!(unit("/lxc/web1").as_deref(), Some("lxc:web1"));
-        assert_eq!(unit("/"), None);
+        assert_eq!(unit("/lxc.payload.web1/ns").as_deref(), Some("lxc:web1"));
+        assert_eq!((unit("/"), unit("/lxc")), (None, None));
         assert_eq!(unit("/batch/a"), None);
     }
 

@@ -9,11 +9,21 @@ use crate::model::limits::{Hardware, MemoryErrors};
 use crate::model::network::{NamespaceCounters, NamespaceRates, NetCounters};
 use crate::model::reading::Reading;
 use crate::model::snapshot::FullSnapshot;
+use crate::model::task::{CgroupPaths, Pid, ProcessDetails};
 use crate::model::units::NANOSECONDS_PER_SECOND;
 use std::collections::{BTreeMap, HashMap};
 
 /// Control groups whose limits were looked at, as rates.
-pub fn cgroups(before: &FullSnapshot, after: &FullSnapshot, seconds: f64) -> Reading<Vec<CgroupRates>> {
+pub fn cgroups(
+    before: &FullSnapshot,
+    after: &FullSnapshot,
+    details: &BTreeMap<Pid, ProcessDetails>,
+    seconds: f64,
+) -> Reading<Vec<CgroupRates>> {
+    let paths: Vec<(Pid, &CgroupPaths)> = details
+        .iter()
+        .filter_map(|(pid, details)| Some((*pid, details.cgroups.as_ref()?.as_ref().ok()?)))
+        .collect();
     let then = before.cgroups.as_ref().map_err(Clone::clone)?;
     let now = after.cgroups.as_ref().map_err(Clone::clone)?;
     let earlier: HashMap<(&str, &str), &CgroupReading> =
@@ -22,11 +32,34 @@ pub fn cgroups(before: &FullSnapshot, after: &FullSnapshot, seconds: f64) -> Rea
         .iter()
         .filter_map(|group| {
             let then = earlier.get(&(group.hierarchy.as_str(), group.path.as_str())).copied();
-            let rates = between(then, group, seconds);
-            let idle = rates.members.is_empty() && rates.oom_kills_count.unwrap_or(0) == 0;
+            let mut rates = between(then, group, seconds);
+            add_members(&mut rates, &paths);
+            let idle = rates.members.is_empty() && !hit(&rates);
             (!idle).then_some(rates)
         })
         .collect())
+}
+
+/// Adds the processes that are known to be in the group or below it: those below were not always listed, and one that
+/// forks moves on.
+fn add_members(group: &mut CgroupRates, paths: &[(Pid, &CgroupPaths)]) {
+    // Only of a group that did something is it known who is in it.
+    if group.path == OWN_GROUP || !(hit(group) || !group.members.is_empty()) {
+        return;
+    }
+    let below = paths.iter().filter(|(_, paths)| cgroup::contains(&group.hierarchy, &group.path, paths));
+    let more: Vec<Pid> = below.map(|(pid, _)| *pid).filter(|pid| !group.members.contains(pid)).collect();
+    group.members.extend(more);
+}
+
+/// Whether the group hit a limit within the window.
+fn hit(group: &CgroupRates) -> bool {
+    group.throttled_ratio.is_some_and(|ratio| ratio > 0.0)
+        || group.memory_failures_per_second.is_some_and(|rate| rate > 0.0)
+        || [group.oom_kills_count, group.own_ooms_count, group.forks_refused_count]
+            .into_iter()
+            .flatten()
+            .any(|count| count > 0)
 }
 
 /// `then` is `None` for a group that did not exist or had hit no limit at the start: its counters began at zero. A
@@ -48,6 +81,7 @@ fn between(then: Option<&CgroupReading>, now: &CgroupReading, seconds: f64) -> C
         cpu: Some(CpuBandwidth::default()),
         memory: Some(MemoryLimit {
             failures_count: Some(0),
+            own_ooms_count: Some(0),
             oom_kills_count: Some(0),
             ..MemoryLimit::default()
         }),
@@ -73,6 +107,10 @@ fn between(then: Option<&CgroupReading>, now: &CgroupReading, seconds: f64) -> C
         let kills = start.oom_kills_count.or(start.failures_count.filter(|&count| count == 0));
         rates.oom_kills_count =
             kills.zip(memory.oom_kills_count).and_then(|(then, now)| difference(then, now));
+    }
+    if let (Some(start), Some(memory)) = (then.memory, now.memory) {
+        let ooms = start.own_ooms_count.zip(memory.own_ooms_count);
+        rates.own_ooms_count = ooms.and_then(|(then, now)| difference(then, now));
     }
     if let (Some(start), Some(pids)) = (then.pids, now.pids) {
         rates.forks_refused_count =

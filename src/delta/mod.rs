@@ -36,7 +36,7 @@ pub fn rates(recording: &Recording, options: &Options) -> Rates {
     let processes = process::processes(recording, &threads, seconds);
     let makeup = load::makeup(recording, &threads, &processes);
     let cpus_online_count = cpu::online_count(after, recording.host.cpus_online_count);
-    let cgroups = limits::cgroups(&recording.before, &recording.after, seconds);
+    let cgroups = limits::cgroups(&recording.before, &recording.after, &recording.details, seconds);
     let paging = memory::paging(before, after);
     let around = target::Around {
         processes: &processes,

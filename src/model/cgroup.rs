@@ -25,7 +25,8 @@ pub struct CgroupReading {
     pub io: Option<IoLimit>,
     /// Stall times of its threads by resource (4.20); read at the end, of the groups that hit a limit.
     pub pressures: Vec<(&'static str, Pressure)>,
-    /// Processes in it; read at the end, of the groups that hit a limit.
+    /// Processes in it and, where it has a limit, in all groups below it; read at the end, of the groups that hit a
+    /// limit.
     pub members: Vec<Pid>,
 }
 
@@ -51,8 +52,11 @@ pub struct MemoryLimit {
     pub limit_bytes: Option<u64>,
     /// `memory.high` (version 2).
     pub high_bytes: Option<u64>,
-    /// Times that the limit was hit: `memory.failcnt`, or `max` and `high` of `memory.events`.
+    /// Times that the limit was hit: `memory.failcnt`, or `max` and `high` of `memory.events.local`; where that is
+    /// missing (before 5.2), of `memory.events`.
     pub failures_count: Option<u64>,
+    /// Times that this very limit left nothing to allocate: `oom` of `memory.events.local`.
+    pub own_ooms_count: Option<u64>,
     /// Processes killed.
     pub oom_kills_count: Option<u64>,
 }
@@ -110,8 +114,10 @@ pub struct CgroupRates {
     pub memory: Option<MemoryLimit>,
     /// Times that the memory limit was hit.
     pub memory_failures_per_second: Option<f64>,
-    /// Processes killed for memory.
+    /// Processes killed for memory, in it and in the groups below it.
     pub oom_kills_count: Option<u64>,
+    /// Times that its own limit left nothing to allocate; none where no counter tells its own from those below it.
+    pub own_ooms_count: Option<u64>,
     /// Tasks at the end.
     pub pids: Option<PidsLimit>,
     /// Forks refused within the window.
@@ -128,7 +134,7 @@ pub struct CgroupRates {
     pub writes_per_second: Option<f64>,
     /// Share of the last ten seconds in which some of its threads were stalled, by resource.
     pub stalls: Vec<(&'static str, f64)>,
-    /// Processes in it.
+    /// Processes in it and in the groups below it.
     pub members: Vec<Pid>,
 }
 
@@ -136,6 +142,18 @@ impl CgroupRates {
     /// Share of the last ten seconds in which some of its threads were stalled for `resource`.
     pub fn stalled_ratio(&self, resource: &str) -> Option<f64> {
         self.stalls.iter().find(|(name, _)| *name == resource).map(|(_, ratio)| *ratio)
+    }
+
+    /// How deep in its hierarchy it is.
+    pub fn depth(&self) -> usize {
+        self.path.split('/').filter(|part| !part.is_empty()).count()
+    }
+
+    /// Whether `other` is this group or below it, in the same hierarchy.
+    pub fn holds(&self, other: &Self) -> bool {
+        let rest = || other.path.strip_prefix(self.path.trim_end_matches('/'));
+        self.hierarchy == other.hierarchy
+            && rest().is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// How people call it: the unit, else the path.

@@ -1,5 +1,6 @@
 //! The part of the waiting for a CPU that a CPU quota causes.
 
+use crate::delta::cgroup;
 use crate::delta::wait_account::target::Around;
 use crate::model::cgroup::CgroupRates;
 use crate::model::target::ThreadAccount;
@@ -42,7 +43,9 @@ pub(super) fn move_throttled(
 /// The group around a process that was held back most by a quota, its own or one above it.
 fn holding<'a>(groups: &'a [CgroupRates], paths: &CgroupPaths) -> Option<&'a CgroupRates> {
     let throttled = |group: &CgroupRates| group.throttled_cpus.unwrap_or(0.0);
-    let held = groups.iter().filter(|group| throttled(group) > 0.0 && contains(group, paths));
+    let held = groups
+        .iter()
+        .filter(|group| throttled(group) > 0.0 && cgroup::contains(&group.hierarchy, &group.path, paths));
     held.max_by(|a, b| throttled(a).total_cmp(&throttled(b)))
 }
 
@@ -59,18 +62,6 @@ fn throttled_seconds(group: &CgroupRates, delayed: f64, ran: f64, around: &Aroun
     let wanted = delayed + ran;
     let on_one_cpu = held_back * (wanted / around.seconds).max(1.0);
     (held_back / (held_back + used) * wanted).min(on_one_cpu).min(delayed)
-}
-
-/// Whether a process in `paths` is inside this control group, however deep.
-fn contains(group: &CgroupRates, paths: &CgroupPaths) -> bool {
-    let below = |path: &str| {
-        path.strip_prefix(group.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    if group.hierarchy == "unified" {
-        return paths.unified.as_deref().is_some_and(below);
-    }
-    let of_cpu = |names: &str| names.split(',').any(|name| name == "cpu");
-    group.hierarchy == "cpu" && paths.legacy.iter().any(|(names, path)| of_cpu(names) && below(path))
 }
 
 #[cfg(test)]
@@ -124,7 +115,7 @@ mod tests {
             legacy: vec![("cpu,cpuacct".to_owned(), legacy.to_owned())],
         };
         for (path, inside) in [("/lab", true), ("/lab/a", true), ("/lab2", false), ("/", false)] {
-            assert_eq!(contains(&quota(1.0), &paths(path)), inside, "{path}");
+            assert_eq!(cgroup::contains("cpu", "/lab", &paths(path)), inside, "{path}");
         }
         let deeper = CgroupRates { path: "/lab/a".to_owned(), ..quota(2.0) };
         let groups = [quota(1.0), deeper];

@@ -56,12 +56,7 @@ fn unified(
     if hierarchy.has("memory")
         && let Some(events) = keys(root, directory, "memory.events", buffer)
     {
-        let hits = ["max", "high"].iter().filter_map(|key| events.get(key)).fold(0, u64::saturating_add);
-        group.memory = Some(MemoryLimit {
-            failures_count: Some(hits),
-            oom_kills_count: events.get("oom_kill"),
-            ..MemoryLimit::default()
-        });
+        group.memory = Some(memory_events(root, directory, events.0.to_vec().as_slice(), buffer));
     }
     if hierarchy.has("pids") {
         group.pids = refused(root, directory, buffer);
@@ -71,9 +66,38 @@ fn unified(
     }
 }
 
+/// What `memory.events` counts, for the group and all below it; what its own limit did is in `memory.events.local`
+/// (5.2), which is read only where anything was counted at all.
+fn memory_events(root: &Root, directory: &str, events: &[u8], buffer: &mut Vec<u8>) -> MemoryLimit {
+    let hits =
+        |keys: Keys<'_>| ["max", "high"].iter().filter_map(|key| keys.get(key)).fold(0, u64::saturating_add);
+    let events = Keys(events);
+    let nothing = lines(events.0).all(|line| line.ends_with(" 0"));
+    let local = if nothing { Some(events) } else { keys(root, directory, "memory.events.local", buffer) };
+    MemoryLimit {
+        failures_count: Some(hits(local.unwrap_or(events))),
+        own_ooms_count: local.and_then(|local| local.get("oom")),
+        oom_kills_count: events.get("oom_kill"),
+        ..MemoryLimit::default()
+    }
+}
+
 fn refused(root: &Root, directory: &str, buffer: &mut Vec<u8>) -> Option<PidsLimit> {
     let refused_count = keys(root, directory, "pids.events", buffer)?.get("max");
     Some(PidsLimit { refused_count, ..PidsLimit::default() })
+}
+
+/// Whether the group has a limit of any kind.
+pub(super) fn has_limit(group: &CgroupReading) -> bool {
+    let io = |io: IoLimit| {
+        [io.read_bytes_limit, io.write_bytes_limit, io.reads_limit, io.writes_limit]
+            .iter()
+            .any(Option::is_some)
+    };
+    group.quota_cpus.is_some()
+        || group.memory.is_some_and(|memory| memory.limit_bytes.is_some())
+        || group.pids.is_some_and(|pids| pids.limit_count.is_some())
+        || group.io.is_some_and(io)
 }
 
 /// Adds the limits of a group, and how full they are.
@@ -132,7 +156,7 @@ fn unified_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffe
 }
 
 /// `pids.current` and `pids.max`, alike in both versions.
-fn pids_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: &mut Vec<u8>) {
+pub(super) fn pids_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: &mut Vec<u8>) {
     let mut value = |file: &str| root.number(&format!("{directory}/{file}"), buffer);
     let (current, limit) = (value("pids.current"), value("pids.max"));
     if let Some(pids) = &mut group.pids {

@@ -4,22 +4,28 @@
 //! `Documentation/admin-guide/cgroup-v2.rst`); version 1 `cpu.stat`, `memory.failcnt`, `memory.oom_control`,
 //! `pids.events`, `blkio.throttle.*` (`Documentation/admin-guide/cgroup-v1/`). At both ends the counters of
 //! all groups, at the end the limits of those alone whose counters moved: there may be thousands. Known
-//! lies: `throttled_time` adds up over the CPUs; usage at the limit may be nothing but page cache.
+//! lies: `throttled_time` adds up over the CPUs; usage at the limit may be nothing but page cache; `memory.events`
+//! counts what happens below a group as well; before 6.11 `pids.events` counts a refused fork in the group of
+//! the process that forks, whichever group above it has the limit.
 
 mod files;
 mod pressures;
 
 use crate::collect::kernel::mounts;
 use crate::collect::root::Root;
-use crate::model::cgroup::{CgroupReading, MemoryLimit, OWN_GROUP};
+use crate::model::cgroup::{CgroupReading, MemoryLimit, OWN_GROUP, PidsLimit};
 use crate::model::reading::{Absence, Reading};
-use files::{counters, idle_below, limits, lines};
+use crate::model::task::Pid;
+use files::{counters, has_limit, idle_below, limits, lines, pids_limits};
 use std::collections::HashMap;
 
 pub use pressures::own_pressure;
 
 /// Groups that are read at most in each hierarchy.
 const GROUPS_MAX: usize = 4000;
+
+/// Groups below one with a limit whose processes are listed.
+const BELOW_MAX: usize = 512;
 
 /// Depth to which the tree is walked.
 const DEPTH_MAX: usize = 8;
@@ -138,32 +144,101 @@ fn counts(group: &CgroupReading) -> [u64; 4] {
 }
 
 /// Adds the limits of the groups whose counters moved since `before`, and who is in them.
-pub fn add_limits(root: &Root, before: &[CgroupReading], after: &mut [CgroupReading], buffer: &mut Vec<u8>) {
+///
+/// What counts may be below the group that has the limit, so where forks were refused the groups above are added.
+pub fn add_limits(
+    root: &Root,
+    before: &[CgroupReading],
+    after: &mut Vec<CgroupReading>,
+    buffer: &mut Vec<u8>,
+) {
     let Ok(hierarchies) = hierarchies(root, buffer) else { return };
     let earlier: HashMap<(&str, &str), &CgroupReading> =
         before.iter().map(|group| ((group.hierarchy.as_str(), group.path.as_str()), group)).collect();
     let unified = hierarchies.iter().find(|hierarchy| hierarchy.name == "unified");
-    for group in after {
+    let mut refused: Vec<(String, String)> = Vec::new();
+    for group in after.iter_mut() {
         let then = earlier.get(&(group.hierarchy.as_str(), group.path.as_str())).copied();
         let Some(hierarchy) = hierarchies.iter().find(|hierarchy| hierarchy.name == group.hierarchy) else {
             continue;
         };
         let own = group.path == OWN_GROUP;
         let directory = format!("{}{}", hierarchy.mount, if own { "" } else { &group.path });
-        let procs = format!("{directory}/cgroup.procs");
-        if !root.wants(&procs, own || moved(then, group)) {
+        if !(own || moved(then, group)) {
             continue;
         }
-        if root.read(&procs, buffer).is_ok() {
-            // A process that this container does not see has the number 0.
-            let numbers = lines(buffer).filter_map(|line| line.parse().ok());
-            group.members = numbers.filter(|pid| *pid > 0).collect();
-        }
         limits(root, hierarchy, &directory, group, buffer);
+        group.members = members(root, &directory, has_limit(group), buffer);
+        if forks_refused(group) > then.map_or(0, forks_refused) {
+            refused.push((group.hierarchy.clone(), group.path.clone()));
+        }
         if let Some(unified) = unified {
             group.pressures = pressures::read(root, unified, group, buffer);
         }
     }
+    for (name, path) in refused {
+        if let Some(hierarchy) = hierarchies.iter().find(|hierarchy| hierarchy.name == name) {
+            add_task_limits_above(root, hierarchy, &path, after, buffer);
+        }
+    }
+}
+
+/// The processes of a group; with `below`, those of the groups below it as well. In version 2 a group with children
+/// that are limited has none of its own.
+fn members(root: &Root, directory: &str, below: bool, buffer: &mut Vec<u8>) -> Vec<Pid> {
+    let mut found = Vec::new();
+    let mut left = vec![(directory.to_owned(), 0)];
+    let mut count = 0;
+    while let Some((directory, depth)) = left.pop().filter(|_| count < BELOW_MAX) {
+        count += 1;
+        if root.read(&format!("{directory}/cgroup.procs"), buffer).is_ok() {
+            // A process that this container does not see has the number 0.
+            let numbers = lines(buffer).filter_map(|line| line.parse().ok());
+            found.extend(numbers.filter(|pid: &Pid| *pid > 0));
+        }
+        if below && depth < DEPTH_MAX {
+            let children = root.directories(&directory).unwrap_or_default();
+            left.extend(children.into_iter().map(|child| (format!("{directory}/{child}"), depth + 1)));
+        }
+    }
+    found
+}
+
+/// The groups above `path`, the nearest first.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.rmatch_indices('/').map(|(at, _)| &path[..at]).filter(|parent| !parent.is_empty())
+}
+
+/// Adds how full the limits on tasks above a group are.
+fn add_task_limits_above(
+    root: &Root,
+    hierarchy: &Hierarchy,
+    path: &str,
+    after: &mut Vec<CgroupReading>,
+    buffer: &mut Vec<u8>,
+) {
+    for path in above(path) {
+        let known = after.iter().position(|group| group.hierarchy == hierarchy.name && group.path == path);
+        let index = known.unwrap_or_else(|| {
+            after.push(CgroupReading {
+                path: path.to_owned(),
+                hierarchy: hierarchy.name.to_owned(),
+                ..CgroupReading::default()
+            });
+            after.len() - 1
+        });
+        let group = &mut after[index];
+        let directory = format!("{}{path}", hierarchy.mount);
+        group.pids.get_or_insert_with(PidsLimit::default);
+        pids_limits(root, &directory, group, buffer);
+        if group.members.is_empty() && group.pids.is_some_and(|pids| pids.limit_count.is_some()) {
+            group.members = members(root, &directory, true, buffer);
+        }
+    }
+}
+
+fn forks_refused(group: &CgroupReading) -> u64 {
+    group.pids.and_then(|pids| pids.refused_count).unwrap_or(0)
 }
 
 fn moved(then: Option<&CgroupReading>, now: &CgroupReading) -> bool {
