@@ -2,6 +2,7 @@
 
 pub mod disk_load;
 pub mod facts;
+pub mod group_limits;
 pub mod groups;
 pub mod kernel_work;
 pub mod limits;

@@ -8,7 +8,7 @@ use crate::diagnose::rule::{
     ActionTemplate, GroupLimit, Hit, Impact, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise,
     change, confirm, look, reading, with_diag,
 };
-use crate::diagnose::thresholds::algorithm::THROTTLED_COST;
+use crate::diagnose::thresholds::algorithm::{THROTTLED_COST, THROTTLED_CPUS_CRITICAL, THROTTLED_LOST};
 use crate::diagnose::thresholds::{THROTTLED_CPUS, THROTTLED_PERIODS, THROTTLED_PERIODS_MIN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -91,7 +91,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let top = facts.most_among(&group.members, |process| process.cpu_ratio() + process.running_mean);
     let named = top.as_ref().map(|top| sentence!["; it holds back ", facts.name(top)]);
     let quota = group.quota_cpus.map(|quota| sentence![" may use ", own(format!("{quota:.2}")), " CPUs and"]);
-    let critical = facts.limit(&THROTTLED_PERIODS).critical.is_some_and(|limit| throttled >= limit);
+    // A share of what it wanted, not only of its periods: a few that ended a little early delay nobody for long.
+    let lost = group.quota_cpus.map_or(1.0, |quota| cpus / (cpus + quota).max(f64::MIN_POSITIVE));
+    let critical = facts.limit(&THROTTLED_PERIODS).critical.is_some_and(|limit| throttled >= limit)
+        && lost >= THROTTLED_LOST
+        && cpus >= THROTTLED_CPUS_CRITICAL;
     let summary = sentence![
         "Control group ",
         unit(group.name()),

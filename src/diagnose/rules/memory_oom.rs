@@ -76,10 +76,13 @@ pub const RULE: Rule = Rule {
 const RECENT_SECONDS: f64 = 3600.0;
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let of_groups = facts.cgroups().iter().find(|group| group.oom_kills_count.is_some_and(|kills| kills > 0));
+    let of_groups = facts.oom_group();
     let counted = facts.paging().and_then(|paging| paging.oom_kills_count);
     let log = facts.rates.limits.kernel_log.as_ref();
-    if counted.is_none() && of_groups.is_none() && log.is_err() {
+    if counted.is_none()
+        && facts.cgroups().iter().all(|group| group.oom_kills_count.is_none())
+        && log.is_err()
+    {
         reading!(facts.rates.paging);
         return Outcome::unknown(
             "OOM kills",
@@ -97,7 +100,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     // Kernels before 4.13 do not count: there the log must.
     let logged = killed.iter().filter(|(message, _)| in_window(message)).count() as u64;
     let kills = counted.unwrap_or(logged);
-    let kills = of_groups.and_then(|group| group.oom_kills_count).map_or(kills, |own| own.max(kills));
+    let in_groups = facts.cgroups().iter().filter_map(|group| group.oom_kills_count).max();
+    let kills = in_groups.map_or(kills, |own| own.max(kills));
     let limit = facts.limit(&OOM_KILLS);
     if kills == 0 || (kills as f64) < limit.warning {
         return earlier(&killed, now);

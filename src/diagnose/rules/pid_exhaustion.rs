@@ -81,11 +81,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         .iter()
         .filter_map(|group| Some((group, group.forks_refused_count?)))
         .filter(|(_, count)| *count > 0 && *count as f64 >= facts.limit(&FORKS_REFUSED).warning);
-    if let Some((group, count)) = refused.max_by_key(|(_, count)| *count) {
+    // Of groups within each other the one in which the forks were.
+    if let Some((forking, count)) = refused.max_by_key(|(group, count)| (*count, group.depth())) {
+        let group = facts.task_limit_owner(forking);
         let critical = facts.limit(&FORKS_REFUSED).critical.is_some_and(|limit| count as f64 >= limit);
         // The parent tries on and on; its children only sleep.
         let top = facts
-            .most_among(&group.members, |process| process.cpu_ratio())
+            .most_among(&forking.members, |process| process.cpu_ratio())
             .filter(|top| top.amount > 0.0)
             .or_else(|| facts.most_among(&group.members, |process| f64::from(process.threads_count)));
         let limit = group.pids.and_then(|pids| pids.limit_count);

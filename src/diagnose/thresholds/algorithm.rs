@@ -128,6 +128,12 @@ pub const ROOM_ENOUGH: f64 = 10.0;
 /// Share of its threads' waiting that a quota costs at least, of its throttled periods.
 pub const THROTTLED_COST: f64 = 0.3;
 
+/// Share of the CPU time that a group wanted and its quota did not give, from which it is critical.
+pub const THROTTLED_LOST: f64 = 0.25;
+
+/// CPUs' worth of waiting for a quota from which it may be critical.
+pub const THROTTLED_CPUS_CRITICAL: f64 = 0.25;
+
 /// Share of the waiting of bound threads that is lost.
 pub const PINNED_COST: f64 = 0.8;
 
@@ -232,6 +238,9 @@ pub const QUEUED_PROCESS: f64 = 0.2;
 
 /// A group full of page cache needs this many times the stall time to be short of memory.
 pub const CACHE_ONLY_PRESSURE: f64 = 2.0;
+
+/// Times per second that a group hits its memory limit from which it does so all the time.
+pub const CGROUP_THRASH_HITS: f64 = 100.0;
 
 /// Share of the limit for stall time that is enough beside refaults.
 pub const REFAULT_PRESSURE: f64 = 0.2;
