@@ -17,7 +17,7 @@ pub struct NetCounters {
     pub conntrack_count: Option<u64>,
     /// Their limit.
     pub conntrack_max: Option<u64>,
-    /// Packets dropped because that table was full.
+    /// Packets dropped because that table was full, or because two packets entered the same connection at once.
     pub conntrack_dropped_count: Option<u64>,
     /// TCP sockets in use or in TIME_WAIT.
     pub tcp_sockets_count: Option<u64>,

@@ -24,7 +24,12 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
     counters.conntrack_count = root.number("proc/sys/net/netfilter/nf_conntrack_count", buffer);
     counters.conntrack_max = root.number("proc/sys/net/netfilter/nf_conntrack_max", buffer);
     if counters.conntrack_count.is_some() && root.read(&format!("{base}/stat/nf_conntrack"), buffer).is_ok() {
-        counters.conntrack_dropped_count = parse_conntrack(&String::from_utf8_lossy(buffer));
+        let text = String::from_utf8_lossy(buffer);
+        counters.conntrack_dropped_count = parse_conntrack(&text, "drop");
+        let others = ["early_drop", "insert_failed"]
+            .into_iter()
+            .filter_map(|column| Some((format!("conntrack.{column}"), parse_conntrack(&text, column)?)));
+        counters.named.extend(others);
     }
     if root.read_once("proc/sys/net/ipv4/ip_local_port_range", buffer).is_ok() {
         let text = String::from_utf8_lossy(buffer).into_owned();
@@ -108,10 +113,10 @@ fn parse_sockstat(text: &str) -> Option<u64> {
     value("inuse")?.checked_add(value("tw")?)
 }
 
-/// The `drop` column, hexadecimal, summed over the CPUs.
-fn parse_conntrack(text: &str) -> Option<u64> {
+/// A column, hexadecimal, summed over the CPUs.
+fn parse_conntrack(text: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines();
-    let column = lines.next()?.split_whitespace().position(|name| name == "drop")?;
+    let column = lines.next()?.split_whitespace().position(|found| found == name)?;
     lines
         .map(|line| u64::from_str_radix(line.split_whitespace().nth(column)?, 16).ok())
         .try_fold(0_u64, |sum, value| sum.checked_add(value?))
@@ -161,7 +166,8 @@ mod tests {
     fn conntrack_drops_are_found_by_name() {
         let text = "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop\n\
             00000002  0 0 0 0 0 0 0 0 0 0000000f 0\n00000002  0 0 0 0 0 0 0 0 0 00000001 0\n";
-        assert_eq!(parse_conntrack(text), Some(16));
-        assert_eq!(parse_conntrack("entries found\n1 2\n"), None);
+        assert_eq!(parse_conntrack(text, "drop"), Some(16));
+        assert_eq!(parse_conntrack(text, "early_drop"), Some(0));
+        assert_eq!(parse_conntrack("entries found\n1 2\n", "drop"), None);
     }
 }

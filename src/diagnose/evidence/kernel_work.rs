@@ -31,6 +31,8 @@ pub struct KernelWork {
     pub threads_count: usize,
     /// CPU time of all of them, in CPUs.
     pub cpus: f64,
+    /// CPU time of the busiest of them, in CPUs: one thread cannot do more than one CPU can.
+    pub busiest_cpus: f64,
     /// What it is for.
     pub served: Served,
     /// The same in words: "it ...".
@@ -79,16 +81,18 @@ const DICTIONARY: &[(&str, Served, &str)] = &[
 impl Facts<'_> {
     /// The kind of work that takes most of the kernel threads' CPU time.
     pub fn busiest_kernel_work(&self) -> Option<KernelWork> {
-        let mut kinds: BTreeMap<String, (usize, f64)> = BTreeMap::new();
+        let mut kinds: BTreeMap<String, (usize, f64, f64)> = BTreeMap::new();
         for thread in self.rates.processes.iter().filter(|process| process.kernel_thread) {
             let entry = kinds.entry(kind(&thread.comm.to_lossy())).or_default();
-            *entry = (entry.0 + usize::from(thread.cpu_ratio() > 0.0), entry.1 + thread.cpu_ratio());
+            let cpus = thread.cpu_ratio();
+            *entry = (entry.0 + usize::from(cpus > 0.0), entry.1 + cpus, entry.2.max(cpus));
         }
-        let (name, (threads_count, cpus)) = kinds.into_iter().max_by(|a, b| a.1.1.total_cmp(&b.1.1))?;
+        let (name, (threads_count, cpus, busiest_cpus)) =
+            kinds.into_iter().max_by(|a, b| a.1.1.total_cmp(&b.1.1))?;
         let known = DICTIONARY.iter().find(|(prefix, ..)| name.starts_with(prefix));
         let (served, words) =
             known.map_or((Served::Itself, "works for a driver"), |(_, served, words)| (*served, *words));
-        Some(KernelWork { name, threads_count, cpus, served, words })
+        Some(KernelWork { name, threads_count, cpus, busiest_cpus, served, words })
     }
 }
 

@@ -8,3 +8,4 @@ pub mod kernel_work;
 pub mod limits;
 pub mod load;
 pub mod memory_blame;
+pub mod network;

@@ -1,8 +1,9 @@
 //! The connection tracking table is full: the packet filter drops new connections.
 //!
-//! Evidence: entries against the limit, packets dropped because no entry was free.
+//! Evidence: entries against the limit, entries that were given up early, and packets dropped while the table is full. The
+//! kernel counts as dropped also packets whose connection another packet entered at the same moment: those do not count.
 
-use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
     reading,
@@ -12,6 +13,7 @@ use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::sentence::{ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -30,8 +32,9 @@ pub const RULE: Rule = Rule {
     sources: &["kernel Documentation/networking/nf_conntrack-sysctl.rst", "node-mixin; netdata"],
     counters: &[
         "/proc/sys/net/netfilter/nf_conntrack_count divided by nf_conntrack_max: share of the table in use",
-        "/proc/net/stat/nf_conntrack drop: packets dropped because the table was full; a single drop is \
-         critical, whatever the share",
+        "/proc/net/stat/nf_conntrack early_drop and drop: entries given up early and packets dropped; a \
+         single one while the table is full is critical. drop also counts packets whose connection another \
+         packet entered at the same moment (insert_failed), which says nothing about the table",
     ],
     limits: &[&CONNTRACK],
     confirm: &[
@@ -73,14 +76,26 @@ fn check(facts: &Facts<'_>) -> Outcome {
     // Without the module there is no table.
     let Some((count, max)) = facts.conntrack_entries() else { return Outcome::Clear };
     let share = count as f64 / max as f64;
-    let drops = facts.net("conntrack.dropped").is_some_and(|dropped| dropped > 0.0);
+    let rose = |name: &str| facts.net(name).is_some_and(|rate| rate > 0.0);
+    let full = facts.limit(&CONNTRACK).critical.is_some_and(|limit| share >= limit);
+    let drops = rose("conntrack.early_drop") || full && rose("conntrack.dropped");
     if share < facts.limit(&CONNTRACK).warning && !drops {
         return Outcome::Clear;
     }
-    let critical = drops || facts.limit(&CONNTRACK).critical.is_some_and(|limit| share >= limit);
+    let critical = drops || full;
+    let mut evidence = vec![facts.evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")];
+    for (counter, column) in
+        [("dropped", "drop"), ("early_drop", "early_drop"), ("insert_failed", "insert_failed")]
+    {
+        if let Some(rate) = facts.net(&format!("conntrack.{counter}")).filter(|rate| *rate > 0.0) {
+            let source = format!("/proc/net/stat/nf_conntrack {column}");
+            let metric = format!("conntrack_{column}_per_second");
+            evidence.push(plain(&metric, Some(rate), Unit::PerSecond, &source));
+        }
+    }
     Outcome::hit(Hit {
         impact: Impact::Rank(if drops { Rank::Blocking } else { Rank::Low }),
-        evidence: vec![facts.evidence(&CONNTRACK, Some(share), "nf_conntrack_count, nf_conntrack_max")],
+        evidence,
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             sentence![

@@ -12,7 +12,9 @@ use crate::diagnose::rule::{
     look, reading,
 };
 use crate::diagnose::thresholds::algorithm::{SENDER_CPUS, WORST_CPU_INTERRUPTS};
-use crate::diagnose::thresholds::{CONTRIBUTOR, INTERRUPTS, INTERRUPTS_ONE_CPU};
+use crate::diagnose::thresholds::{
+    CONTRIBUTOR, CPU_PRESSURE, INTERRUPTS, INTERRUPTS_ONE_CPU, PACKET_DROPS, RETRANSMITS,
+};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
@@ -36,6 +38,7 @@ pub const RULE: Rule = Rule {
     false_positives: &[
         "A kernel without IRQ_TIME_ACCOUNTING counts hard interrupts as user or system time: irq reads 0.",
         "Some softirq time is normal under network load: up to about 10 %.",
+        "A gateway or firewall that spends its CPU time on packets, has time left and drops none.",
     ],
     sources: &["proc_stat(5)", "kernel Documentation/networking/scaling.rst"],
     counters: &[
@@ -44,7 +47,7 @@ pub const RULE: Rule = Rule {
         "/proc/net/dev packets: the busiest interface; a sender on this machine pays for its packets with \
          its own CPU time",
     ],
-    limits: &[&INTERRUPTS, &INTERRUPTS_ONE_CPU],
+    limits: &[&INTERRUPTS, &INTERRUPTS_ONE_CPU, &CPU_PRESSURE, &PACKET_DROPS, &RETRANSMITS],
     confirm: &[
         confirm("mpstat -P ALL 1 3", "%irq plus %soft is at least 50 on one CPU, or at least 10 on all"),
         confirm(
@@ -91,8 +94,17 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     }
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
-    let critical = at(total, facts.limit(&INTERRUPTS).critical)
+    let much = at(total, facts.limit(&INTERRUPTS).critical)
         || at(worst_ratio, facts.limit(&INTERRUPTS_ONE_CPU).critical);
+    // A gateway that forwards with CPU time to spare and loses nothing does its work.
+    let one_full = worst_ratio >= facts.limit(&INTERRUPTS_ONE_CPU).warning;
+    let (queues, stalled) = facts.cpu_queues();
+    let lost = facts.packets_lost();
+    let severity = match (much, stalled || lost, queues || one_full) {
+        (true, true, _) => Severity::Critical,
+        (_, true, _) | (_, _, true) => Severity::Warning,
+        _ => Severity::Info,
+    };
     let kind = facts.rates.softirqs_per_second.first();
     let interface = busiest(facts);
     let (who, device) = blame(facts, interface);
@@ -119,7 +131,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         sentence!["; ", quote(name.as_str()), " runs ", count(*rate), " times per second"]
     });
     Outcome::hit(Hit {
-        severity: if critical { Severity::Critical } else { Severity::Warning },
+        severity,
         confidence_ratio: Confidence::new()
             .margin(
                 total.max(worst_ratio / WORST_CPU_INTERRUPTS),

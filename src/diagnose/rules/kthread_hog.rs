@@ -37,6 +37,7 @@ pub const RULE: Rule = Rule {
     false_positives: &[
         "Threads that reclaim memory or write back: memory or a disk is the cause, and is reported as such.",
         "A thread that keeps up with its work on an otherwise idle machine.",
+        "Threads that serve clients together, such as those of a file server, each with time left.",
     ],
     sources: &[
         "ps(1)",
@@ -92,12 +93,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if work.cpus < facts.limit(&KERNEL_THREAD_CPU).warning {
         return Outcome::Clear;
     }
-    // It is a matter where the CPUs are wanted, or where a thread has more to do than one CPU can.
+    // It is a matter where the CPUs are wanted, or where one thread has more to do than one CPU can. Several that share
+    // the work of clients and have time left do their work.
     let wanted = facts.cpu_waits(facts.limit(&CPU_PRESSURE).warning);
-    let full = facts.limit(&KERNEL_THREAD_CPU).critical.is_some_and(|limit| work.cpus >= limit);
-    let severity = match (full, wanted) {
+    let at_critical = |cpus: f64| facts.limit(&KERNEL_THREAD_CPU).critical.is_some_and(|limit| cpus >= limit);
+    let severity = match (at_critical(work.cpus), wanted) {
         (true, true) if facts.cpu_queues().1 => Severity::Critical,
-        (true, _) | (_, true) => Severity::Warning,
+        (_, true) => Severity::Warning,
+        _ if at_critical(work.busiest_cpus) => Severity::Warning,
         _ => Severity::Info,
     };
     let mover = mover(facts, &work);
@@ -123,6 +126,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ),
         evidence: vec![
             facts.evidence(&KERNEL_THREAD_CPU, Some(work.cpus), "/proc/PID/stat of kernel threads"),
+            plain(
+                "busiest_kernel_thread_cpus",
+                Some(work.busiest_cpus),
+                Unit::Count,
+                "/proc/PID/stat of kernel threads",
+            ),
             plain("psi_cpu_some_ratio", facts.cpu_wait_known(), Unit::Ratio, "/proc/pressure/cpu some total"),
         ],
         why: mover

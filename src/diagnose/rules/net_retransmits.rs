@@ -8,13 +8,12 @@ use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
     Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, look, reading,
 };
-use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_LIMIT, RETRANSMITS_MIN, Rank};
-use crate::diagnose::thresholds::{RETRANSMITS, SEGMENTS_MIN};
+use crate::diagnose::thresholds::RETRANSMITS;
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_LIMIT, Rank, TIMEOUTS_CRITICAL};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::sentence::{count, ratio, sentence};
 use crate::model::units::Unit;
-use std::collections::BTreeMap;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -64,48 +63,13 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Segments of one network namespace.
-struct Segments {
-    sent: f64,
-    again: f64,
-    timeouts: Option<f64>,
-}
-
-impl Segments {
-    /// Without connections that are being opened: those are retransmitted when the peer does not accept them.
-    fn of(counters: &BTreeMap<String, f64>) -> Option<Self> {
-        let count = |name: &str| counters.get(name).copied();
-        Some(Self {
-            sent: count("Tcp.OutSegs")?,
-            // A kernel that does not count them apart has them all in one number.
-            again: match count("TcpExt.TCPSynRetrans") {
-                Some(first) => (count("Tcp.RetransSegs")? - first).max(0.0),
-                None => count("Tcp.RetransSegs")?,
-            },
-            timeouts: count("TcpExt.TCPTimeouts"),
-        })
-    }
-
-    fn share(&self) -> f64 {
-        self.again / (self.sent + self.again).max(f64::EPSILON)
-    }
-}
-
 fn check(facts: &Facts<'_>) -> Outcome {
     reading!(facts.rates.net_per_second);
-    let seconds = facts.rates.seconds;
-    let enough =
-        |segments: &Segments| (segments.sent + segments.again) * seconds >= facts.setting(&SEGMENTS_MIN);
-    let namespaces = facts.net_namespaces().filter_map(Segments::of).filter(enough);
-    let Some(worst) = namespaces.max_by(|a, b| a.share().total_cmp(&b.share())) else {
-        return Outcome::Clear;
-    };
+    let Some(worst) = facts.segments_sent_again() else { return Outcome::Clear };
     let (share, again, sent) = (worst.share(), worst.again, worst.sent);
-    // The kernel's count of segments sent leaves out those sent again.
-    if share < facts.limit(&RETRANSMITS).warning || again * seconds < RETRANSMITS_MIN {
-        return Outcome::Clear;
-    }
-    let critical = facts.limit(&RETRANSMITS).critical.is_some_and(|limit| share >= limit);
+    // A loss that is seen at once costs a round trip. Where timers run out, connections stand still.
+    let stalls = worst.timeouts.is_none_or(|timeouts| timeouts >= TIMEOUTS_CRITICAL);
+    let critical = stalls && facts.limit(&RETRANSMITS).critical.is_some_and(|limit| share >= limit);
     let losing = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
         sockets
             .noted

@@ -1,13 +1,14 @@
 //! A network link is full: senders wait or lose packets.
 //!
-//! Evidence: bytes per second, each way, against the speed that the driver of the device tells. Virtual links claim a
+//! Evidence: bytes per second, each way, against the speed that the driver of the device tells, with what each packet takes
+//! on an Ethernet beside its bytes. A full link alone does its work; it is critical where packets are lost for it. Virtual links claim a
 //! speed that means nothing, so only devices count. Bytes that are written and not acknowledged name the sender.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, look};
 use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
-use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE};
+use crate::diagnose::thresholds::{LINK_USED, MAIN_CAUSE, PACKET_DROPS, RETRANSMITS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::network::Socket;
@@ -35,11 +36,13 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["kernel Documentation/ABI/testing/sysfs-class-net speed", "netdata, pmie: link utilisation"],
     counters: &[
-        "/proc/net/dev: bytes per second, in each direction",
+        "/proc/net/dev: bytes per second, in each direction, with 24 bytes for each packet: preamble, check \
+         sequence and gap",
+        "/proc/net/snmp RetransSegs and dropped packets: without any, a full link alone is a warning",
         "/sys/class/net/LINK/speed: capacity of the link; only of physical devices, while the link is up",
         "/proc/net/tcp tx_queue: connections whose data waits to be sent",
     ],
-    limits: &[&LINK_USED],
+    limits: &[&LINK_USED, &RETRANSMITS, &PACKET_DROPS],
     confirm: &[
         confirm("sar -n DEV 1 5", "%ifutil near 100 for the link"),
         confirm("ss -tin state established", "the sockets with a large Send-Q wait for the link"),
@@ -61,6 +64,10 @@ pub const RULE: Rule = Rule {
     check,
 };
 
+/// What a packet takes on an Ethernet beside the bytes that the kernel counts: preamble 8, check sequence 4, gap 12 (IEEE
+/// 802.3).
+const PACKET_OVERHEAD_BYTES: f64 = 24.0;
+
 struct Link<'a> {
     interface: &'a InterfaceRates,
     bits: f64,
@@ -72,6 +79,11 @@ impl Link<'_> {
     fn used(&self) -> f64 {
         self.bits / self.speed
     }
+
+    fn packets(&self) -> f64 {
+        let interface = self.interface;
+        if self.sending { interface.sent_packets_per_second } else { interface.received_packets_per_second }
+    }
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
@@ -80,8 +92,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let links = facts.rates.interfaces.iter().filter_map(|interface| {
         let speed = interface.speed_bits_per_second? as f64;
-        let (sent, received) =
-            (interface.sent_bytes_per_second * 8.0, interface.received_bytes_per_second * 8.0);
+        let on_wire = |bytes: f64, packets: f64| (bytes + packets * PACKET_OVERHEAD_BYTES) * 8.0;
+        let sent = on_wire(interface.sent_bytes_per_second, interface.sent_packets_per_second);
+        let received = on_wire(interface.received_bytes_per_second, interface.received_packets_per_second);
         Some(Link { interface, bits: sent.max(received), speed, sending: sent >= received })
     });
     let Some(link) = links.max_by(|a, b| a.used().total_cmp(&b.used())) else { return Outcome::Clear };
@@ -89,17 +102,25 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     }
     let name = link.interface.name.clone();
-    let critical = facts.limit(&LINK_USED).critical.is_some_and(|limit| link.used() >= limit);
+    let full = facts.limit(&LINK_USED).critical.is_some_and(|limit| link.used() >= limit);
+    let lost = facts.packets_lost();
+    let critical = full && lost;
     let (who, named) = sender(facts, &link);
     let direction = if link.sending { "sends" } else { "receives" };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .margin(link.used(), facts.limit(&LINK_USED).warning, ERROR_OF_A_SHARE)
             .ratio(),
-        impact: Impact::Rank(if critical { Rank::Serious } else { Rank::Moderate }),
+        impact: Impact::Rank(if full { Rank::Serious } else { Rank::Moderate }),
         evidence: vec![
             facts.evidence(&LINK_USED, Some(link.used()), "/proc/net/dev, /sys/class/net/LINK/speed"),
-            plain("link_bytes_per_second", Some(link.bits / 8.0), Unit::BytesPerSecond, "/proc/net/dev"),
+            plain(
+                "link_bytes_per_second",
+                Some(link.bits / 8.0),
+                Unit::BytesPerSecond,
+                "/proc/net/dev bytes, and 24 bytes for each packet",
+            ),
+            plain("link_packets_per_second", Some(link.packets()), Unit::PerSecond, "/proc/net/dev packets"),
             plain(
                 "link_speed_bits_per_second",
                 Some(link.speed),

@@ -164,6 +164,9 @@ pub const SWITCHES_OF_A_FIGHT: f64 = 2000.0;
 /// Segments sent again per window, below which a share of them means nothing.
 pub const RETRANSMITS_MIN: f64 = 10.0;
 
+/// TCP timers that run out per second from which lost packets make connections stand still.
+pub const TIMEOUTS_CRITICAL: f64 = 1.0;
+
 /// How sure it is that a slow clock is what the kernel time goes to.
 pub const CLOCK_CONFIDENCE: f64 = 0.6;
 

@@ -294,7 +294,7 @@ pub const LISTEN_OVERFLOWS: Limit = limit(
     Unit::PerSecond,
     0.3,
     Some(5.0),
-    "netdata tcp_listen_overflow: 1 and 5/s",
+    "netdata 1m_tcp_accept_queue_overflows: critical above 5/s; warning is a house value",
 );
 /// Entries of the connection tracking table by its size.
 pub const CONNTRACK: Limit =
