@@ -11,6 +11,8 @@ use procfs_core::process::FDTarget;
 pub const ESTABLISHED: u64 = 0x01;
 /// A connection that is being opened.
 pub const SYN_SENT: u64 = 0x02;
+/// A connection that is closed and whose late segments may still arrive.
+pub const TIME_WAIT: u64 = 0x06;
 /// A socket that waits for connections.
 pub const LISTEN: u64 = 0x0a;
 

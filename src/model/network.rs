@@ -1,7 +1,7 @@
 //! Counters of the network stack and the sockets that matter.
 
 use crate::model::task::Pid;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 
 /// Counters of `/proc/net/snmp` and `/proc/net/netstat` by `Protocol.Name`, and those of the packet queues.
@@ -53,8 +53,23 @@ pub struct Socket {
 pub struct Sockets {
     /// Those with a queue, drops or retransmits.
     pub noted: Vec<Socket>,
-    /// TCP sockets that hold a local port, by destination address and port; the largest number.
-    pub busiest_destination_count: u64,
+    /// Where most of the local ports of one source address go.
+    pub busiest_destination: Option<Destination>,
+}
+
+/// Connections that need a local port each: those from one source address to one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination.
+    pub peer: SocketAddr,
+    /// Local ports that are taken and cannot be taken again.
+    pub count: u64,
+    /// Of those, connections in TIME_WAIT.
+    pub time_wait_count: u64,
+    /// Processes that hold some of them, as far as was looked.
+    pub owners: Vec<Pid>,
 }
 
 /// What an active process waited for at the end of a calm window.

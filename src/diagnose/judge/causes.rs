@@ -108,6 +108,7 @@ pub const EDGES: &[Edge] = &[
     edge(Id::FdExhaustion, Id::CpuSingleThread, same_culprit),
     edge(Id::FdExhaustion, Id::ListenOverflow, same_culprit),
     edge(Id::CpuInterrupts, Id::CpuSystem, interrupts_dominate),
+    edge(Id::CpuInterrupts, Id::CpuSingleThread, interrupts_of_the_same),
     edge(Id::CpuInterrupts, Id::NetDrops, always),
     edge(Id::Clocksource, Id::CpuSystem, always),
     edge(Id::CpuUser, Id::ListenOverflow, same_culprit),
@@ -233,6 +234,11 @@ fn threads_get_on(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     !facts
         .user_threads()
         .any(|thread| thread.uninterruptible_looks_ratio >= blocked && thread.ran == Some(false))
+}
+
+/// One thread that mostly handles the packets that it sends is busy with them.
+fn interrupts_of_the_same(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
+    same_culprit(facts, cause, effect) && interrupts_dominate(facts, cause, effect)
 }
 
 fn interrupts_dominate(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {

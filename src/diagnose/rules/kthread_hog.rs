@@ -13,7 +13,9 @@ use crate::diagnose::rule::{
     look, trace,
 };
 use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
-use crate::diagnose::thresholds::{CPU_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE};
+use crate::diagnose::thresholds::{
+    CPU_PRESSURE, IO_PRESSURE, KERNEL_THREAD_CPU, MAIN_CAUSE, MEMORY_PRESSURE,
+};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
@@ -49,7 +51,7 @@ pub const RULE: Rule = Rule {
         "/proc/pressure/cpu: whether threads wait for a CPU",
         "/proc/PID/io: which process keeps disk workers busy",
     ],
-    limits: &[&KERNEL_THREAD_CPU, &CPU_PRESSURE],
+    limits: &[&KERNEL_THREAD_CPU, &CPU_PRESSURE, &MEMORY_PRESSURE, &IO_PRESSURE],
     confirm: &[
         confirm("top -b -n 2 -d 5 | grep -E '\\[|k[a-z]+d'", "one thread without a command line near 100 %"),
         confirm(
@@ -100,7 +102,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let severity = match (at_critical(work.cpus), wanted) {
         (true, true) if facts.cpu_queues().1 => Severity::Critical,
         (_, true) => Severity::Warning,
-        _ if at_critical(work.busiest_cpus) => Severity::Warning,
+        _ if at_critical(work.busiest_cpus) && waited_for(facts, &work) => Severity::Warning,
+        _ if at_critical(work.busiest_cpus) => Severity::Notice,
         _ => Severity::Info,
     };
     let mover = mover(facts, &work);
@@ -144,6 +147,18 @@ fn check(facts: &Facts<'_>) -> Outcome {
             Remedy::Tune,
         )
     })
+}
+
+/// Whether somebody waits for what the threads do.
+fn waited_for(facts: &Facts<'_>, work: &KernelWork) -> bool {
+    match work.served {
+        Served::Memory | Served::Compaction => {
+            facts.memory_stalls().some_reaches(facts.limit(&MEMORY_PRESSURE).warning)
+        }
+        Served::Interrupts => facts.packets_lost(),
+        Served::Disks | Served::Recovery => facts.io_stalls().some_reaches(facts.limit(&IO_PRESSURE).warning),
+        Served::Processes | Served::Itself => false,
+    }
 }
 
 /// Less traffic than this makes no kernel thread work.

@@ -173,6 +173,9 @@ pub const CLOCK_CONFIDENCE: f64 = 0.6;
 /// The limit for interrupts on one CPU is this many times the one for all.
 pub const WORST_CPU_INTERRUPTS: f64 = 5.0;
 
+/// Kernel time, in CPUs, from which a process may be the one that searches for a free port.
+pub const SEARCH_CPUS: f64 = 0.02;
+
 /// CPU time, in CPUs, from which a process may be who sends the packets.
 pub const SENDER_CPUS: f64 = 0.1;
 
