@@ -98,7 +98,7 @@ impl Machine {
         }
         let [running, blocked] = self.counts(at);
         let interrupts = self.counter(1200.0 * self.cpus as f64, at);
-        let switches = self.counter(2500.0 * self.cpus as f64, at);
+        let switches = self.counter(self.switches, at);
         let forks = self.counter(self.forks, at) + 3000;
         let _ = write!(
             text,

@@ -3,6 +3,7 @@
 use super::{Machine, put};
 use diag::capture::Frame;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 /// Which control groups there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Version {
 pub(crate) struct Group {
     /// With the controller in front in version 1: `cpu/docker/1`.
     pub(crate) path: String,
-    /// Name, text at the start, what each line of a counter gains in a second.
+    /// Name, text, and what a number behind it gains in a second.
     files: Vec<(String, String, f64)>,
 }
 
@@ -84,6 +85,19 @@ impl Group {
             )
     }
 
+    /// What it read and wrote, version 2, by the index of the disk.
+    pub(crate) fn io(mut self, disk: usize, read: f64, written: f64) -> Self {
+        for (text, rate) in [
+            (format!("259:{disk} rbytes="), read),
+            (" wbytes=".to_owned(), written),
+            (" rios=".to_owned(), read / 16e3),
+            (" wios=".to_owned(), written / 16e3),
+        ] {
+            self.files.push(("io.stat".to_owned(), text, rate));
+        }
+        self
+    }
+
     /// Its own stalled time, as shares.
     pub(crate) fn stalled(mut self, resource: &str, some: f64, full: f64) -> Self {
         for (kind, share) in [("some", some), ("full", full)] {
@@ -116,10 +130,14 @@ impl Machine {
             let mut texts: BTreeMap<&str, String> = BTreeMap::new();
             for (name, start, rate) in &group.files {
                 let text = texts.entry(name).or_default();
+                // A counter begins a line, or goes on with one.
+                if start.starts_with(' ') {
+                    text.pop();
+                }
                 text.push_str(start);
                 if start.ends_with([' ', '=']) {
                     let base = if *rate > 0.0 { 1000.0 } else { 0.0 };
-                    text.push_str(&format!("{:.0}\n", base + rate * at));
+                    let _ = writeln!(text, "{:.0}", base + rate * at);
                 }
             }
             for (name, text) in texts {

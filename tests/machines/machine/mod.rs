@@ -66,6 +66,8 @@ pub(crate) struct Machine {
     pub(crate) load: Option<[f64; 3]>,
     pub(crate) processes: Vec<Process>,
     pub(crate) forks: f64,
+    /// Context switches.
+    pub(crate) switches: f64,
     pub(crate) hard_interrupts: f64,
     pub(crate) soft_interrupts: f64,
     /// CPUs that take the interrupts, the first ones; 0 for all.
@@ -106,6 +108,7 @@ impl Default for Machine {
             load: None,
             processes: Vec::new(),
             forks: 3.0,
+            switches: 9000.0,
             hard_interrupts: 0.0,
             soft_interrupts: 0.004,
             interrupted_cpus: 0,

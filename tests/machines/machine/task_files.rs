@@ -65,7 +65,7 @@ impl Machine {
         let (run, delay) = (each(process.busy()), each(process.delay));
         if thread < process.busy_threads {
             let ns = |share: f64| (share * self.seconds(one, at) * 1e9).round();
-            let turns = (200.0 * self.seconds(one, at)).round();
+            let turns = (process.turns * self.seconds(one, at)).round();
             put(frame, &path("schedstat"), &format!("{} {} {turns}\n", ns(run), ns(delay)));
         }
         match one.state(thread, at) {

@@ -22,6 +22,8 @@ pub(crate) struct Process {
     pub(crate) blocked: f64,
     pub(crate) blocked_in: &'static str,
     pub(crate) sleeps_in: &'static str,
+    /// Times a second that a working thread gets a CPU.
+    pub(crate) turns: f64,
     pub(crate) nice: i32,
     /// Scheduling class as in sched(7), with its priority.
     pub(crate) policy: (u32, u32),
@@ -66,6 +68,7 @@ impl Default for Process {
             blocked: 0.0,
             blocked_in: "folio_wait_bit_common",
             sleeps_in: "do_epoll_wait",
+            turns: 200.0,
             nice: 0,
             policy: (0, 0),
             kernel: false,
