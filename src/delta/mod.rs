@@ -80,6 +80,7 @@ pub fn rates(recording: &Recording, options: &Options) -> Rates {
         memory_errors: limits::memory_errors(&recording.before.hardware, &recording.after.hardware),
         interfaces: interfaces(&before.interfaces, &after.interfaces, seconds),
         vanished_cpus: process::vanished_cpus(recording, seconds),
+        vanished_system_share: process::vanished_system_share(recording),
         processes,
         threads,
         makeup,
@@ -142,6 +143,7 @@ fn still(rates: Rates) -> Rates {
         disks: nothing(rates.disks, "/proc/diskstats"),
         net_per_second: nothing(rates.net_per_second, "/proc/net/snmp"),
         vanished_cpus: None,
+        vanished_system_share: None,
         ..rates
     }
 }

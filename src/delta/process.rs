@@ -3,9 +3,9 @@
 use crate::delta::cgroup;
 use crate::delta::counter::{difference, rate};
 use crate::model::rates::{ProcessRates, ThreadRates, WaitShare};
-use crate::model::snapshot::Recording;
+use crate::model::snapshot::{CpuTicks, Recording};
 use crate::model::task::{
-    Pid, ProcessDetails, ProcessReading, SchedStat, State, ThreadClock, ThreadObservation,
+    Pid, ProcessDetails, ProcessReading, SchedStat, State, TaskStat, ThreadClock, ThreadObservation,
 };
 use crate::model::units::NANOSECONDS_PER_SECOND;
 use std::collections::HashMap;
@@ -191,25 +191,46 @@ fn command_line(bytes: &[u8]) -> Option<String> {
 /// CPU time, in CPUs, that no process alive at the end accounts for: of processes that ended within the
 /// window, however short they lived.
 pub fn vanished_cpus(recording: &Recording, seconds: f64) -> Option<f64> {
+    let after = &recording.after;
+    let ticks = vanished_ticks(
+        recording,
+        |ticks| ticks.user.saturating_add(ticks.nice).saturating_add(ticks.system),
+        TaskStat::cpu_ticks,
+    )?;
+    // No more than there is: a counter of the kernel that lies must not make a storm.
+    let cpus = f64::from(crate::delta::cpu::online_count(&after.system, recording.host.cpus_online_count));
+    let ticks_per_second = recording.host.ticks_per_second.max(1) as f64;
+    (seconds > 0.0).then(|| (ticks as f64 / ticks_per_second / seconds).min(cpus))
+}
+
+/// Share of that time that is kernel time: to start and end a process is kernel work, what it is started for rarely is.
+pub fn vanished_system_share(recording: &Recording) -> Option<f64> {
+    let system = vanished_ticks(recording, |ticks| ticks.system, |stat| stat.system_ticks)?;
+    let user = |ticks: &CpuTicks| ticks.user.saturating_add(ticks.nice);
+    let user = vanished_ticks(recording, user, |stat| stat.user_ticks)?;
+    let all = system.saturating_add(user);
+    (all > 0).then(|| system as f64 / all as f64)
+}
+
+/// The ticks of the box within the window that no process alive at the end accounts for.
+fn vanished_ticks(
+    recording: &Recording,
+    of_box: impl Fn(&CpuTicks) -> u64,
+    of_process: impl Fn(&TaskStat) -> u64,
+) -> Option<u64> {
     let (before, after) = (&recording.before, &recording.after);
     let (then, now) = (&before.system.stat.as_ref().ok()?.cpu, &after.system.stat.as_ref().ok()?.cpu);
-    let used = |ticks: &crate::model::snapshot::CpuTicks| {
-        ticks.user.saturating_add(ticks.nice).saturating_add(ticks.system)
-    };
-    let all = difference(used(then), used(now))?;
+    let all = difference(of_box(then), of_box(now))?;
     let earlier = by_key(&before.processes);
-    let survivors: u64 = after
+    let survivors = after
         .processes
         .iter()
         .map(|process| {
-            let start = earlier.get(&key(process)).map_or(0, |then| then.stat.cpu_ticks());
-            process.stat.cpu_ticks().saturating_sub(start)
+            let start = earlier.get(&key(process)).map_or(0, |then| of_process(&then.stat));
+            of_process(&process.stat).saturating_sub(start)
         })
         .fold(0, u64::saturating_add);
-    let ticks = recording.host.ticks_per_second.max(1) as f64;
-    // No more than there is: a counter of the kernel that lies must not make a storm.
-    let cpus = f64::from(crate::delta::cpu::online_count(&after.system, recording.host.cpus_online_count));
-    (seconds > 0.0).then(|| (all.saturating_sub(survivors) as f64 / ticks / seconds).min(cpus))
+    Some(all.saturating_sub(survivors))
 }
 
 /// Zombies by parent: those that were zombies at the start, and those at the end. One that its parent will

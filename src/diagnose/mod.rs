@@ -23,7 +23,7 @@ pub mod thresholds;
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::causes::{self, Judged};
-use crate::diagnose::judge::{choose, container, missing_inputs, not_checked};
+use crate::diagnose::judge::{choose, container, missing_inputs, not_checked, unexplained};
 use crate::diagnose::rule::{Hit, Outcome, Rule};
 use crate::diagnose::rules::RULES;
 use crate::diagnose::thresholds::Thresholds;
@@ -54,6 +54,7 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     facts.profiled = options.profiled;
     let (hits, unchecked) = check(&facts);
     let mut judged = causes::explain(&facts, hits);
+    unexplained::cover(&facts, &mut judged);
     judged.extend(worth_knowing(&facts, &judged));
     for judged in &mut judged {
         container::label_hit(rates, judged.rule.scope, &mut judged.hit);

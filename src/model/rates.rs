@@ -86,6 +86,8 @@ pub struct Rates {
     pub makeup: LoadMakeup,
     /// CPU time of processes that ended, or were born and ended, within the window; in CPUs.
     pub vanished_cpus: Option<f64>,
+    /// Share of that time that was kernel time; none without any.
+    pub vanished_system_share: Option<f64>,
     /// Number of samples of the thread states.
     pub samples_count: u32,
     /// Wait channels of others could not be read.

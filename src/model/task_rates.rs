@@ -142,6 +142,11 @@ impl ThreadRates {
     pub fn cpu_ratio(&self) -> f64 {
         self.user_ratio + self.system_ratio
     }
+
+    /// Whether it gave way to others: a nice value above zero, or SCHED_BATCH or SCHED_IDLE (sched(7)).
+    pub fn is_background(&self) -> bool {
+        self.nice > 0 || matches!(self.policy, Some(3 | 5))
+    }
 }
 
 /// Mean time a thread slept in one function.

@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 /// Weight that a thread's delay must have before it counts as waiting.
 const DELAY_MIN: f64 = 0.02;
 
+/// Share of the busy time from which work at lowered priority is nearly all of it.
+const BACKGROUND_SHARE: f64 = 0.8;
+
 /// The rates with the shared judgements.
 pub struct Facts<'a> {
     /// The rates.
@@ -165,7 +168,8 @@ impl<'a> Facts<'a> {
         let asleep = threads.is_empty() && self.rates.samples_count > 0;
         let known = asleep || threads.iter().any(|thread| thread.run_delay_ratio.is_some());
         let known = known && !self.rates.still;
-        known.then(|| self.run_delay_mean().clamp(0.0, 1.0))
+        // PSI weighs each CPU by its busy time: one waiting thread among 128 busy CPUs is less than 1 %.
+        known.then(|| (self.run_delay_mean() / self.busy_cpus().max(1.0)).clamp(0.0, 1.0))
     }
 
     /// The same in words.
@@ -194,25 +198,28 @@ impl<'a> Facts<'a> {
         delays.filter(|delay| *delay >= DELAY_MIN).fold(0.0, |sum, delay| sum + delay)
     }
 
-    /// Whether threads queue for the CPUs: for a warning, and for critical.
+    /// Whether threads queue for the CPUs: for a warning, and for critical. Where waiting is not counted, runnable
+    /// threads beyond the CPUs stand for it.
     pub fn cpu_queues(&self) -> (bool, bool) {
-        let running = self.rates.makeup.running_mean;
-        let critical = self.limit(&CPU_PRESSURE).critical.unwrap_or(1.0);
-        (
-            self.cpu_waits(self.limit(&CPU_PRESSURE).warning) || running >= self.cpus + 1.0,
-            self.cpu_waits(critical) || running >= 2.0 * self.cpus,
-        )
+        let limit = self.limit(&CPU_PRESSURE);
+        let beyond = self.rates.makeup.running_mean / self.cpus - 1.0;
+        let waits = self.cpu_wait_known().unwrap_or(beyond);
+        (waits >= limit.warning, limit.critical.is_some_and(|critical| waits >= critical))
     }
 
     /// Whether lowered priority does nearly all the work while threads of normal priority hardly wait.
     pub fn background_only(&self) -> bool {
         let Some(cpu) = self.cpu() else { return false };
-        let normal = self.user_threads().filter(|thread| thread.nice <= 0);
+        let normal = self.user_threads().filter(|thread| !thread.is_background());
         let delay: f64 = normal
             .filter_map(|thread| thread.run_delay_ratio.map(|delay| delay * thread.followed_ratio))
             .sum();
-        // Stolen time delays everybody alike.
-        cpu.nice_ratio > 0.0 && cpu.nice_ratio >= 0.8 * cpu.all_user_ratio() && delay < 0.1 + cpu.steal_ratio
+        let processes = self.rates.processes.iter().filter(|process| process.nice > 0);
+        let background: f64 = processes.map(ProcessRates::cpu_ratio).sum();
+        let mostly = background >= BACKGROUND_SHARE * self.busy_cpus()
+            || cpu.nice_ratio >= BACKGROUND_SHARE * cpu.all_user_ratio();
+        // Stolen time delays all threads alike.
+        (background > 0.0 || cpu.nice_ratio > 0.0) && mostly && delay < 0.1 + cpu.steal_ratio
     }
 
     /// Whether stolen time is why threads wait: without it the CPUs could serve what is wanted. Where more is

@@ -8,7 +8,7 @@ use crate::diagnose::evidence::kernel_work::Served;
 use crate::diagnose::rule::{Hit, Rule, Who};
 use crate::diagnose::thresholds::algorithm::{
     DISK_QUIET, FREEING_OF_SYSTEM, KTHREADS_OF_SYSTEM, MEMORY_MAKES_SYSTEM, MEMORY_OF_IO, MEMORY_PLENTY,
-    STORM_EXPLAINS, SWAP_MAKES_IO,
+    REALTIME_OF_BUSY, STORM_EXPLAINS, SWAP_MAKES_IO,
 };
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE};
 use crate::model::bottleneck::BottleneckId as Id;
@@ -95,9 +95,9 @@ pub const EDGES: &[Edge] = &[
     edge(Id::DiskSaturated, Id::IoBlocked, threads_get_on),
     edge(Id::WritebackStall, Id::IoBlocked, threads_get_on),
     edge(Id::DiskLatency, Id::WritebackStall, always),
-    edge(Id::RtHog, Id::CpuUser, always),
-    edge(Id::RtHog, Id::CpuSystem, always),
-    edge(Id::RtHog, Id::CpuSingleThread, always),
+    edge(Id::RtHog, Id::CpuUser, realtime_fills_them),
+    edge(Id::RtHog, Id::CpuSystem, realtime_fills_them),
+    edge(Id::RtHog, Id::CpuSingleThread, realtime_fills_them),
     edge(Id::ShortLivedProcesses, Id::CpuSystem, storm_dominates),
     edge(Id::ShortLivedProcesses, Id::CpuUser, storm_dominates),
     edge(Id::ShortLivedProcesses, Id::CpuSingleThread, storm_dominates),
@@ -241,6 +241,13 @@ fn interrupts_of_the_same(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool 
     same_culprit(facts, cause, effect) && interrupts_dominate(facts, cause, effect)
 }
 
+/// Real-time threads explain busy CPUs where they are a good part of what is busy.
+fn realtime_fills_them(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
+    let realtime = facts.user_threads().filter(|thread| matches!(thread.policy, Some(1 | 2)));
+    let cpus: f64 = realtime.map(|thread| thread.cpu_ratio() * thread.followed_ratio).sum();
+    cpus >= REALTIME_OF_BUSY * facts.busy_cpus()
+}
+
 fn interrupts_dominate(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     facts.cpu().is_some_and(|cpu| cpu.interrupts_ratio() >= cpu.system_ratio)
 }
@@ -266,25 +273,40 @@ pub fn explain(facts: &Facts<'_>, hits: Vec<(&'static Rule, Hit)>) -> Vec<Judged
                 .filter(|edge| edge.effect == rule.id)
                 .find(|edge| {
                     hits.iter().any(|(cause, hit)| {
-                        // What is only worth knowing explains nothing that is worth a page.
+                        // What is only worth knowing explains nothing that is worth a page. A program at its own
+                        // limit may: then somebody waits for it.
                         cause.id == edge.cause
-                            && hit.severity >= effect.severity.min(Severity::Warning)
+                            && hit.severity >= effect.severity.min(Severity::Notice)
                             && (edge.when)(facts, hit, effect)
                     })
                 })
                 .map(|edge| edge.cause)
         })
         .collect();
-    hits.into_iter()
+    let mut judged: Vec<Judged> = hits
+        .into_iter()
         .zip(explained)
-        .map(|((rule, mut hit), explained_by)| {
-            // A symptom is not to page anybody beside its cause.
-            if explained_by.is_some() {
-                hit.severity = hit.severity.min(Severity::Warning);
-            }
-            Judged { rule, hit, explained_by }
-        })
-        .collect()
+        .map(|((rule, hit), explained_by)| Judged { rule, hit, explained_by })
+        .collect();
+    inherit(&mut judged);
+    judged
+}
+
+/// A cause is as severe as what it makes, and what it explains is to page nobody beside it.
+fn inherit(judged: &mut [Judged]) {
+    for index in 0..judged.len() {
+        let severity = judged[index].hit.severity;
+        let mut next = judged[index].explained_by;
+        // The graph has no cycle.
+        while let Some(id) = next {
+            let Some(cause) = judged.iter_mut().find(|judged| judged.rule.id == id) else { break };
+            cause.hit.severity = cause.hit.severity.max(severity);
+            next = cause.explained_by;
+        }
+    }
+    for explained in judged.iter_mut().filter(|judged| judged.explained_by.is_some()) {
+        explained.hit.severity = explained.hit.severity.min(Severity::Warning);
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ pub const RULE: Rule = Rule {
     symptom: "One thread uses a whole CPU while other CPUs are idle. More CPUs do not help: only less work, \
               more threads or a faster CPU do.",
     false_positives: &[
-        "A batch job that may use one CPU as long as it likes.",
+        "A batch job that may use one CPU as long as it likes: the severity is a notice, and at lowered priority \
+         (nice, SCHED_BATCH, SCHED_IDLE) an info.",
         "A thread that shares its only allowed CPU with others waits for it: that is cpu-pinned.",
     ],
     sources: &["proc_pid_stat(5)", "kernel Documentation/scheduler/sched-stats.rst"],
@@ -82,6 +83,7 @@ struct Serial {
     cpu: f64,
     user: f64,
     threads: usize,
+    background: bool,
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
@@ -110,7 +112,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     ];
     evidence.extend(facts.cpu_queue_evidence());
     Outcome::hit(Hit {
-        severity: Severity::Warning,
+        // The box is short of nothing. Who waits for this program raises it: see the causes.
+        severity: if top.background { Severity::Info } else { Severity::Notice },
         confidence_ratio: Confidence::new()
             .margin(top.cpu, facts.limit(&ONE_THREAD).warning, ERROR_OF_CPU_TIME)
             .contradicted_if(facts.cpu_waits(SINGLE_THREAD_WAIT))
@@ -151,7 +154,13 @@ fn is_hot(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
 }
 
 fn alone(thread: &ThreadRates) -> Serial {
-    Serial { pid: thread.pid, cpu: thread.cpu_ratio(), user: thread.user_ratio, threads: 1 }
+    Serial {
+        pid: thread.pid,
+        cpu: thread.cpu_ratio(),
+        user: thread.user_ratio,
+        threads: 1,
+        background: thread.is_background(),
+    }
 }
 
 /// A process of several busy threads that together never get beyond one CPU, though more are free.
@@ -176,5 +185,6 @@ fn taking_turns(facts: &Facts<'_>) -> Option<Serial> {
         cpu: process.cpu_ratio(),
         user: process.user_ratio,
         threads,
+        background: process.nice > 0,
     })
 }

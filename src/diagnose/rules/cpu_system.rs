@@ -10,7 +10,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
     confirm, reading, with_diag,
 };
-use crate::diagnose::thresholds::algorithm::{KTHREADS_NAMED, KTHREADS_OF_SYSTEM, Rank, SYSTEM_WAIT};
+use crate::diagnose::thresholds::algorithm::{KTHREADS_NAMED, KTHREADS_OF_SYSTEM, Rank};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BRANCH_BUSY, CPU_PRESSURE, CPU_SYSTEM, SYSTEM_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -39,8 +39,8 @@ pub const RULE: Rule = Rule {
     sources: &["proc_stat(5)", "Gregg, 60-second checklist", "pmie cpu.syscall"],
     counters: &[
         "/proc/stat system: share of all CPU time, and of user, nice and system time together",
-        "/proc/stat idle and iowait, /proc/pressure/cpu some total and threads in state R: the CPUs must be \
-         busy or waited for; for critical, threads must queue",
+        "/proc/pressure/cpu some total; without PSI, the run delay of the threads in schedstat: threads must \
+         queue for the CPUs",
         "/proc/PID/stat stime: which process it is; kernel threads are shown separately",
     ],
     limits: &[&CPU_SYSTEM, &SYSTEM_SHARE, &CPU_PRESSURE],
@@ -84,15 +84,18 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let (queues, queues_critically) = facts.cpu_queues();
     if cpu.system_ratio < facts.limit(&CPU_SYSTEM).warning
         || share < facts.limit(&SYSTEM_SHARE).warning
-        || !(queues || busy >= facts.setting(&CPU_BRANCH_BUSY))
-        || (!facts.cpu_waits(SYSTEM_WAIT) && !queues)
+        || !queues
     {
         return Outcome::Clear;
     }
     let heavy = facts.limit(&CPU_SYSTEM).critical.is_some_and(|limit| cpu.system_ratio >= limit)
         || (busy >= facts.setting(&CPU_BRANCH_BUSY)
             && facts.limit(&SYSTEM_SHARE).critical.is_some_and(|limit| share >= limit));
-    let severity = if heavy && queues_critically { Severity::Critical } else { Severity::Warning };
+    let severity = match () {
+        () if facts.background_only() => Severity::Info,
+        () if heavy && queues_critically => Severity::Critical,
+        () => Severity::Warning,
+    };
     let system_cpus = cpu.system_ratio * f64::from(facts.rates.cpus_online_count);
     let kernel_threads = facts.kernel_threads_cpus(&[""]);
     let ranked = rank(facts, Some(system_cpus), |group| group.system, |process| process.system_ratio);

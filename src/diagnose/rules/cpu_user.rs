@@ -15,6 +15,7 @@ use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, MAIN_CAUS
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
+use crate::model::rates::ProcessRates;
 use crate::model::sentence::{Sentence, count, ratio, sentence};
 use crate::model::units::Unit;
 
@@ -39,15 +40,15 @@ pub const RULE: Rule = Rule {
     ],
     sources: &["proc_stat(5)", "kernel Documentation/accounting/psi.rst", "Gregg, USE method"],
     counters: &[
-        "/proc/stat cpu: share of the time that is neither idle nor iowait, and the share of user and nice \
-         in it",
+        "/proc/stat cpu: share of the time that is neither idle nor iowait, and the share of user and nice in \
+         user, nice and system time together",
         "/proc/pressure/cpu some total: time in which at least one thread waited for a CPU; without PSI, the \
          run delay of the threads in schedstat",
-        "/proc/PID/task/TID/stat state R, sampled: at least one runnable thread more than there are CPUs \
-         counts as well",
+        "/proc/PID/task/TID/stat state R, sampled: where waiting is not counted at all, runnable threads \
+         beyond the number of CPUs",
         "/proc/stat nice, and the run delay of threads at normal priority: low-priority work that delays no \
          other thread is not a warning",
-        "/proc/PID/stat utime: which process it is",
+        "/proc/PID/stat utime, stime: which process it is",
     ],
     limits: &[&CPU_BUSY, &USER_SHARE, &CPU_PRESSURE],
     confirm: &[
@@ -86,7 +87,8 @@ pub const RULE: Rule = Rule {
 fn check(facts: &Facts<'_>) -> Outcome {
     let cpu = reading!(facts.rates.cpu);
     let busy = cpu.busy_ratio();
-    let user_share = cpu.all_user_ratio() / busy.max(f64::EPSILON);
+    // Of the two together, as for kernel time: time in interrupts or stolen must not leave a gap between the two rules.
+    let user_share = cpu.all_user_ratio() / (cpu.all_user_ratio() + cpu.system_ratio).max(f64::EPSILON);
     let (queues, queues_critically) = facts.cpu_queues();
     if busy < facts.limit(&CPU_BUSY).warning || user_share < facts.limit(&USER_SHARE).warning || !queues {
         return Outcome::Clear;
@@ -101,7 +103,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
         (false, true) => Severity::Critical,
         (false, false) => Severity::Warning,
     };
-    let ranked = rank(facts, Some(facts.busy_cpus()), |group| group.user, |process| process.user_ratio);
+    // All its CPU time counts: the CPUs are short, whichever mode they are used in.
+    let ranked = rank(facts, Some(facts.busy_cpus()), |group| group.cpu(), ProcessRates::cpu_ratio);
     let mut evidence = vec![
         facts.evidence(&CPU_BUSY, Some(busy), "/proc/stat"),
         facts.evidence(&USER_SHARE, Some(user_share), "/proc/stat user, nice"),

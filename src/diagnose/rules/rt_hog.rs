@@ -9,7 +9,7 @@ use crate::diagnose::rule::{
     confirm, look, with_diag,
 };
 use crate::diagnose::thresholds::REALTIME_CPU;
-use crate::diagnose::thresholds::algorithm::{FOLLOWED_HALF, Rank};
+use crate::diagnose::thresholds::algorithm::{FOLLOWED_HALF, REALTIME_VICTIMS, Rank};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
@@ -27,11 +27,15 @@ pub const RULE: Rule = Rule {
     inputs: &[Input::CpuTime, Input::AllProcesses],
     title: "a real-time thread takes a CPU",
     symptom: "A thread with real-time priority never sleeps: ordinary threads on its CPU do not run.",
-    false_positives: &["A real-time thread that runs often, but briefly."],
+    false_positives: &[
+        "A real-time thread that runs often, but briefly.",
+        "A thread that polls on a CPU of its own (DPDK, a database's message thread): no other thread waits for it.",
+    ],
     sources: &["sched(7)", "kernel Documentation/scheduler/sched-rt-group.rst"],
     counters: &[
         "/proc/PID/task/TID/stat policy: 1 is FIFO, 2 is RR",
         "/proc/PID/task/TID/stat utime, stime: its CPU time",
+        "/proc/pressure/cpu some total, and the run delay of threads in schedstat: other threads must wait for a CPU",
     ],
     limits: &[&REALTIME_CPU],
     confirm: &[
@@ -73,6 +77,14 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let critical = facts.limit(&REALTIME_CPU).critical.is_some_and(|limit| thread.cpu_ratio() >= limit);
+    // A poller on a CPU of its own takes the time from no other thread.
+    let waiting_cpus = facts.cpu_wait_known().map(|wait| wait * facts.busy_cpus());
+    let queued = facts.cpu_queues().0 || waiting_cpus.is_some_and(|cpus| cpus >= REALTIME_VICTIMS);
+    let severity = match (queued, critical) {
+        (false, _) => Severity::Info,
+        (true, true) => Severity::Critical,
+        (true, false) => Severity::Warning,
+    };
     let top = facts.most_among(&[thread.pid], |_| thread.cpu_ratio());
     let name = top.as_ref().map_or_else(|| sentence![process(thread.comm.to_lossy())], |top| facts.name(top));
     Outcome::hit(Hit {
@@ -84,7 +96,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         )],
         why: Some("runs at real-time priority and never sleeps".into()),
         ..Hit::new(
-            if critical { Severity::Critical } else { Severity::Warning },
+            severity,
             sentence!["A real-time thread of ", name, " takes ", ratio(thread.cpu_ratio()), " of one CPU."],
             top.map_or(Who::None, Who::Group),
             Remedy::FixProgram,

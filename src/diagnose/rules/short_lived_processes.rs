@@ -10,7 +10,7 @@ use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
     Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, reading, systemd_look, trace,
 };
-use crate::diagnose::thresholds::algorithm::{ERROR_OF_VANISHED, STORM_MATTERS};
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_VANISHED, STORM_MATTERS, STORM_OF_STARTS};
 use crate::diagnose::thresholds::{CONTRIBUTOR, CPU_PRESSURE, FORKS, SHORT_LIFE_SECONDS, VANISHED_SHARE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Role, Severity};
@@ -35,7 +35,8 @@ pub const RULE: Rule = Rule {
     symptom: "Many processes start and end every second. Starting them costs more than the work they do, and \
               no process list shows them.",
     false_positives: &[
-        "A build: compilers run for a while and do work; their CPU time per process is much higher.",
+        "A build: compilers run for a while and do work; their CPU time per process is higher, and nearly all of it \
+         is user time, while starting and ending a process is kernel work.",
         "The kernel's count includes new threads: without CPU time of ended processes, only threads come and \
          go.",
     ],
@@ -110,7 +111,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let life = vanished / forks;
     let (waiting, of_cpus) = STORM_MATTERS;
     let matters = storm >= of_cpus * facts.cpus || facts.cpu_waits(waiting);
-    if share < facts.limit(&VANISHED_SHARE).warning || life > facts.setting(&SHORT_LIFE_SECONDS) || !matters {
+    // What starts up and ends at once is start-up work alone; a life that is longer did something, unless most of it
+    // was the kernel's.
+    let (start_up, kernel) = STORM_OF_STARTS;
+    let starts = life <= start_up
+        || facts.rates.vanished_system_share.is_none_or(|system| system >= kernel);
+    let short = life <= facts.setting(&SHORT_LIFE_SECONDS) && starts;
+    if share < facts.limit(&VANISHED_SHARE).warning || !short || !matters {
         return Outcome::Clear;
     }
     let at = |value: f64, limit: Option<f64>| limit.is_some_and(|limit| value >= limit);
@@ -143,6 +150,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
             facts.evidence(&FORKS, Some(forks), "/proc/stat processes"),
             facts.evidence(&VANISHED_SHARE, Some(share), "/proc/stat less /proc/PID/stat"),
             plain("vanished_cpus", Some(vanished), Unit::Count, "/proc/stat less /proc/PID/stat"),
+            plain(
+                "vanished_system_share_ratio",
+                facts.rates.vanished_system_share,
+                Unit::Ratio,
+                "/proc/stat system less /proc/PID/stat stime, of all that",
+            ),
             plain("cpu_seconds_per_life", Some(life), Unit::Seconds, "vanished_cpus by forks_per_second"),
         ],
         against: Vec::new(),

@@ -146,14 +146,15 @@ pub const OF_SYSTEM_COST: f64 = 0.5;
 /// Kernel time from which a slow clock may be what is paid for.
 pub const CLOCK_SYSTEM: f64 = 0.1;
 
-/// Time that threads wait for a CPU below which kernel time is not a matter.
-pub const SYSTEM_WAIT: f64 = 0.05;
-
 /// Time that threads wait for a CPU above which one thread is not the limit.
 pub const SINGLE_THREAD_WAIT: f64 = 0.3;
 
 /// Time that threads wait for a CPU from which a storm of processes matters, and its share of all CPUs that does.
 pub const STORM_MATTERS: (f64, f64) = (0.1, 0.2);
+
+/// CPU time of a life up to which it was nothing but starting and ending; and the share of kernel time from which a
+/// longer one mostly was.
+pub const STORM_OF_STARTS: (f64, f64) = (0.010, 0.25);
 
 /// Busy CPU time below which a box is calm.
 pub const CALM_BUSY: f64 = 0.5;
@@ -178,6 +179,18 @@ pub const SEARCH_CPUS: f64 = 0.02;
 
 /// CPU time, in CPUs, from which a process may be who sends the packets.
 pub const SENDER_CPUS: f64 = 0.1;
+
+/// Mean number of CPUs with a waiting thread from which a real-time thread keeps others waiting.
+pub const REALTIME_VICTIMS: f64 = 0.3;
+
+/// Share of the busy CPU time from which real-time threads explain that the CPUs are busy.
+pub const REALTIME_OF_BUSY: f64 = 0.3;
+
+/// How sure a stall is whose cause is not seen.
+pub const UNEXPLAINED_CONFIDENCE: f64 = 0.5;
+
+/// Busy CPU time below which threads that wait for a CPU are held back.
+pub const HELD_BACK_BUSY: f64 = 0.7;
 
 /// Error of a share of CPU time that is counted in ticks.
 pub const ERROR_OF_CPU_TIME: f64 = 0.01;

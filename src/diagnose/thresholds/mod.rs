@@ -53,8 +53,8 @@ pub const CPU_BRANCH_BUSY: Setting = setting(
 );
 /// Share of wall time in which some thread waited for a CPU.
 pub const CPU_PRESSURE: Limit = limit("psi_cpu_some_ratio", Unit::Ratio, 0.25, Some(0.5), "house value");
-/// Share of the busy time that is user code.
-pub const USER_SHARE: Limit = limit("user_share_of_busy_ratio", Unit::Ratio, 0.6, None, "house value");
+/// Share of user and kernel time that is user code.
+pub const USER_SHARE: Limit = limit("user_share_of_busy_ratio", Unit::Ratio, 0.5, None, "house value");
 /// Kernel time.
 pub const CPU_SYSTEM: Limit = limit(
     "cpu_system_ratio",
@@ -63,7 +63,7 @@ pub const CPU_SYSTEM: Limit = limit(
     Some(0.50),
     "Gregg, 60-second checklist: system above 20 %; pmie",
 );
-/// Share of the busy time that is kernel code.
+/// Share of user and kernel time that is kernel code.
 pub const SYSTEM_SHARE: Limit =
     limit("system_share_of_busy_ratio", Unit::Ratio, 0.40, Some(0.75), "pmie cpu.syscall: 75 % of busy");
 /// Time in interrupt handlers and softirqs, all CPUs.
