@@ -74,6 +74,12 @@ const NOT_YET: &[&str] = &[
     "slow-nfs-beside-disk",
     "lock-of-8-cpus",
     "tmpfs-and-swap",
+    "ring-fills-disk",
+    "one-request-at-a-time",
+    "commits-of-a-second",
+    "soft-lockup",
+    "leak-without-swap",
+    "huge-pages-unused",
 ];
 
 fn check(machines: &[(&str, Truth, Made)]) {
@@ -102,7 +108,7 @@ fn sick_machines_are_understood() {
 
 #[test]
 fn a_wrong_answer_is_noticed() {
-    let report = report_of("full", &sick::full_cpus());
+    let report = report_of("full", &sick::ALL[0].2());
     let truth = sick::ALL[0].1;
     assert_eq!(wrong(&report, &truth), Vec::<String>::new());
     let other = Truth {

@@ -64,7 +64,7 @@ pub(super) fn recorded(path: &str) -> &'static str {
 impl Machine {
     pub(super) fn put_memory(&self, frame: &mut Frame, at: f64) {
         let memory = &self.memory;
-        let (anonymous, mapped) = self.resident();
+        let (anonymous, mapped) = self.resident(at);
         let stacks = self.threads_count() * 16 * KIB;
         let tables = (anonymous + memory.shared) / 400 + 2 * MIB;
         let percpu = self.cpus as u64 * 800 * KIB;

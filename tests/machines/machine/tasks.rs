@@ -32,6 +32,8 @@ pub(crate) struct Process {
     /// Whether its user time is that of a guest.
     pub(crate) guest: bool,
     pub(crate) anonymous: u64,
+    /// Bytes of it that it takes more every second.
+    pub(crate) grows: f64,
     pub(crate) mapped: u64,
     /// Shared memory that it has touched, which it shares with its copies.
     pub(crate) shared: u64,
@@ -75,6 +77,7 @@ impl Default for Process {
             zombie: false,
             guest: false,
             anonymous: 4 * MIB,
+            grows: 0.0,
             mapped: 6 * MIB,
             shared: 0,
             swapped: 0,
@@ -190,7 +193,8 @@ impl Machine {
     pub(super) fn instances(&self, at: f64) -> Vec<Instance> {
         let mut instances: Vec<Instance> = Vec::new();
         let mut next = 1;
-        for (index, process) in self.all().into_iter().enumerate() {
+        for (index, mut process) in self.all().into_iter().enumerate() {
+            process.anonymous += (process.grows * at) as u64;
             let parent = instances.iter().find(|other| other.process.comm == process.parent);
             let parent = if process.kernel { 2 } else { parent.map_or(1, |parent| parent.pid) };
             for copy in 0..process.copies {
@@ -251,13 +255,10 @@ impl Machine {
     }
 
     /// Anonymous memory, and pages of files that are mapped.
-    pub(super) fn resident(&self) -> (u64, u64) {
+    pub(super) fn resident(&self, at: f64) -> (u64, u64) {
+        let alive = self.instances(at);
         let of = |part: fn(&Process) -> u64| {
-            self.all()
-                .iter()
-                .filter(|p| !p.kernel && !p.zombie)
-                .map(|p| part(p) * p.copies as u64)
-                .sum::<u64>()
+            alive.iter().map(|one| &one.process).filter(|p| !p.kernel && !p.zombie).map(part).sum::<u64>()
         };
         // Programs share most of what they map.
         (of(|process| process.anonymous), (of(|process| process.mapped) / 4).min(self.memory.cache / 2))
