@@ -66,21 +66,23 @@ fn wrong(report: &Value, truth: &Truth) -> Vec<String> {
 
 /// Machines of which something is said that is not true yet.
 const NOT_YET: &[&str] = &[
-    "nat-gateway",
     "lvm-raid-spinning",
     "dpdk",
-    "proxy-60-30-10",
     "one-disk-of-two",
     "slow-nfs-beside-disk",
     "lock-of-8-cpus",
     "tmpfs-and-swap",
     "ring-fills-disk",
     "one-request-at-a-time",
-    "commits-of-a-second",
     "soft-lockup",
     "leak-without-swap",
     "huge-pages-unused",
 ];
+
+/// Those that are known, or all where the environment asks for captures.
+fn is_checked(name: &str) -> bool {
+    !NOT_YET.contains(&name) || std::env::var_os("DIAG_MACHINES").is_some()
+}
 
 fn check(machines: &[(&str, Truth, Made)]) {
     let mut all = Vec::new();
@@ -95,14 +97,14 @@ fn check(machines: &[(&str, Truth, Made)]) {
 #[test]
 fn healthy_machines_are_called_healthy() {
     let healthy = Truth { verdict: &["none"], severity: &["ok"], culprit: &[], says: &[], lists: &[] };
-    let known = healthy::ALL.iter().filter(|(name, _)| !NOT_YET.contains(name));
+    let known = healthy::ALL.iter().filter(|(name, _)| is_checked(name));
     let machines: Vec<_> = known.map(|(name, machine)| (*name, healthy, *machine)).collect();
     check(&machines);
 }
 
 #[test]
 fn sick_machines_are_understood() {
-    let known = sick::ALL.iter().filter(|(name, ..)| !NOT_YET.contains(name));
+    let known = sick::ALL.iter().filter(|(name, ..)| is_checked(name));
     check(&known.copied().collect::<Vec<_>>());
 }
 

@@ -114,8 +114,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     // What starts up and ends at once is start-up work alone; a life that is longer did something, unless most of it
     // was the kernel's.
     let (start_up, kernel) = STORM_OF_STARTS;
-    let starts = life <= start_up
-        || facts.rates.vanished_system_share.is_none_or(|system| system >= kernel);
+    let starts = life <= start_up || facts.rates.vanished_system_share.is_none_or(|system| system >= kernel);
     let short = life <= facts.setting(&SHORT_LIFE_SECONDS) && starts;
     if share < facts.limit(&VANISHED_SHARE).warning || !short || !matters {
         return Outcome::Clear;

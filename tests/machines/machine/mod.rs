@@ -33,7 +33,7 @@ const HZ: f64 = 100.0;
 const WINDOW: u64 = 5;
 
 /// Samples of the thread states in a second.
-const SAMPLES: u64 = 10;
+const SAMPLES: u64 = 5;
 
 /// What makes a machine.
 pub(crate) type Made = fn() -> Machine;
