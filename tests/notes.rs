@@ -9,7 +9,8 @@ mod support;
 
 use diag::model::cgroup::{CgroupRates, MemoryLimit};
 use diag::model::finding::Severity;
-use diag::model::limits::{KernelMessage, MemoryErrors, RaidArray};
+use diag::model::kernel_log::{KernelMessage, pattern_of};
+use diag::model::limits::{MemoryErrors, RaidArray};
 use diag::model::rates::{DiskRates, Rates, WaitShare};
 use diag::model::report::Since;
 use diag::model::task::State;
@@ -144,8 +145,12 @@ fn parents_in_vfork_and_zombies_of_a_moment() {
 
 fn message(rates: &mut Rates, ago_seconds: f64, level: u8, text: &str) {
     let at_seconds = rates.uptime_seconds.unwrap() - ago_seconds;
+    // What is of no pattern is not kept.
+    let Some(pattern) = pattern_of(level, text) else { return };
+    let log = rates.limits.kernel_log.as_mut().unwrap();
+    let sequence = log.last().map_or(0, |last| last.sequence + 1);
     let text = text.to_owned();
-    rates.limits.kernel_log.as_mut().unwrap().push(KernelMessage { at_seconds, level, text });
+    log.push(KernelMessage { sequence, at_seconds, level, text, pattern, in_window: None });
 }
 
 #[test]

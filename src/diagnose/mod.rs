@@ -109,6 +109,6 @@ fn check(facts: &Facts<'_>) -> (Vec<(&'static Rule, Hit)>, Vec<NotChecked>) {
 
 /// Notes on numbers that look bad and are harmless, and on what happened before the window.
 fn worth_knowing(facts: &Facts<'_>, found: &[Judged]) -> Vec<Judged> {
-    let notes = harmless::notes(facts, found).into_iter().chain(past_events::events(facts));
+    let notes = harmless::notes(facts, found).into_iter().chain(past_events::events(facts, found));
     notes.map(|hit| Judged { rule: &rules::none::RULE, hit, explained_by: None }).collect()
 }

@@ -5,8 +5,9 @@ use crate::diagnose::evidence::facts::{EVENT_AGE, Facts, event_age, plain};
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Hit, Impact, Who};
 use crate::diagnose::thresholds::algorithm::Rank;
+use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::{Remedy, Severity};
-use crate::model::limits::{CRASHES, KernelMessage, UNCLEAN_MOUNTS};
+use crate::model::kernel_log::{KernelMessage, Topic};
 use crate::model::report::News;
 use crate::model::sentence::{Sentence, own, process, quote, seconds, sentence};
 use crate::model::units::Unit;
@@ -35,8 +36,52 @@ pub fn news(judged: &[Judged]) -> Vec<News> {
 }
 
 /// What happened.
-pub fn events(facts: &Facts<'_>) -> Vec<Hit> {
-    crashes(facts).into_iter().chain(unclean_restart(facts)).collect()
+pub fn events(facts: &Facts<'_>, found: &[Judged]) -> Vec<Hit> {
+    crashes(facts).into_iter().chain(unclean_restart(facts)).chain(reported(facts, found)).collect()
+}
+
+/// Topics of the kernel log whose rule may not have told them, with that rule.
+const TOLD_BY: [(Topic, Id); 9] = [
+    (Topic::HungTask, Id::IoBlocked),
+    (Topic::FileServer, Id::IoBlocked),
+    (Topic::ConnectionTable, Id::ConntrackFull),
+    (Topic::SynFlood, Id::ListenOverflow),
+    (Topic::Neighbours, Id::NetDrops),
+    (Topic::TcpMemory, Id::NetDrops),
+    (Topic::Clock, Id::Clocksource),
+    (Topic::Heat, Id::CpuThermal),
+    (Topic::Realtime, Id::RtHog),
+];
+
+/// Kinds of message that are told at most.
+const TOLD_MAX: usize = 5;
+
+/// What the kernel reported within the window or the hour before it, and no finding says.
+fn reported(facts: &Facts<'_>, found: &[Judged]) -> Vec<Hit> {
+    let Some(now) = facts.rates.uptime_seconds else { return Vec::new() };
+    let told =
+        |id: Id| found.iter().any(|judged| judged.rule.id == id && judged.hit.severity >= Severity::Warning);
+    let topics: Vec<Topic> =
+        TOLD_BY.iter().filter(|(_, rule)| !told(*rule)).map(|(topic, _)| *topic).collect();
+    let kinds = facts.reported(&topics).into_iter().chain(facts.reported_earlier(&topics));
+    kinds
+        .take(TOLD_MAX)
+        .map(|kind| {
+            let seconds_ago = (now - kind.last.at_seconds).max(0.0);
+            let summary = sentence![
+                "The kernel reported, ",
+                seconds(seconds_ago),
+                " ago: ",
+                quote(kind.last.text.as_str())
+            ];
+            let evidence = vec![kind.evidence(), event_age(seconds_ago)];
+            Hit {
+                impact: Impact::Rank(Rank::Event),
+                evidence,
+                ..Hit::new(Severity::Info, summary, Who::None, Remedy::Tune)
+            }
+        })
+        .collect()
 }
 
 fn messages<'a>(facts: &Facts<'a>) -> &'a [KernelMessage] {
@@ -56,6 +101,7 @@ fn crashes(facts: &Facts<'_>) -> Option<Hit> {
     let crashed: Vec<(&KernelMessage, (&str, &str))> = messages(facts)
         .iter()
         .filter(|message| now - message.at_seconds <= RECENT_SECONDS)
+        .filter(|message| message.pattern.topic == Topic::Crash)
         .filter_map(|message| Some((message, crash(&message.text)?)))
         .collect();
     let (last, (name, pid)) = crashed.last()?;
@@ -81,7 +127,9 @@ fn crashes(facts: &Facts<'_>) -> Option<Hit> {
 /// Name and id of the process in `name[12]: segfault at 0 ip ...` or `traps: name[12] general protection fault ...`
 /// (kernel `arch/x86/mm/fault.c`, `arch/x86/kernel/traps.c`; off with `debug.exception-trace=0`).
 fn crash(text: &str) -> Option<(&str, &str)> {
-    let end = CRASHES.iter().filter_map(|kind| text.find(kind)).min()?;
+    const ENDS: [&str; 4] =
+        [": segfault at", " general protection fault", " trap invalid opcode", " trap divide error"];
+    let end = ENDS.iter().filter_map(|kind| text.find(kind)).min()?;
     let (name, rest) = text[..end].rsplit_once('[')?;
     let pid = rest.split_once(']')?.0;
     let name = name.strip_prefix("traps: ").unwrap_or(name);
@@ -90,10 +138,10 @@ fn crash(text: &str) -> Option<(&str, &str)> {
 
 fn unclean_restart(facts: &Facts<'_>) -> Option<Hit> {
     let uptime = facts.rates.uptime_seconds.filter(|uptime| *uptime <= RESTART_SECONDS)?;
-    let message =
-        messages(facts).iter().filter(|message| message.at_seconds <= START_SECONDS).find(|message| {
-            UNCLEAN_MOUNTS.iter().any(|sign| message.text.contains(sign)) && !message.text.contains("(loop")
-        })?;
+    let message = messages(facts)
+        .iter()
+        .filter(|message| message.at_seconds <= START_SECONDS)
+        .find(|message| message.pattern.topic == Topic::UncleanMount && !message.text.contains("(loop"))?;
     let summary = sentence![
         "The box started ",
         seconds(uptime),

@@ -10,6 +10,7 @@ pub mod comparison;
 pub mod explanation;
 pub mod finding;
 pub mod host;
+pub mod kernel_log;
 pub mod limits;
 pub mod metrics;
 pub mod network;

@@ -2,7 +2,8 @@
 
 use crate::model::cgroup::CgroupReading;
 use crate::model::host::Host;
-use crate::model::limits::{Hardware, KernelMessage, Mount, OpenFiles, Tables};
+use crate::model::kernel_log::KernelMessage;
+use crate::model::limits::{Hardware, Mount, OpenFiles, Tables};
 use crate::model::network::{NamespaceCounters, NetCounters, PeerWait, Sockets};
 use crate::model::reading::{Absence, Reading};
 use crate::model::target::TargetReadings;

@@ -1,12 +1,13 @@
 //! A file tree that is mounted: its open directories, and every system call that reads below them.
 
 use super::{LockWord, lock_owner, statvfs};
+use crate::collect::text::number;
 use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::Pid;
 use crate::model::task::parse_pid;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RawDirEntry, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RawDirEntry, ResolveFlags, SeekFrom};
 use rustix::io::Errno;
 use std::path::Path;
 use std::sync::Mutex;
@@ -15,6 +16,8 @@ use std::sync::Mutex;
 const FILE_BYTES_MAX: usize = 16 << 20;
 /// Room that every read call is given at least; a `stat` line is far below it.
 const READ_BYTES: usize = 4096;
+/// Longest record of the kernel log (kernel `kernel/printk/internal.h`, PRINTK_MESSAGE_MAX).
+const RECORD_BYTES: usize = 8192;
 /// Room for directory entries of one call.
 const NAMES_BYTES: usize = 32 << 10;
 
@@ -32,6 +35,8 @@ pub(super) struct Live {
     pub(super) copied: bool,
     /// A directory whose files are read one after the other, see [`Root::stay_near`](super::Root::stay_near).
     near: Mutex<Option<(String, OwnedFd)>>,
+    /// The kernel log, open at its end of some time ago.
+    log: Mutex<Option<OwnedFd>>,
 }
 
 impl Live {
@@ -46,7 +51,7 @@ impl Live {
         let of_kernel = |found: rustix::fs::StatFs| found.f_type == rustix::fs::PROC_SUPER_MAGIC;
         // Kernels before 3.12 refuse to answer: then it is taken for what it should be.
         let copied = elsewhere && !rustix::fs::fstatfs(&proc).map_or(true, of_kernel);
-        Ok(Self { root, proc, elsewhere, copied, near: Mutex::new(None) })
+        Ok(Self { root, proc, elsewhere, copied, near: Mutex::default(), log: Mutex::default() })
     }
 
     /// See [`Root::stay_near`](super::Root::stay_near).
@@ -182,6 +187,48 @@ impl Live {
             Some(rest) if !self.elsewhere => rustix::fs::statat(&self.proc, rest, AtFlags::empty()),
             _ => rustix::fs::fstat(self.open(path, OFlags::PATH)?),
         }
+    }
+
+    /// See [`Root::mark_kernel_log`](super::Root::mark_kernel_log). Costs two system calls, where reading the log to its
+    /// end would cost one for each record.
+    pub(super) fn mark_kernel_log(&self) {
+        let Ok(mut log) = self.log.lock() else { return };
+        if self.copied {
+            return;
+        }
+        if log.is_none() {
+            *log = self.open(KERNEL_LOG, OFlags::RDONLY).ok();
+        }
+        if let Some(open) = log.as_ref()
+            && rustix::fs::seek(open, SeekFrom::End(0)).is_err()
+        {
+            *log = None;
+        }
+    }
+
+    /// See [`Root::first_behind_mark`](super::Root::first_behind_mark).
+    pub(super) fn first_behind_mark(&self) -> Reading<u64> {
+        let first = {
+            let Ok(log) = self.log.lock() else { return Err(Absence::missing(KERNEL_LOG)) };
+            let log = log.as_ref().ok_or_else(|| Absence::missing(KERNEL_LOG))?;
+            let mut record = Vec::with_capacity(RECORD_BYTES);
+            loop {
+                record.clear();
+                match rustix::io::read(log, spare_capacity(&mut record)) {
+                    // Records overwritten since the mark: the oldest that is left was written behind it, too.
+                    Err(Errno::PIPE | Errno::INTR) => {}
+                    Ok(0) | Err(Errno::AGAIN) => break Ok(u64::MAX),
+                    Ok(_) => {
+                        let sequence = record.split(|byte| *byte == b',').nth(1).and_then(number);
+                        let malformed = || Absence::malformed(format!("/{KERNEL_LOG}"), "no number");
+                        break sequence.ok_or_else(malformed);
+                    }
+                    Err(errno) => break Err(self.absence(KERNEL_LOG, errno)),
+                }
+            }
+        };
+        self.mark_kernel_log();
+        first
     }
 
     /// Writes `text` to the file, and gives it back open.

@@ -214,6 +214,25 @@ impl Root {
         }
     }
 
+    /// Marks the end of the kernel log: what is written behind it is asked for by [`Root::first_behind_mark`].
+    pub fn mark_kernel_log(&self) {
+        if let Place::Live(live) = &self.place {
+            live.mark_kernel_log();
+        }
+    }
+
+    /// Number of the first record of the kernel log behind the mark; one that no record has yet where there is none. Marks
+    /// its end again.
+    pub fn first_behind_mark(&self) -> Reading<u64> {
+        // Kept in a frame as the one number, next to the log.
+        const KEY: &str = "dev/.kmsg_first";
+        let text = self.once(KEY, || match &self.place {
+            Place::Captured(frame) => frame.file(KEY).map(<[u8]>::to_vec),
+            Place::Live(live) => live.first_behind_mark().map(|first| first.to_string().into_bytes()),
+        })?;
+        number(&text).ok_or_else(|| Absence::malformed(format!("/{KEY}"), "no number"))
+    }
+
     /// Where a symbolic link points to; what is not UTF-8 in it is replaced.
     pub fn link(&self, path: &str) -> Reading<String> {
         if let Some(seen) = self.seen(|frame| frame.seen_link(path)) {

@@ -35,6 +35,7 @@ pub(super) fn limits(
         .map(|process| process.stat.pid)
         .take(OWNERS_MAX)
         .collect();
+    let now = after.system.uptime_seconds.as_ref().and_then(|uptime| uptime.as_ref().ok()).copied();
     let asked = sockets_in_trouble(before, after, limits);
     let others = namespaces_in_trouble(before, after);
     LimitReadings {
@@ -53,7 +54,7 @@ pub(super) fn limits(
             Vec::new()
         },
         settings: settings::read(root, disks, &mut scratch.bytes),
-        kernel_log: kernel_log::read(root, &mut scratch.bytes),
+        kernel_log: kernel_log::read(root, now, &mut scratch.bytes),
     }
 }
 

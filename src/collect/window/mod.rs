@@ -10,7 +10,7 @@ mod pace;
 mod replay;
 mod snapshot;
 
-use crate::collect::kernel::{block_devices, host, loadavg};
+use crate::collect::kernel::{block_devices, host, kernel_log, loadavg};
 use crate::collect::priority::run_ahead_of;
 use crate::collect::root::{FrameKind, Root};
 use crate::collect::tasks::details;
@@ -219,6 +219,7 @@ fn begin(root: &Root, host: &Host, scratch: &mut Scratch) -> Result<Begun, Absen
     let mut clock = Instant::now();
     root.begin_frame(FrameKind::Start, Duration::ZERO);
     let spent = CpuClock::start();
+    kernel_log::mark(root);
     let mut before = full(root, host, Duration::ZERO, scratch)?;
     run_ahead_of(&before.processes);
     // A first snapshot that had to wait for a CPU does not show one moment: the window begins again, now with priority.

@@ -4,6 +4,7 @@ pub mod disk_load;
 pub mod facts;
 pub mod group_limits;
 pub mod groups;
+pub mod kernel_log;
 pub mod kernel_work;
 pub mod limits;
 pub mod load;

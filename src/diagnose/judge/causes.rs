@@ -4,6 +4,7 @@
 //! cycle; a test sorts it.
 
 use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::evidence::kernel_log::is_part_of;
 use crate::diagnose::evidence::kernel_work::Served;
 use crate::diagnose::rule::{Hit, Rule, Who};
 use crate::diagnose::thresholds::algorithm::{
@@ -13,6 +14,7 @@ use crate::diagnose::thresholds::algorithm::{
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, REFAULT_SHARE};
 use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::finding::Severity;
+use crate::model::rates::DiskRates;
 
 /// "`cause` explains `effect`", when it does.
 #[derive(Debug)]
@@ -31,9 +33,9 @@ const fn edge(cause: Id, effect: Id, when: fn(&Facts<'_>, &Hit, &Hit) -> bool) -
 
 /// Every edge; the first that holds explains a finding.
 pub const EDGES: &[Edge] = &[
-    edge(Id::HwError, Id::DiskLatency, always),
-    edge(Id::HwError, Id::DiskSaturated, always),
-    edge(Id::HwError, Id::IoBlocked, always),
+    edge(Id::HwError, Id::DiskLatency, error_of_that_device),
+    edge(Id::HwError, Id::DiskSaturated, error_of_that_device),
+    edge(Id::HwError, Id::IoBlocked, error_of_that_device),
     edge(Id::MemoryCgroupLimit, Id::MemorySwap, group_reclaims),
     edge(Id::MemoryCgroupLimit, Id::MemoryReclaim, group_reclaims),
     edge(Id::MemoryCgroupLimit, Id::DiskSaturated, memory_makes_the_io),
@@ -124,6 +126,21 @@ pub const EDGES: &[Edge] = &[
 
 fn always(_: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
     true
+}
+
+/// An error explains what happens to the device that it is of. Not every message names the device as the disks are named.
+fn error_of_that_device(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
+    let (Some(failing), Some(slow)) = (&cause.device, &effect.device) else { return true };
+    let disks = facts.disks();
+    if !disks.iter().any(|disk| is_part_of(failing, &disk.name)) {
+        // One that is gone is no longer among them.
+        return !["sd", "vd", "nvme"].iter().any(|start| failing.starts_with(start));
+    }
+    let stands_on = |upper: &str, lower: &str| {
+        let of = |disk: &&DiskRates| is_part_of(upper, &disk.name);
+        disks.iter().filter(of).any(|disk| disk.slaves.iter().any(|slave| is_part_of(lower, slave)))
+    };
+    is_part_of(failing, slow) || stands_on(slow, failing) || stands_on(failing, slow)
 }
 
 /// The group's own limit explains memory findings when most of the scanning is for it, or the box has plenty.

@@ -1,16 +1,18 @@
-//! The kernel reports errors of a disk, of memory or of a link.
+//! The kernel reports errors of a disk, of memory, of a link or of itself.
 //!
 //! Evidence: the kernel log within the window, the counters of memory controllers, arrays with missing members.
 //! Older messages are worth knowing and no more. The log needs the right to read it.
 
 use crate::diagnose::evidence::facts::{Facts, event_age, plain};
+use crate::diagnose::evidence::kernel_log::{Reported, others};
 use crate::diagnose::rule::{Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, confirm, look};
+use crate::diagnose::thresholds::STEAL;
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
-use crate::model::limits::{HARDWARE_ERRORS, KernelMessage};
+use crate::model::kernel_log::{KernelMessage, Scope as KernelScope, Topic};
 use crate::model::reading::AbsenceKind;
-use crate::model::sentence::{device, quote, seconds, sentence};
+use crate::model::sentence::{device, quote, ratio, seconds, sentence};
 use crate::model::units::Unit;
 
 /// The rule.
@@ -23,21 +25,24 @@ pub const RULE: Rule = Rule {
     since: Since::Unmeasured,
     scope: Scope::Own,
     inputs: &[],
-    title: "the hardware reports errors",
-    symptom: "A disk, a link or a memory module fails. The kernel retries, and all programs that use the \
-              part wait.",
+    title: "the kernel reports errors of hardware or of itself",
+    symptom: "A disk, a link, a memory module or the kernel itself fails. The kernel retries, and all programs \
+              that use the part wait.",
     false_positives: &[
         "A single error long ago.",
         "An error on a device that is not used, such as an empty drive.",
+        "On a virtual machine, a CPU that the hypervisor does not run looks stuck to the kernel.",
+        "A process that writes such a text to the log: only what the kernel itself wrote is read.",
     ],
     sources: &["kernel Documentation/ABI/testing/dev-kmsg", "kernel Documentation/driver-api/edac.rst"],
     counters: &[
-        "/dev/kmsg: messages of level warning or worse about a failing disk, link, file system, RAID or \
-         memory module. Those within the window are critical; those of the last hour are shown",
+        "/dev/kmsg: messages about failing disks, file systems, RAID, network cards, memory modules and \
+         buses, and about CPUs that are stuck in the kernel. Those within the window count; those of the last \
+         hour are shown. An error of a device that nothing uses is a warning",
         "/sys/devices/system/edac/mc/mcN/ce_count and ue_count: errors of memory modules within the window",
         "/proc/mdstat: failed members of software RAID arrays",
     ],
-    limits: &[],
+    limits: &[&STEAL],
     confirm: &[
         confirm(
             "dmesg -T -l emerg,alert,crit,err,warn | tail -50",
@@ -58,8 +63,8 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// An older message is still worth knowing.
-const RECENT_SECONDS: f64 = 3600.0;
+/// What of the kernel log is read here.
+const TOPICS: [Topic; 5] = [Topic::Disk, Topic::FileSystem, Topic::Hardware, Topic::Interface, Topic::Lockup];
 
 fn check(facts: &Facts<'_>) -> Outcome {
     let counted = of_memory(facts).or_else(|| of_arrays(facts));
@@ -75,45 +80,96 @@ fn check(facts: &Facts<'_>) -> Outcome {
             });
         }
     };
-    if facts.rates.uptime_seconds.is_none() && counted.is_none() && !log.is_empty() {
+    let undated =
+        |message: &KernelMessage| TOPICS.contains(&message.pattern.topic) && message.in_window.is_none();
+    if facts.rates.uptime_seconds.is_none() && counted.is_none() && log.iter().any(undated) {
         return Outcome::unknown(
             "when the messages of the kernel log were written",
             "/proc/uptime: not there",
             None,
         );
     }
-    let worst = of_log(facts, log).into_iter().chain(counted).max_by_key(|hit| hit.severity);
+    let logged = of_log(facts).or_else(|| of_earlier(facts));
+    let worst = logged.into_iter().chain(counted).max_by_key(|hit| hit.severity);
     worst.map_or(Outcome::Clear, Outcome::hit)
 }
 
-fn of_log(facts: &Facts<'_>, log: &[KernelMessage]) -> Option<Hit> {
-    let now = facts.rates.uptime_seconds?;
-    // Loop devices and RAM disks are not hardware.
-    let real = |message: &&KernelMessage| {
-        message.level <= 4
-            && HARDWARE_ERRORS.iter().any(|error| message.text.contains(error))
-            && !["dev loop", "dev ram", "dev fd0", "dev sr", "(loop", "EDAC MC: Ver"]
-                .iter()
-                .any(|other| message.text.contains(other))
+/// What the kernel reported within the window: the worst decides, the others are listed.
+fn of_log(facts: &Facts<'_>) -> Option<Hit> {
+    let reported = facts.reported(&TOPICS);
+    let (worst, rest) = reported.split_first()?;
+    let message = worst.last;
+    let mut severity = facts.severity_of(message);
+    let mut against = Vec::new();
+    // A virtual CPU that does not get its turn looks to the kernel in it like one that is stuck.
+    let stolen = facts.cpu().map_or(0.0, |cpu| cpu.steal_ratio);
+    if message.pattern.topic == Topic::Lockup && stolen >= facts.limit(&STEAL).warning {
+        severity = severity.min(Severity::Warning);
+        against.push(sentence![
+            "the hypervisor took ",
+            ratio(stolen),
+            " of the CPU time: a CPU that does not run looks stuck"
+        ]);
+    }
+    if severity < message.pattern.severity && message.pattern.scope == KernelScope::Device {
+        against.push("nothing uses this device within the window".into());
+    }
+    let total: usize = reported.iter().map(|kind| kind.count).sum();
+    let mut evidence = vec![plain("hardware_errors_count", Some(total as f64), Unit::Count, "/dev/kmsg")];
+    evidence.extend(reported.iter().map(Reported::evidence));
+    let ago = facts.rates.uptime_seconds.map(|now| {
+        sentence![", ", seconds((now - message.at_seconds).clamp(0.0, facts.rates.seconds)), " ago"]
+    });
+    let rank = match severity {
+        Severity::Critical => Rank::Blocking,
+        Severity::Warning | Severity::Notice => Rank::Low,
+        Severity::Info | Severity::Ok => Rank::Minor,
     };
-    let recent = log.iter().filter(real).filter(|message| now - message.at_seconds <= RECENT_SECONDS);
-    let last = recent.clone().next_back()?;
-    let in_window = recent.filter(|message| now - message.at_seconds <= facts.rates.seconds + 1.0).count();
-    let seconds_ago = (now - last.at_seconds).max(0.0);
-    let ago = seconds(seconds_ago);
     Some(Hit {
-        impact: Impact::Rank(if in_window > 0 { Rank::Blocking } else { Rank::Minor }),
-        evidence: [plain("hardware_errors_count", Some(in_window as f64), Unit::Count, "/dev/kmsg")]
-            .into_iter()
-            .chain((in_window == 0).then(|| event_age(seconds_ago)))
-            .collect(),
+        impact: Impact::Rank(rank),
+        evidence,
+        against,
+        device: device_of(message),
         ..Hit::new(
-            if in_window > 0 { Severity::Critical } else { Severity::Info },
-            sentence!["The kernel reported, ", ago, " ago: ", quote(last.text.as_str())],
+            severity,
+            sentence!["The kernel reported", ago, ": ", quote(message.text.as_str()), others(rest)],
+            Who::None,
+            if message.pattern.topic == Topic::Lockup { Remedy::FixProgram } else { Remedy::AddResource },
+        )
+    })
+}
+
+/// What it reported within the last hour before the window.
+fn of_earlier(facts: &Facts<'_>) -> Option<Hit> {
+    let reported = facts.reported_earlier(&TOPICS);
+    let (last, rest) = reported.split_first()?;
+    let seconds_ago = (facts.rates.uptime_seconds? - last.last.at_seconds).max(0.0);
+    let mut evidence = vec![plain("hardware_errors_count", Some(0.0), Unit::Count, "/dev/kmsg")];
+    evidence.push(event_age(seconds_ago));
+    Some(Hit {
+        impact: Impact::Rank(Rank::Minor),
+        evidence,
+        device: device_of(last.last),
+        ..Hit::new(
+            Severity::Info,
+            sentence![
+                "The kernel reported, ",
+                seconds(seconds_ago),
+                " ago: ",
+                quote(last.last.text.as_str()),
+                others(rest)
+            ],
             Who::None,
             Remedy::AddResource,
         )
     })
+}
+
+/// The disk, file system or interface in question.
+fn device_of(message: &KernelMessage) -> Option<String> {
+    matches!(message.pattern.scope, KernelScope::Device | KernelScope::FileSystem | KernelScope::Interface)
+        .then(|| message.subject().map(str::to_owned))
+        .flatten()
 }
 
 /// Errors of memory modules: an uncorrected one is lost data.

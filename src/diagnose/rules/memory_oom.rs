@@ -14,7 +14,7 @@ use crate::diagnose::thresholds::OOM_KILLS;
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::limits::KernelMessage;
+use crate::model::kernel_log::KernelMessage;
 use crate::model::sentence::{bytes, process, seconds, sentence, unit};
 use crate::model::task::Pid;
 
@@ -95,7 +95,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let now = facts.rates.uptime_seconds.unwrap_or(f64::INFINITY);
     let killed: Vec<(&KernelMessage, Killed)> =
         messages.iter().filter_map(|message| Some((message, Killed::parse(&message.text)?))).collect();
-    let in_window = |message: &KernelMessage| now - message.at_seconds <= facts.rates.seconds + 1.0;
+    let in_window = |message: &KernelMessage| facts.is_in_window(message);
     let recent = killed.iter().rfind(|(message, _)| in_window(message));
     // Kernels before 4.13 do not count: there the log must.
     let logged = killed.iter().filter(|(message, _)| in_window(message)).count() as u64;
