@@ -205,6 +205,8 @@ fn interfaces(before: &Interfaces, after: &Interfaces, seconds: f64) -> Vec<Inte
                 sent_packets_per_second: rate(then.sent_packets, now.sent_packets, seconds)?,
                 received_bytes_per_second: rate(then.received_bytes, now.received_bytes, seconds)?,
                 sent_bytes_per_second: rate(then.sent_bytes, now.sent_bytes, seconds)?,
+                missed_per_second: counter::rate_of(then.missed, now.missed, seconds),
+                queue_drops_per_second: counter::rate_of(then.queue_drops, now.queue_drops, seconds),
             })
         })
         .collect()

@@ -23,6 +23,32 @@ pub struct NetCounters {
     pub tcp_sockets_count: Option<u64>,
     /// Ports that an outgoing connection may take.
     pub local_ports_count: Option<u64>,
+    /// How full the tables and pools of the network stack are.
+    pub fills: Vec<Fill>,
+}
+
+/// How full a table or pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fill {
+    /// Which.
+    pub what: Pool,
+    /// Entries or pages in use.
+    pub used: u64,
+    /// How many there may be.
+    pub max: u64,
+}
+
+/// Tables and pools of the network stack that can be full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// IPv4 neighbours.
+    Arp,
+    /// IPv6 neighbours.
+    Ndisc,
+    /// Memory for TCP, in pages.
+    Tcp,
+    /// Memory for UDP, in pages.
+    Udp,
 }
 
 /// A socket that a rule must name.

@@ -294,4 +294,8 @@ pub struct InterfaceRates {
     pub received_bytes_per_second: f64,
     /// Bytes sent.
     pub sent_bytes_per_second: f64,
+    /// Packets that the card had no room for; known of devices.
+    pub missed_per_second: Option<f64>,
+    /// Packets that the queueing discipline dropped before they were sent.
+    pub queue_drops_per_second: Option<f64>,
 }

@@ -388,10 +388,16 @@ pub struct Interface {
     pub received_packets: u64,
     /// Packets that were lost on reception.
     pub received_drops: u64,
+    /// Packets that found a queue of the card full, where the driver counts them so.
+    pub received_overruns: u64,
     /// Sent bytes.
     pub sent_bytes: u64,
     /// Sent packets.
     pub sent_packets: u64,
+    /// Packets that the card had no room for; known of devices.
+    pub missed: Option<u64>,
+    /// Packets that the queueing discipline dropped before they were sent.
+    pub queue_drops: Option<u64>,
 }
 
 /// What the sampling of thread states saw.

@@ -17,6 +17,7 @@ pub mod net_counters;
 pub mod net_dev;
 pub mod pressure;
 pub mod psi_trigger;
+pub mod qdiscs;
 pub mod settings;
 pub mod sockets;
 pub mod stat;

@@ -5,7 +5,7 @@
 //! namespace: under another root, to that of process 1.
 
 use crate::collect::root::Root;
-use crate::model::network::NetCounters;
+use crate::model::network::{Fill, NetCounters, Pool};
 use crate::model::reading::Reading;
 use std::collections::BTreeMap;
 
@@ -19,16 +19,24 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
         counters.squeezed_count = columns.map(|columns| columns.1);
     }
     if root.read_once(&format!("{base}/sockstat"), buffer).is_ok() {
-        counters.tcp_sockets_count = parse_sockstat(&String::from_utf8_lossy(buffer));
+        let text = String::from_utf8_lossy(buffer).into_owned();
+        counters.tcp_sockets_count = parse_sockstat(&text);
+        for (what, protocol) in [(Pool::Tcp, "TCP"), (Pool::Udp, "UDP")] {
+            let used = in_sockstat(&text, protocol, "mem");
+            let setting = format!("proc/sys/net/ipv4/{}_mem", protocol.to_ascii_lowercase());
+            let max = third(root, &setting, buffer);
+            counters.fills.extend(used.zip(max).map(|(used, max)| Fill { what, used, max }));
+        }
     }
+    neighbours(root, base, &mut counters, buffer);
     counters.conntrack_count = root.number("proc/sys/net/netfilter/nf_conntrack_count", buffer);
     counters.conntrack_max = root.number("proc/sys/net/netfilter/nf_conntrack_max", buffer);
     if counters.conntrack_count.is_some() && root.read(&format!("{base}/stat/nf_conntrack"), buffer).is_ok() {
         let text = String::from_utf8_lossy(buffer);
-        counters.conntrack_dropped_count = parse_conntrack(&text, "drop");
+        counters.conntrack_dropped_count = parse_columns(&text, "drop");
         let others = ["early_drop", "insert_failed"]
             .into_iter()
-            .filter_map(|column| Some((format!("conntrack.{column}"), parse_conntrack(&text, column)?)));
+            .filter_map(|column| Some((format!("conntrack.{column}"), parse_columns(&text, column)?)));
         counters.named.extend(others);
     }
     if root.read_once("proc/sys/net/ipv4/ip_local_port_range", buffer).is_ok() {
@@ -41,6 +49,31 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<NetCounters> {
             .and_then(|(low, high)| high.checked_add(1)?.checked_sub(low));
     }
     Ok(counters)
+}
+
+/// Neighbours: `stat/arp_cache` and `stat/ndisc_cache` (kernel `net/core/neighbour.c`), hexadecimal, a line by CPU. The
+/// number of entries is that of the whole system, as is its limit.
+fn neighbours(root: &Root, base: &str, counters: &mut NetCounters, buffer: &mut Vec<u8>) {
+    for (what, family, version) in [(Pool::Arp, "arp", "ipv4"), (Pool::Ndisc, "ndisc", "ipv6")] {
+        if root.read(&format!("{base}/stat/{family}_cache"), buffer).is_err() {
+            continue;
+        }
+        let text = String::from_utf8_lossy(buffer).into_owned();
+        for column in ["table_fulls", "unresolved_discards"] {
+            let sum = parse_columns(&text, column);
+            counters.named.extend(sum.map(|sum| (format!("neighbours.{family}.{column}"), sum)));
+        }
+        let used = text.lines().nth(1).and_then(|line| line.split_whitespace().next());
+        let used = used.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let max = root.number(&format!("proc/sys/net/{version}/neigh/default/gc_thresh3"), buffer);
+        counters.fills.extend(used.zip(max).map(|(used, max)| Fill { what, used, max }));
+    }
+}
+
+/// The third number of a setting that has three: the most that there may be.
+fn third(root: &Root, path: &str, buffer: &mut Vec<u8>) -> Option<u64> {
+    root.read_once(path, buffer).ok()?;
+    String::from_utf8_lossy(buffer).split_whitespace().nth(2)?.parse().ok()
 }
 
 /// The counters of `snmp` and `netstat` below `base`.
@@ -64,11 +97,15 @@ pub fn named(root: &Root, base: &str, buffer: &mut Vec<u8>) -> Reading<BTreeMap<
     Ok(named)
 }
 
-/// `Udp6RcvbufErrors  3` is `Udp6.RcvbufErrors`; the other protocols of `snmp6` are not used.
+/// `Udp6RcvbufErrors  3` is `Udp6.RcvbufErrors`, `Ip6InDiscards` likewise; the rest of `snmp6` is not used.
 fn parse_version_6(line: &str) -> Option<(String, u64)> {
     let mut words = line.split_whitespace();
-    let name = words.next()?.strip_prefix("Udp6")?;
-    Some((format!("Udp6.{name}"), words.next()?.parse().ok()?))
+    let name = words.next()?;
+    let name = match name.strip_prefix("Udp6") {
+        Some(name) => format!("Udp6.{name}"),
+        None => format!("Ip6.{}", name.strip_prefix("Ip6").filter(|name| name.ends_with("Discards"))?),
+    };
+    Some((name, words.next()?.parse().ok()?))
 }
 
 /// Pairs of a header line and a value line with the same first word.
@@ -104,17 +141,19 @@ fn parse_softnet(text: &str) -> Option<(u64, u64)> {
 
 /// `TCP: inuse 5 orphan 0 tw 300 alloc 7 mem 1`: those in use and those in TIME_WAIT.
 fn parse_sockstat(text: &str) -> Option<u64> {
-    let fields: Vec<&str> =
-        text.lines().find_map(|line| line.strip_prefix("TCP:"))?.split_whitespace().collect();
-    let value = |name: &str| {
-        let position = fields.iter().position(|field| *field == name)?;
-        fields.get(position + 1)?.parse::<u64>().ok()
-    };
-    value("inuse")?.checked_add(value("tw")?)
+    in_sockstat(text, "TCP", "inuse")?.checked_add(in_sockstat(text, "TCP", "tw")?)
+}
+
+/// The number behind `name` in the line of a protocol.
+fn in_sockstat(text: &str, protocol: &str, name: &str) -> Option<u64> {
+    let of_protocol = |line: &&str| line.split_once(':').is_some_and(|(found, _)| found == protocol);
+    let mut fields = text.lines().find(of_protocol)?.split_whitespace();
+    fields.find(|field| *field == name)?;
+    fields.next()?.parse().ok()
 }
 
 /// A column, hexadecimal, summed over the CPUs.
-fn parse_conntrack(text: &str, name: &str) -> Option<u64> {
+fn parse_columns(text: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines();
     let column = lines.next()?.split_whitespace().position(|found| found == name)?;
     lines
@@ -166,8 +205,8 @@ mod tests {
     fn conntrack_drops_are_found_by_name() {
         let text = "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop\n\
             00000002  0 0 0 0 0 0 0 0 0 0000000f 0\n00000002  0 0 0 0 0 0 0 0 0 00000001 0\n";
-        assert_eq!(parse_conntrack(text, "drop"), Some(16));
-        assert_eq!(parse_conntrack(text, "early_drop"), Some(0));
-        assert_eq!(parse_conntrack("entries found\n1 2\n", "drop"), None);
+        assert_eq!(parse_columns(text, "drop"), Some(16));
+        assert_eq!(parse_columns(text, "early_drop"), Some(0));
+        assert_eq!(parse_columns("entries found\n1 2\n", "drop"), None);
     }
 }

@@ -3,12 +3,17 @@
 //! `/proc/net` is a link to `self/net`: the interfaces of the reader's own network namespace. Under another root
 //! (`--root /host` in a container) those of process 1 are read instead.
 //!
+//! From `/sys/class/net/NAME/statistics` (kernel `Documentation/ABI/testing/sysfs-class-net-statistics`) the packets that a
+//! card had no room for.
+//!
 //! Known lies: old kernels print no blank between colon and first count. `drop` of reception also counts packets that
 //! no protocol wanted.
 
+use crate::collect::kernel::qdiscs;
 use crate::collect::root::Root;
 use crate::model::reading::{AbsenceKind, Reading};
 use crate::model::snapshot::Interface;
+use std::collections::BTreeMap;
 
 /// Reads `/proc/net/dev`, and from `/sys/class/net` which interfaces have a device behind them.
 pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<Interface>> {
@@ -19,9 +24,45 @@ pub fn read(root: &Root, buffer: &mut Vec<u8>) -> Reading<Vec<Interface>> {
         // A pair of virtual interfaces claims 10 Gbit/s and carries more.
         if interface.physical == Some(true) {
             interface.speed_bits_per_second = speed(root, &interface.name, buffer);
+            interface.missed = missed(root, interface, buffer);
         }
     }
+    if let Ok(drops) = qdiscs::read(root) {
+        add_queue_drops(root, &drops, &mut interfaces, buffer);
+    }
     Ok(interfaces)
+}
+
+/// Packets that a card had no room for: `rx_missed_errors`, and `rx_fifo_errors` where the driver counts them there. Asking
+/// a driver costs, so it is only asked where `/proc/net/dev` counts any drop or overrun at all.
+fn missed(root: &Root, interface: &Interface, buffer: &mut Vec<u8>) -> Option<u64> {
+    let file = |name: &str| format!("sys/class/net/{}/statistics/{name}", interface.name);
+    let counted = interface.received_drops > 0 || interface.received_overruns > 0;
+    if !root.wants(&file("rx_missed_errors"), counted) {
+        return (!counted).then_some(0);
+    }
+    let missed = root.number(&file("rx_missed_errors"), buffer)?;
+    // Some drivers count the same packets under both names.
+    Some(missed.max(interface.received_overruns))
+}
+
+/// The disciplines know their interfaces by number.
+fn add_queue_drops(
+    root: &Root,
+    drops: &BTreeMap<u32, u64>,
+    interfaces: &mut [Interface],
+    buffer: &mut Vec<u8>,
+) {
+    let dropping = drops.values().any(|count| *count > 0);
+    for interface in interfaces {
+        let file = format!("sys/class/net/{}/ifindex", interface.name);
+        interface.queue_drops = if root.wants(&file, dropping) {
+            let number = root.number(&file, buffer).and_then(|number| u32::try_from(number).ok());
+            number.map(|number| drops.get(&number).copied().unwrap_or(0))
+        } else {
+            Some(0)
+        };
+    }
 }
 
 /// Reads `/proc/net/dev`, or that of process 1 where `/proc/net` would be about another namespace.
@@ -67,8 +108,11 @@ fn line(text: &str) -> Option<Interface> {
         received_bytes: counts[0],
         received_packets: counts[1],
         received_drops: counts[3],
+        received_overruns: counts[4],
         sent_bytes: counts[8],
         sent_packets: counts[9],
+        missed: None,
+        queue_drops: None,
     })
 }
 

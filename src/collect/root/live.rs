@@ -327,7 +327,7 @@ fn owner(path: &str) -> Option<&str> {
     Some(&below[..thread.unwrap_or(process)])
 }
 
-fn kind_of(errno: Errno) -> AbsenceKind {
+pub(super) fn kind_of(errno: Errno) -> AbsenceKind {
     match errno {
         Errno::NOENT | Errno::NOTSUP | Errno::NODEV | Errno::NOTDIR => AbsenceKind::Missing,
         Errno::ACCESS | Errno::PERM => AbsenceKind::Denied,

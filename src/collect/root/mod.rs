@@ -8,6 +8,7 @@
 mod frame;
 mod live;
 mod lock_owner;
+mod netlink;
 mod statvfs;
 
 use crate::collect::text::number;
@@ -231,6 +232,20 @@ impl Root {
             Place::Live(live) => live.first_behind_mark().map(|first| first.to_string().into_bytes()),
         })?;
         number(&text).ok_or_else(|| Absence::malformed(format!("/{KEY}"), "no number"))
+    }
+
+    /// The queueing disciplines of the network interfaces in the run's own network namespace: the kernel's answers, one
+    /// behind the other. There is no file that shows them.
+    pub fn qdiscs(&self) -> Reading<Vec<u8>> {
+        const KEY: &str = ".netlink/qdiscs";
+        self.once(KEY, || match &self.place {
+            Place::Captured(frame) => frame.file(KEY).map(<[u8]>::to_vec),
+            // Another root may be of another namespace.
+            Place::Live(live) if live.elsewhere || live.copied => Err(Absence::missing(KEY)),
+            Place::Live(_) => {
+                netlink::qdiscs().map_err(|errno| Absence::new(format!("/{KEY}"), live::kind_of(errno)))
+            }
+        })
     }
 
     /// Where a symbolic link points to; what is not UTF-8 in it is replaced.

@@ -145,6 +145,9 @@ mod tests {
             received_bytes: bytes,
             received_packets: 0,
             received_drops: 0,
+            received_overruns: 0,
+            missed: None,
+            queue_drops: None,
             sent_bytes: 0,
             sent_packets: 0,
         };
