@@ -145,8 +145,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
+/// Whether a thread is at the limit of its CPU. That of a real-time thread is told by its own rule, and a poller that
+/// has a CPU for itself is as it should be.
 fn is_hot(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
     thread.alive
+        && !matches!(thread.policy, Some(1 | 2))
         && thread.followed_ratio >= FOLLOWED
         && thread.cpu_ratio() >= facts.limit(&ONE_THREAD).warning
         && thread.hot_seconds_ratio >= facts.limit(&ONE_THREAD_SECONDS).warning
