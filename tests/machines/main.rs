@@ -67,14 +67,12 @@ fn wrong(report: &Value, truth: &Truth) -> Vec<String> {
 /// Machines of which something is said that is not true yet.
 const NOT_YET: &[&str] = &[
     "lvm-raid-spinning",
-    "dpdk",
     "one-disk-of-two",
     "slow-nfs-beside-disk",
     "lock-of-8-cpus",
     "tmpfs-and-swap",
     "ring-fills-disk",
     "one-request-at-a-time",
-    "soft-lockup",
     "leak-without-swap",
     "huge-pages-unused",
 ];

@@ -22,6 +22,8 @@ pub(crate) struct Process {
     pub(crate) blocked: f64,
     pub(crate) blocked_in: &'static str,
     pub(crate) sleeps_in: &'static str,
+    /// Whether its threads let each other on, so that always as many of them are awake.
+    pub(crate) in_turn: bool,
     /// Times a second that a working thread gets a CPU.
     pub(crate) turns: f64,
     pub(crate) nice: i32,
@@ -70,6 +72,7 @@ impl Default for Process {
             blocked: 0.0,
             blocked_in: "folio_wait_bit_common",
             sleeps_in: "do_epoll_wait",
+            in_turn: false,
             turns: 200.0,
             nice: 0,
             policy: (0, 0),
@@ -149,6 +152,23 @@ pub(super) struct Instance {
 }
 
 impl Instance {
+    /// A number from 0 to 1 that says what a thread does at that time: by chance, or so that always as many of the
+    /// process are awake.
+    fn moment(&self, thread: usize, at: f64) -> f64 {
+        let step = (at * SAMPLES as f64).round();
+        if self.process.in_turn {
+            return (step * 0.618_034 + thread as f64 / self.process.busy_threads as f64).fract();
+        }
+        // SplitMix64.
+        let seed = [step as u64, self.pid as u64, thread as u64].into_iter().fold(7, |sum: u64, part| {
+            let mixed = (sum ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^ (mixed >> 31)
+        });
+        (seed >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     pub(super) fn state(&self, thread: usize, at: f64) -> char {
         let process = &self.process;
         if process.zombie {
@@ -156,9 +176,7 @@ impl Instance {
         }
         if thread < process.busy_threads {
             let each = |value: f64| value / process.busy_threads as f64;
-            // Evenly spread over the samples, and another moment for each thread.
-            let moment =
-                (at * SAMPLES as f64 * 0.618_034 + self.pid as f64 * 0.377 + thread as f64 * 0.211).fract();
+            let moment = self.moment(thread, at);
             let running = each(process.busy() + process.delay);
             if moment < running {
                 return 'R';

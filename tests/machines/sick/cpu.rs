@@ -175,6 +175,7 @@ pub(super) fn lock_of_8_cpus() -> Machine {
         user: 3.2,
         system: 4.4,
         delay: 0.3,
+        in_turn: true,
         turns: 9000.0,
         sleeps_in: "futex_wait_queue",
         group: "/system.slice/tokend.service",

@@ -220,7 +220,7 @@ pub(super) fn leak_without_swap() -> Machine {
         threads: 30,
         user: 0.3,
         system: 0.1,
-        anonymous: 14_700 * MIB,
+        anonymous: 15_450 * MIB,
         grows: 12e6,
         group: "/system.slice/app.service",
         sleeps_in: "futex_wait_queue",

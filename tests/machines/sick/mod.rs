@@ -57,7 +57,7 @@ pub(crate) const ALL: &[(&str, Truth, Made)] = &[
     ),
     (
         "slow-nfs-beside-disk",
-        Truth { verdict: &["io-blocked"], says: &["/srv/share"], ..BAD },
+        Truth { verdict: &["io-blocked"], says: &["network"], ..BAD },
         storage::slow_nfs_beside_disk,
     ),
     (
