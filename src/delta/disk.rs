@@ -1,13 +1,31 @@
 //! Block devices: utilisation, queue and time by request.
 
 use crate::delta::counter::{difference, mean, rate, rate_of};
-use crate::model::rates::DiskRates;
+use crate::model::rates::{DiskRates, is_partition};
 use crate::model::reading::Reading;
 use crate::model::snapshot::{BlockDevice, BlockKind, DiskStat, Recording, SystemSnapshot};
 use crate::model::units::SECTOR_BYTES;
 
 /// An uptime from which the counters since boot say what is normal for a device.
 const BASELINE_UPTIME_SECONDS: f64 = 3600.0;
+
+/// Requests before the window from which their mean time is what is normal.
+const NORMAL_REQUESTS_MIN: u64 = 1000;
+
+/// And so many times those of the window: a device that was made a moment ago has no normal.
+const NORMAL_WINDOWS_MIN: u64 = 20;
+
+/// The kernel prints milliseconds as 32 bits (`part_stat_show` in kernel `block/genhd.c`).
+const WRAP_MILLISECONDS: u64 = 1 << 32;
+
+/// A mean time up to this many times another one is like it.
+const LIKE_NOW: f64 = 1.5;
+
+/// No disk with moving heads has a mean below.
+const HEADS_SECONDS: f64 = 0.002;
+
+/// Devices on devices that are followed down.
+const STACK_MAX: u8 = 4;
 
 /// The whole devices of a recording, leaves first; partitions and devices without a medium are left out.
 pub fn disks(
@@ -38,14 +56,57 @@ pub fn disks(
             let mut disk = between(then, now, device, seconds)?;
             disk.stuck_seconds = stuck_seconds(&now.name, points);
             if uptime_seconds.is_some_and(|uptime| uptime >= BASELINE_UPTIME_SECONDS) {
-                disk.read_await_since_boot_seconds =
-                    mean(Some(then.read_milliseconds), Some(then.reads_count)).map(|ms| ms / 1e3);
+                add_normal(&mut disk, then, now);
             }
             Some(disk)
         })
         .collect();
     disks.sort_by_key(|disk| !disk.leaf);
+    for index in 0..disks.len() {
+        disks[index].spins = spins(&disks[index], &disks, STACK_MAX);
+    }
     Ok(disks)
+}
+
+/// Adds the device's own normal: the mean times from boot to the window.
+fn add_normal(disk: &mut DiskRates, then: &DiskStat, now: &DiskStat) {
+    // What a loop device stands on changes, and its counters stay.
+    if disk.kind == BlockKind::Loop {
+        return;
+    }
+    disk.read_await_since_boot_seconds =
+        normal((then.reads_count, then.read_milliseconds), now.reads_count, disk.read_await_seconds);
+    disk.write_await_since_boot_seconds =
+        normal((then.writes_count, then.write_milliseconds), now.writes_count, disk.write_await_seconds);
+    disk.flush_await_since_boot_seconds =
+        match (then.flushes_count.zip(then.flush_milliseconds), now.flushes_count) {
+            (Some(then), Some(now)) => normal(then, now, disk.flush_await_seconds),
+            _ => None,
+        };
+}
+
+/// Mean time of a request before the window; none where too few came before it to tell what is normal, or where the
+/// milliseconds may have begun again at zero: with one turn more the mean of before is that of now.
+fn normal((count, milliseconds): (u64, u64), end: u64, await_seconds: Option<f64>) -> Option<f64> {
+    let within = end.saturating_sub(count);
+    if count < NORMAL_REQUESTS_MIN || count < within.saturating_mul(NORMAL_WINDOWS_MIN) {
+        return None;
+    }
+    let normal = mean(Some(milliseconds), Some(count))? / 1e3;
+    let wrapped = mean(Some(milliseconds.saturating_add(WRAP_MILLISECONDS)), Some(count))? / 1e3;
+    let is_as_now = await_seconds.is_some_and(|now| now > LIKE_NOW * normal && wrapped <= LIKE_NOW * now);
+    (!is_as_now).then_some(normal)
+}
+
+/// Whether a device has moving heads, or stands on one that has. Virtual disks claim so wrongly, so only the names of
+/// real buses are believed, and not of a device that answers faster than heads move.
+fn spins(disk: &DiskRates, all: &[DiskRates], depth: u8) -> bool {
+    let own = disk.rotational == Some(true)
+        && disk.kind == BlockKind::Disk
+        && (disk.name.starts_with("sd") || disk.name.starts_with("hd"))
+        && disk.read_await_since_boot_seconds.is_none_or(|normal| normal >= HEADS_SECONDS);
+    let below = || all.iter().filter(|other| disk.stands_on(other));
+    own || depth > 0 && below().any(|other| spins(other, all, depth - 1))
 }
 
 fn between(then: &DiskStat, now: &DiskStat, device: BlockDevice, seconds: f64) -> Option<DiskRates> {
@@ -53,7 +114,13 @@ fn between(then: &DiskStat, now: &DiskStat, device: BlockDevice, seconds: f64) -
     let per_second = |field: fn(&DiskStat) -> u64| rate(field(then), field(now), seconds);
     let (reads, writes) = (grown(|disk| disk.reads_count)?, grown(|disk| disk.writes_count)?);
     let flushes = then.flushes_count.zip(now.flushes_count).and_then(|(then, now)| difference(then, now));
+    let discards = then.discards_count.zip(now.discards_count).and_then(|(then, now)| difference(then, now));
     let flush_time = then.flush_milliseconds.zip(now.flush_milliseconds);
+    let spent = |field: fn(&DiskStat) -> u64| passed(field(then), field(now));
+    let share = |field: fn(&DiskStat) -> u64| {
+        let spent = spent(field).filter(|_| seconds > 0.0)?;
+        Some(spent as f64 / 1e3 / seconds)
+    };
     let seconds_of = |milliseconds: f64| milliseconds / 1e3;
     Some(DiskRates {
         name: device.name,
@@ -61,23 +128,37 @@ fn between(then: &DiskStat, now: &DiskStat, device: BlockDevice, seconds: f64) -
         kind: device.kind,
         slaves: device.slaves,
         rotational: device.rotational,
+        spins: false,
+        number: now.number,
         backing_file: device.backing_file,
         reads_per_second: per_second(|disk| disk.reads_count)?,
         writes_per_second: per_second(|disk| disk.writes_count)?,
         flushes_per_second: rate_of(then.flushes_count, now.flushes_count, seconds),
+        discards_per_second: rate_of(then.discards_count, now.discards_count, seconds),
         read_bytes_per_second: per_second(|disk| disk.read_sectors)? * SECTOR_BYTES as f64,
         write_bytes_per_second: per_second(|disk| disk.write_sectors)? * SECTOR_BYTES as f64,
-        utilization_ratio: (per_second(|disk| disk.busy_milliseconds)? / 1e3).clamp(0.0, 1.0),
-        queue_mean: per_second(|disk| disk.weighted_milliseconds)? / 1e3,
-        read_await_seconds: mean(grown(|disk| disk.read_milliseconds), Some(reads)).map(seconds_of),
-        write_await_seconds: mean(grown(|disk| disk.write_milliseconds), Some(writes)).map(seconds_of),
-        flush_await_seconds: mean(flush_time.and_then(|(then, now)| difference(then, now)), flushes)
+        utilization_ratio: share(|disk| disk.busy_milliseconds)?.clamp(0.0, 1.0),
+        queue_mean: share(|disk| disk.weighted_milliseconds)?,
+        read_await_seconds: mean(spent(|disk| disk.read_milliseconds), Some(reads)).map(seconds_of),
+        write_await_seconds: mean(spent(|disk| disk.write_milliseconds), Some(writes)).map(seconds_of),
+        flush_await_seconds: mean(flush_time.and_then(|(then, now)| passed(then, now)), flushes)
             .map(seconds_of),
-        completed_count: reads.saturating_add(writes),
+        completed_count: [flushes, discards]
+            .into_iter()
+            .flatten()
+            .fold(reads.saturating_add(writes), u64::saturating_add),
         in_flight_count: now.in_flight_count,
         read_await_since_boot_seconds: None,
+        write_await_since_boot_seconds: None,
+        flush_await_since_boot_seconds: None,
         stuck_seconds: 0.0,
     })
+}
+
+/// Milliseconds that passed. They are 32 bits wide: one that went backwards by more than half of that went on from zero.
+fn passed(then: u64, now: u64) -> Option<u64> {
+    let wrapped = then < WRAP_MILLISECONDS && now < then && then - now > WRAP_MILLISECONDS / 2;
+    difference(then, if wrapped { now + WRAP_MILLISECONDS } else { now })
 }
 
 /// The longest run of slices in which requests were on their way at both ends and none came back. The
@@ -90,7 +171,10 @@ fn stuck_seconds(name: &str, points: &[&SystemSnapshot]) -> f64 {
     let (mut longest, mut current) = (0.0_f64, 0.0_f64);
     for pair in points.windows(2) {
         let (Some((start, then)), Some((end, now))) = (at(pair[0]), at(pair[1])) else { continue };
-        let completed = now.reads_count != then.reads_count || now.writes_count != then.writes_count;
+        let completed = now.reads_count != then.reads_count
+            || now.writes_count != then.writes_count
+            || now.discards_count != then.discards_count
+            || now.flushes_count != then.flushes_count;
         let waiting = then.in_flight_count > 0 && now.in_flight_count > 0;
         current = if waiting && !completed { current + (end - start) } else { 0.0 };
         longest = longest.max(current);
@@ -100,13 +184,7 @@ fn stuck_seconds(name: &str, points: &[&SystemSnapshot]) -> f64 {
 
 /// Without `/sys/block` a partition is recognized by its name alone: another device's name and a number.
 fn guess(disk: &DiskStat, all: &[DiskStat]) -> Option<BlockDevice> {
-    let partition = all.iter().any(|other| {
-        disk.name.strip_prefix(other.name.as_str()).is_some_and(|rest| {
-            let digits = rest.strip_prefix('p').unwrap_or(rest);
-            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-        })
-    });
-    if partition {
+    if all.iter().any(|other| is_partition(&disk.name, &other.name)) {
         return None;
     }
     const KINDS: [(&str, BlockKind); 9] = [
@@ -138,6 +216,7 @@ mod tests {
     fn stat(name: &str) -> DiskStat {
         DiskStat {
             name: name.to_owned(),
+            number: Some((8, 0)),
             reads_count: 100,
             read_sectors: 800,
             read_milliseconds: 50,
@@ -147,6 +226,7 @@ mod tests {
             in_flight_count: 0,
             busy_milliseconds: 70,
             weighted_milliseconds: 80,
+            discards_count: None,
             flushes_count: None,
             flush_milliseconds: None,
         }

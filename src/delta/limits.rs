@@ -3,7 +3,8 @@
 use crate::delta::cgroup;
 use crate::delta::counter::{difference, rate, rate_of};
 use crate::model::cgroup::{
-    CgroupRates, CgroupReading, CpuBandwidth, IoLimit, MemoryLimit, OWN_GROUP, OwnLimits, PidsLimit,
+    CgroupRates, CgroupReading, CpuBandwidth, DeviceIo, DeviceIoRates, MemoryLimit, OWN_GROUP, OwnLimits,
+    PidsLimit,
 };
 use crate::model::limits::{Hardware, MemoryErrors};
 use crate::model::network::{NamespaceCounters, NamespaceRates, NetCounters};
@@ -72,7 +73,6 @@ fn between(then: Option<&CgroupReading>, now: &CgroupReading, seconds: f64) -> C
         quota_cpus: now.quota_cpus,
         memory: now.memory,
         pids: now.pids,
-        io: now.io,
         stalls: now.pressures.iter().map(|(name, pressure)| (*name, pressure.some.avg10_ratio)).collect(),
         members: now.members.clone(),
         ..CgroupRates::default()
@@ -86,7 +86,7 @@ fn between(then: Option<&CgroupReading>, now: &CgroupReading, seconds: f64) -> C
             ..MemoryLimit::default()
         }),
         pids: Some(PidsLimit { refused_count: Some(0), ..PidsLimit::default() }),
-        io: Some(IoLimit::default()),
+        io: Some(Vec::new()),
         ..CgroupReading::default()
     };
     let then = then.unwrap_or(&new);
@@ -116,13 +116,31 @@ fn between(then: Option<&CgroupReading>, now: &CgroupReading, seconds: f64) -> C
         rates.forks_refused_count =
             start.refused_count.zip(pids.refused_count).and_then(|(then, now)| difference(then, now));
     }
-    if let (Some(start), Some(io)) = (then.io, now.io) {
-        rates.read_bytes_per_second = rate(start.read_bytes, io.read_bytes, seconds);
-        rates.write_bytes_per_second = rate(start.write_bytes, io.write_bytes, seconds);
-        rates.reads_per_second = rate(start.reads_count, io.reads_count, seconds);
-        rates.writes_per_second = rate(start.writes_count, io.writes_count, seconds);
+    if let (Some(start), Some(io)) = (&then.io, &now.io) {
+        rates.io_devices = io.iter().filter_map(|now| device_io(start, now, seconds)).collect();
+        let sum = |of: fn(&DeviceIoRates) -> f64| Some(rates.io_devices.iter().map(of).sum::<f64>());
+        rates.read_bytes_per_second = sum(|device| device.read_bytes_per_second);
+        rates.write_bytes_per_second = sum(|device| device.write_bytes_per_second);
+        rates.reads_per_second = sum(|device| device.reads_per_second);
+        rates.writes_per_second = sum(|device| device.writes_per_second);
     }
     rates
+}
+
+/// What a group did on one device; one that it had not used before began at zero.
+fn device_io(then: &[DeviceIo], now: &DeviceIo, seconds: f64) -> Option<DeviceIoRates> {
+    let start = then.iter().find(|then| then.number == now.number).copied().unwrap_or_default();
+    let per_second = |of: fn(&DeviceIo) -> u64| rate(of(&start), of(now), seconds);
+    let held_back = rate_of(start.cost_wait_microseconds.or(Some(0)), now.cost_wait_microseconds, seconds);
+    Some(DeviceIoRates {
+        number: now.number,
+        read_bytes_per_second: per_second(|io| io.counts.read_bytes)?,
+        write_bytes_per_second: per_second(|io| io.counts.write_bytes)?,
+        reads_per_second: per_second(|io| io.counts.reads_count)?,
+        writes_per_second: per_second(|io| io.counts.writes_count)?,
+        cost_wait_ratio: held_back.map(|microseconds| microseconds / 1e6),
+        limits: now.limits,
+    })
 }
 
 /// Counters of the network stack per second; one that went backwards is left out.

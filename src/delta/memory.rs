@@ -37,6 +37,11 @@ pub fn paging(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<Paging
         compaction_failures_per_second: rate("compact_fail"),
         numa_hit_per_second: rate("numa_hit"),
         numa_miss_per_second: rate("numa_miss"),
+        // Asked for both, the kernel counts each: it is one time.
+        cache_drops_count: ["drop_pagecache", "drop_slab"]
+            .iter()
+            .filter_map(|name| difference(then.get(name)?, now.get(name)?))
+            .max(),
         oom_kills_count: then.get("oom_kill").zip(now.get("oom_kill")).and_then(|(a, b)| difference(a, b)),
     })
 }

@@ -115,6 +115,7 @@ mod tests {
     fn stat(reads_count: u64, read_milliseconds: u64, busy_milliseconds: u64) -> DiskStat {
         DiskStat {
             name: "vda".to_owned(),
+            number: None,
             reads_count,
             read_sectors: 0,
             read_milliseconds,
@@ -124,6 +125,7 @@ mod tests {
             in_flight_count: 0,
             busy_milliseconds,
             weighted_milliseconds: read_milliseconds,
+            discards_count: None,
             flushes_count: None,
             flush_milliseconds: None,
         }

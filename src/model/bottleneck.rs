@@ -45,6 +45,7 @@ pub enum BottleneckId {
     HwError,
     InodesFull,
     IoBlocked,
+    IoBound,
     IoThrottled,
     KthreadHog,
     ListenOverflow,

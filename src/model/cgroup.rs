@@ -21,8 +21,8 @@ pub struct CgroupReading {
     pub memory: Option<MemoryLimit>,
     /// Tasks.
     pub pids: Option<PidsLimit>,
-    /// Block I/O.
-    pub io: Option<IoLimit>,
+    /// Block I/O by device.
+    pub io: Option<Vec<DeviceIo>>,
     /// Stall times of its threads by resource (4.20); read at the end, of the groups that hit a limit.
     pub pressures: Vec<(&'static str, Pressure)>,
     /// Processes in it and, where it has a limit, in all groups below it; read at the end, of the groups that hit a
@@ -72,10 +72,23 @@ pub struct PidsLimit {
     pub refused_count: Option<u64>,
 }
 
-/// Block I/O control.
+/// Block I/O of a group on one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct IoLimit {
-    /// Bytes read, all devices.
+pub struct DeviceIo {
+    /// Major and minor number of the device.
+    pub number: (u32, u32),
+    /// What it moved.
+    pub counts: IoCounts,
+    /// Time that its requests were held back by the controller io.cost; none where that is off or does not tell.
+    pub cost_wait_microseconds: Option<u64>,
+    /// Limits; read at the end, of the groups that moved something.
+    pub limits: IoLimits,
+}
+
+/// Bytes and requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IoCounts {
+    /// Bytes read.
     pub read_bytes: u64,
     /// Bytes written.
     pub write_bytes: u64,
@@ -83,14 +96,80 @@ pub struct IoLimit {
     pub reads_count: u64,
     /// Write requests.
     pub writes_count: u64,
-    /// Limits per second, the smallest over the devices.
-    pub read_bytes_limit: Option<u64>,
-    /// Write limit.
-    pub write_bytes_limit: Option<u64>,
-    /// Read requests limit.
-    pub reads_limit: Option<u64>,
-    /// Write requests limit.
-    pub writes_limit: Option<u64>,
+}
+
+impl IoCounts {
+    /// Bytes both ways.
+    pub fn bytes(&self) -> u64 {
+        self.read_bytes.saturating_add(self.write_bytes)
+    }
+}
+
+/// Limits per second on one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IoLimits {
+    /// Bytes read.
+    pub read_bytes: Option<u64>,
+    /// Bytes written.
+    pub write_bytes: Option<u64>,
+    /// Read requests.
+    pub reads_count: Option<u64>,
+    /// Write requests.
+    pub writes_count: Option<u64>,
+}
+
+/// What a group did on one device within the window.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct DeviceIoRates {
+    /// Major and minor number of the device.
+    pub number: (u32, u32),
+    /// Bytes read.
+    pub read_bytes_per_second: f64,
+    /// Bytes written.
+    pub write_bytes_per_second: f64,
+    /// Read requests.
+    pub reads_per_second: f64,
+    /// Write requests.
+    pub writes_per_second: f64,
+    /// Time that its requests were held back by the controller io.cost, by wall time.
+    pub cost_wait_ratio: Option<f64>,
+    /// Limits.
+    pub limits: IoLimits,
+}
+
+impl DeviceIoRates {
+    /// Bytes both ways.
+    pub fn bytes_per_second(&self) -> f64 {
+        self.read_bytes_per_second + self.write_bytes_per_second
+    }
+
+    /// Each rate by its limit, where there is one, and what it counts.
+    pub fn limits_used(&self) -> impl Iterator<Item = (f64, IoDirection)> {
+        let limits = self.limits;
+        [
+            (self.read_bytes_per_second, limits.read_bytes, IoDirection::ReadBytes),
+            (self.write_bytes_per_second, limits.write_bytes, IoDirection::WriteBytes),
+            (self.reads_per_second, limits.reads_count, IoDirection::Reads),
+            (self.writes_per_second, limits.writes_count, IoDirection::Writes),
+        ]
+        .into_iter()
+        .filter_map(|(rate, limit, direction)| {
+            Some((rate / limit.filter(|&limit| limit > 0)? as f64, direction))
+        })
+    }
+}
+
+/// What an I/O limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IoDirection {
+    /// Bytes read.
+    ReadBytes,
+    /// Bytes written.
+    WriteBytes,
+    /// Read requests.
+    Reads,
+    /// Write requests.
+    Writes,
 }
 
 /// What a control group did within the window.
@@ -122,8 +201,8 @@ pub struct CgroupRates {
     pub pids: Option<PidsLimit>,
     /// Forks refused within the window.
     pub forks_refused_count: Option<u64>,
-    /// Limits on I/O.
-    pub io: Option<IoLimit>,
+    /// Block I/O by device.
+    pub io_devices: Vec<DeviceIoRates>,
     /// Bytes read.
     pub read_bytes_per_second: Option<f64>,
     /// Bytes written.

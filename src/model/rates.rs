@@ -207,6 +207,8 @@ pub struct PagingRates {
     pub numa_hit_per_second: Option<f64>,
     /// Pages that came from another node than the one wanted.
     pub numa_miss_per_second: Option<f64>,
+    /// Times that the page cache or the caches of the kernel were dropped on request, within the window.
+    pub cache_drops_count: Option<u64>,
     /// OOM kills within the window.
     pub oom_kills_count: Option<u64>,
 }
@@ -231,6 +233,10 @@ pub struct DiskRates {
     pub slaves: Vec<String>,
     /// Claims to be a spinning disk.
     pub rotational: Option<bool>,
+    /// Whether it has moving heads, or stands on a device that has.
+    pub spins: bool,
+    /// Major and minor number, where they were told.
+    pub number: Option<(u32, u32)>,
     /// Backing file of a loop device.
     pub backing_file: Option<String>,
     /// Reads.
@@ -239,6 +245,8 @@ pub struct DiskRates {
     pub writes_per_second: f64,
     /// Flushes.
     pub flushes_per_second: Option<f64>,
+    /// Discards (TRIM).
+    pub discards_per_second: Option<f64>,
     /// Bytes read.
     pub read_bytes_per_second: f64,
     /// Bytes written.
@@ -257,13 +265,118 @@ pub struct DiskRates {
     pub completed_count: u64,
     /// Requests on their way at the end.
     pub in_flight_count: u64,
-    /// Mean read time since boot, the device's own normal; none in the first hour.
+    /// Mean read time from boot to the window, the device's own normal; none where that means nothing.
     pub read_await_since_boot_seconds: Option<f64>,
+    /// The same of writes.
+    pub write_await_since_boot_seconds: Option<f64>,
+    /// The same of flushes.
+    pub flush_await_since_boot_seconds: Option<f64>,
     /// Longest span of slices without a completion while requests were on their way.
     pub stuck_seconds: f64,
 }
 
+/// Whether `name` is the name of the device `whole` with the number of a partition.
+pub fn is_partition(name: &str, whole: &str) -> bool {
+    name.strip_prefix(whole).is_some_and(|rest| {
+        let digits = rest.strip_prefix('p').unwrap_or(rest);
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// What a request asks of a device. The kinds take different times, so each is held against its own normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestKind {
+    /// Data from the device.
+    Read,
+    /// Data to the device.
+    Write,
+    /// All that was written is to be safe.
+    Flush,
+}
+
+impl RequestKind {
+    /// One of them.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Flush => "flush",
+        }
+    }
+
+    /// Many of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Read => "reads",
+            Self::Write => "writes",
+            Self::Flush => "flushes",
+        }
+    }
+}
+
+/// The requests of one kind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KindRates {
+    /// The kind.
+    pub kind: RequestKind,
+    /// Requests that completed.
+    pub per_second: f64,
+    /// Mean time of one, queueing included.
+    pub await_seconds: f64,
+    /// What is normal for this kind on this device.
+    pub normal_seconds: Option<f64>,
+}
+
+impl KindRates {
+    /// Mean number on their way.
+    pub fn in_flight_mean(&self) -> f64 {
+        self.per_second * self.await_seconds
+    }
+}
+
 impl DiskRates {
+    /// The kinds of which a request completed.
+    pub fn kinds(&self) -> impl Iterator<Item = KindRates> {
+        let kind = |kind, per_second: Option<f64>, await_seconds: Option<f64>, normal_seconds| {
+            let (per_second, await_seconds) = (per_second.filter(|rate| *rate > 0.0)?, await_seconds?);
+            Some(KindRates { kind, per_second, await_seconds, normal_seconds })
+        };
+        let read = kind(
+            RequestKind::Read,
+            Some(self.reads_per_second),
+            self.read_await_seconds,
+            self.read_await_since_boot_seconds,
+        );
+        let write = kind(
+            RequestKind::Write,
+            Some(self.writes_per_second),
+            self.write_await_seconds,
+            self.write_await_since_boot_seconds,
+        );
+        let flush = kind(
+            RequestKind::Flush,
+            self.flushes_per_second,
+            self.flush_await_seconds,
+            self.flush_await_since_boot_seconds,
+        );
+        [read, write, flush].into_iter().flatten()
+    }
+
+    /// Whether `name` is this device or a partition of it.
+    pub fn is_called(&self, name: &str) -> bool {
+        name == self.name || is_partition(name, &self.name)
+    }
+
+    /// Whether it stands on `other`, or on a partition of it.
+    pub fn stands_on(&self, other: &DiskRates) -> bool {
+        self.slaves.iter().any(|slave| other.is_called(slave))
+    }
+
+    /// Bytes moved.
+    pub fn bytes_per_second(&self) -> f64 {
+        self.read_bytes_per_second + self.write_bytes_per_second
+    }
+
     /// Mean time of a request of any direction.
     pub fn await_seconds(&self) -> Option<f64> {
         let (reads, writes) = (self.reads_per_second, self.writes_per_second);

@@ -290,6 +290,8 @@ impl VmStat {
 pub struct DiskStat {
     /// Device name.
     pub name: String,
+    /// Major and minor number.
+    pub number: Option<(u32, u32)>,
     /// Reads that completed.
     pub reads_count: u64,
     /// Sectors read.
@@ -308,6 +310,8 @@ pub struct DiskStat {
     pub busy_milliseconds: u64,
     /// Milliseconds times requests on their way.
     pub weighted_milliseconds: u64,
+    /// Discards that completed (4.18).
+    pub discards_count: Option<u64>,
     /// Flushes that completed (5.5).
     pub flushes_count: Option<u64>,
     /// Milliseconds that flushes took (5.5).

@@ -3,7 +3,7 @@
 //! After major, minor and name come 11 numbers, 15 with discards (4.18), 17 with flushes (5.5). Before 2.6.25
 //! partitions had only four numbers of another meaning: such lines are skipped.
 //!
-//! Known lies: `busy_milliseconds` says that something was on its way, not that the device could take
+//! Known lies: the milliseconds are 32 bits wide and begin again at zero after 49.7 days of summed waiting. `busy_milliseconds` says that something was on its way, not that the device could take
 //! no more: a device that serves requests in parallel is busy all the time long before that. Some
 //! virtual devices do not count at all.
 
@@ -39,10 +39,11 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<DiskStat>, String> {
 }
 
 fn device(fields: &[&str]) -> Option<DiskStat> {
-    let (&[_, _, name], numbers) = fields.split_first_chunk::<3>()?;
+    let (&[major, minor, name], numbers) = fields.split_first_chunk::<3>()?;
     let number = |index: usize| numbers.get(index)?.parse::<u64>().ok();
     Some(DiskStat {
         name: name.to_owned(),
+        number: major.parse().ok().zip(minor.parse().ok()),
         reads_count: number(0)?,
         read_sectors: number(2)?,
         read_milliseconds: number(3)?,
@@ -53,6 +54,7 @@ fn device(fields: &[&str]) -> Option<DiskStat> {
         in_flight_count: in_flight(numbers.get(8)?)?,
         busy_milliseconds: number(9)?,
         weighted_milliseconds: number(10)?,
+        discards_count: number(11),
         flushes_count: number(15),
         flush_milliseconds: number(16),
     })
@@ -86,6 +88,8 @@ mod tests {
         assert_eq!((sda.writes_count, sda.write_sectors, sda.write_milliseconds), (5, 7, 8));
         assert_eq!((sda.in_flight_count, sda.busy_milliseconds, sda.weighted_milliseconds), (9, 10, 11));
         assert_eq!((disks[1].flushes_count, disks[2].flushes_count), (None, Some(16)));
+        assert_eq!((sda.discards_count, disks[1].discards_count), (None, Some(12)));
+        assert_eq!((sda.number, disks[2].number), (Some((8, 0)), Some((259, 0))));
         assert_eq!(disks[2].flush_milliseconds, Some(17));
     }
 

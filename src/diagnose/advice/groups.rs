@@ -6,7 +6,7 @@ use super::settings::file;
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::GroupLimit;
 use crate::model::bottleneck::BottleneckId;
-use crate::model::cgroup::{CgroupRates, OWN_GROUP};
+use crate::model::cgroup::{CgroupRates, DeviceIoRates, IoDirection, OWN_GROUP};
 use crate::model::rates::ProcessRates;
 use crate::model::units::MIB;
 
@@ -105,7 +105,7 @@ pub(super) fn actions(
         group.pids?.limit_count?;
         group.forks_refused_count.filter(|count| *count > 0).map(|count| count as f64)
     });
-    let io = find(&|group| nearest_io(group).map(|(share, _)| share));
+    let io = find(&|group| nearest_io(group).map(|(share, ..)| share));
     let at = |group: Option<&CgroupRates>| Place::of(group?, systemd);
     GroupActions {
         weight: unit
@@ -230,27 +230,43 @@ fn raise_tasks(group: &CgroupRates, place: &Place) -> Option<Action> {
     })
 }
 
-/// No limit in the direction that is nearest to it. The files want the number of the device, which is not known.
+/// No limit in the direction that is nearest to it.
 fn lift_io(group: &CgroupRates, place: &Place) -> Option<Action> {
-    let (_, name) = nearest_io(group)?;
-    match place {
-        Place::Unit(unit) => Some(property(unit, name, "", None)),
-        Place::Files { .. } => None,
-    }
+    let (_, device, direction) = nearest_io(group)?;
+    let (property_name, key, legacy, limit) = match direction {
+        IoDirection::ReadBytes => ("IOReadBandwidthMax", "rbps", "read_bps", device.limits.read_bytes),
+        IoDirection::WriteBytes => ("IOWriteBandwidthMax", "wbps", "write_bps", device.limits.write_bytes),
+        IoDirection::Reads => ("IOReadIOPSMax", "riops", "read_iops", device.limits.reads_count),
+        IoDirection::Writes => ("IOWriteIOPSMax", "wiops", "write_iops", device.limits.writes_count),
+    };
+    let (major, minor) = device.number;
+    let limit = limit?;
+    let set = |path: String, value: String, before: String| {
+        // A value with a space is one argument.
+        Action::Write(vec![file(path, &format!("'{value}'"), Some(&format!("'{before}'")))])
+    };
+    Some(match place {
+        Place::Unit(unit) => property(unit, property_name, "", None),
+        Place::Files { directory, unified: true } => {
+            let at = format!("{major}:{minor} {key}=");
+            set(format!("{directory}/io.max"), format!("{at}max"), format!("{at}{limit}"))
+        }
+        Place::Files { directory, unified: false } => {
+            let at = format!("{major}:{minor} ");
+            let path = format!("{directory}/blkio.throttle.{legacy}_device");
+            set(path, format!("{at}0"), format!("{at}{limit}"))
+        }
+    })
 }
 
-/// The property of the I/O limit that is nearest, and how near it is.
-fn nearest_io(group: &CgroupRates) -> Option<(f64, &'static str)> {
-    let io = group.io?;
-    [
-        (group.read_bytes_per_second, io.read_bytes_limit, "IOReadBandwidthMax"),
-        (group.write_bytes_per_second, io.write_bytes_limit, "IOWriteBandwidthMax"),
-        (group.reads_per_second, io.reads_limit, "IOReadIOPSMax"),
-        (group.writes_per_second, io.writes_limit, "IOWriteIOPSMax"),
-    ]
-    .into_iter()
-    .filter_map(|(rate, limit, name)| Some((rate? / limit.filter(|&limit| limit > 0)? as f64, name)))
-    .max_by(|a, b| a.0.total_cmp(&b.0))
+/// The I/O limit that is nearest: how near, on which device, in which direction.
+fn nearest_io(group: &CgroupRates) -> Option<(f64, &DeviceIoRates, IoDirection)> {
+    let used = |device: &DeviceIoRates| device.limits_used().max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = group.io_devices.iter().filter_map(|device| {
+        let (share, direction) = used(device)?;
+        Some((share, device, direction))
+    });
+    near.max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 /// Three quarters of what the unit's processes hold now.

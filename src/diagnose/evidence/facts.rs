@@ -9,7 +9,6 @@ use crate::model::rates::{
 };
 use crate::model::reading::{Absence, Reading};
 use crate::model::sentence::{Sentence, Span, ratio};
-use crate::model::snapshot::BlockKind;
 use crate::model::task::{Pid, State};
 use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
@@ -331,13 +330,9 @@ impl<'a> Facts<'a> {
         (bytes > 0.0).then(|| (pages * self.rates.host.page_bytes as f64 / bytes).min(1.0))
     }
 
-    /// Whether a device has moving heads. Virtual disks claim so wrongly, so only the names of real buses
-    /// are believed.
+    /// Whether a device has moving heads, or stands on one that has.
     pub fn spinning(disk: &DiskRates) -> bool {
-        disk.rotational == Some(true)
-            && disk.kind == BlockKind::Disk
-            && (disk.name.starts_with("sd") || disk.name.starts_with("hd"))
-            && disk.read_await_since_boot_seconds.is_none_or(|normal| normal >= 0.002)
+        disk.spins
     }
 }
 

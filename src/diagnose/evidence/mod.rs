@@ -1,6 +1,7 @@
 //! What the rates mean together: judgements that several steps and rules share.
 
 pub mod disk_load;
+pub mod disk_users;
 pub mod facts;
 pub mod group_limits;
 pub mod groups;

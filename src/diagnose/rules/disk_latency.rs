@@ -3,7 +3,8 @@
 //! Evidence: time by request without a queue that explains it, and threads that wait. Writes count only
 //! when a thread waits for them (fsync, journal): those of the page cache may take their time.
 
-use crate::diagnose::evidence::disk_load::{describe, numbers, users};
+use crate::diagnose::evidence::disk_load::{by_kind, cache_drops_told, numbers};
+use crate::diagnose::evidence::disk_users::users;
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
@@ -11,16 +12,14 @@ use crate::diagnose::rule::{
     with_diag,
 };
 use crate::diagnose::thresholds::algorithm::{
-    DISK_WAITERS_COST, DISK_WAITERS_CRITICAL, ERROR_OF_A_LIMIT, LATENCY_FULL, OWNER_UNSEEN,
+    DISK_WAITERS_COST, ERROR_OF_A_LIMIT, LATENCY_FULL, OWNER_UNSEEN,
 };
-use crate::diagnose::thresholds::{
-    AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
-};
+use crate::diagnose::thresholds::{AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::rates::DiskRates;
-use crate::model::sentence::{device, seconds, sentence};
+use crate::model::rates::{DiskRates, KindRates};
+use crate::model::sentence::{count, device, seconds, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -50,10 +49,13 @@ pub const RULE: Rule = Rule {
     sources: &["kernel Documentation/admin-guide/iostats.rst", "HPE LinuxKI", "iostat(1)"],
     counters: &[
         "/proc/diskstats time per read, write and flush: the slowest kind that threads wait for, above the \
-         limit for this kind of disk, or several times the device's own mean since boot",
+         limit for this kind of disk, or several times the device's own mean for this kind since boot; a kind \
+         with under 5 % of the requests counts only if threads wait for it, and what is normal for the device \
+         only while threads wait much",
         "/proc/diskstats weighted time and time busy: a full queue explains the latency, and then it is \
          disk-saturated",
-        "/proc/meminfo Dirty, Writeback: while much is being written back, the time per write is ignored",
+        "/proc/meminfo Dirty, Writeback: while much is being written back, writes count only if threads are \
+         seen that wait for them, or nothing else is there to wait for",
         "/proc/pressure/io some total, or threads in state D: threads must wait",
     ],
     limits: &[&AWAIT_SPINNING, &AWAIT_SOLID, &DISK_QUEUE, &DISK_BUSY, &IO_PRESSURE],
@@ -86,37 +88,28 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Slower than the device's own normal by this factor is slow, whatever the class of device.
-const TIMES_NORMAL: f64 = 5.0;
-
-/// And at least this slow, so that a fast device's cache does not make its normal look like a fault.
-const TIMES_NORMAL_MIN_SECONDS: f64 = 0.002;
-
 fn check(facts: &Facts<'_>) -> Outcome {
     reading!(facts.rates.disks);
     if !facts.io_waited_for() {
         return Outcome::Clear;
     }
-    let slow = facts.disks().iter().filter_map(|disk| Some((disk, slow_seconds(facts, disk)?)));
+    let slow = facts.disks().iter().filter_map(|disk| Some((disk, slow_kind(facts, disk)?)));
     // The slowest by its own limit; a device that stands on others only when none of those is slow.
-    let Some((disk, slowest)) = slow.max_by(|a, b| {
-        let weight =
-            |(disk, seconds): &(&DiskRates, f64)| seconds / facts.limit(Facts::await_limit(disk)).warning;
+    let Some((disk, kind)) = slow.max_by(|a, b| {
+        let weight = |(disk, kind): &(&DiskRates, KindRates)| {
+            kind.await_seconds / facts.limit(Facts::await_limit(disk)).warning
+        };
         a.0.slaves.is_empty().cmp(&b.0.slaves.is_empty()).then(weight(a).total_cmp(&weight(b)))
     }) else {
         return Outcome::Clear;
     };
     let limit = facts.limit(Facts::await_limit(disk));
     let stalls = facts.io_stalls();
-    let waited = stalls.some_reaches(facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0))
-        || stalls.full_reaches(LATENCY_FULL)
-        || facts.disk_waiters_mean() >= DISK_WAITERS_CRITICAL;
-    let critical = limit.critical.is_some_and(|limit| slowest >= limit) && waited;
+    let slowest = kind.await_seconds;
+    let critical = limit.critical.is_some_and(|limit| slowest >= limit) && facts.io_waits_hurt(LATENCY_FULL);
     let users = users(facts, disk);
-    let normal = disk
-        .read_await_since_boot_seconds
-        .filter(|normal| *normal > 0.0)
-        .map(|normal| sentence![" (", seconds(normal), " since boot)"]);
+    let normal = kind.normal_seconds.map(|normal| sentence![" (", seconds(normal), " since boot)"]);
+    let others = by_kind(disk, Some(kind.kind)).map(|others| sentence!["; ", others]);
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
@@ -132,17 +125,21 @@ fn check(facts: &Facts<'_>) -> Outcome {
             device(disk.name.as_str()),
             " takes ",
             seconds(slowest),
-            " per request",
+            " per ",
+            kind.kind.noun(),
             normal,
-            ": ",
-            describe(disk),
+            ", ",
+            count(kind.per_second),
+            " per second",
+            others,
             "; at least one thread was waiting for I/O ",
             facts.io_wait_words(),
             " of the time",
             users.text,
+            cache_drops_told(facts),
             ".",
         ],
-        evidence: numbers(facts, disk),
+        evidence: numbers(facts, disk, Some(&kind)),
         against: Vec::new(),
         who: users.who,
         why: users.why,
@@ -153,23 +150,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-/// The time of the requests that a thread waits for, when it is too long and no queue explains it.
-fn slow_seconds(facts: &Facts<'_>, disk: &DiskRates) -> Option<f64> {
+/// The requests that threads wait for, when they take too long and no queue explains it.
+fn slow_kind(facts: &Facts<'_>, disk: &DiskRates) -> Option<KindRates> {
     let queued = disk.queue_mean >= facts.limit(&DISK_QUEUE).warning
         && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning;
-    if queued || (disk.completed_count as f64) < facts.setting(&REQUESTS_MIN) {
+    if queued {
         return None;
     }
-    let limit = facts.limit(Facts::await_limit(disk)).warning;
-    let reads =
-        f64::from(u32::from(disk.reads_per_second * facts.rates.seconds >= facts.setting(&REQUESTS_MIN)));
-    let read = disk.read_await_seconds.filter(|_| reads > 0.0);
-    // Writes that come out of the page cache hide those that are waited for.
-    let write = disk.write_await_seconds.filter(|_| !facts.writes_are_writeback());
-    let flush = disk.flush_await_seconds;
-    let seconds = [read, write, flush].into_iter().flatten().fold(0.0_f64, f64::max);
-    let unusual = disk.read_await_since_boot_seconds.is_some_and(|normal| {
-        normal > 0.0 && seconds >= TIMES_NORMAL * normal && seconds >= TIMES_NORMAL_MIN_SECONDS
-    });
-    (seconds >= limit || (unusual && !Facts::spinning(disk))).then_some(seconds)
+    facts.slowest_kind(disk, |kind| facts.is_slow(disk, kind, LATENCY_FULL))
 }

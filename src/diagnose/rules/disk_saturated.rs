@@ -4,25 +4,20 @@
 //! nothing of a device that serves many requests at once; a deep queue of background writes does no harm.
 //! Asynchronous I/O shows no waiting thread at all, so the queue must be able to carry the verdict.
 
-use crate::diagnose::evidence::disk_load::{describe, numbers, users};
+use crate::diagnose::evidence::disk_load::{by_kind, cache_drops_told, numbers};
+use crate::diagnose::evidence::disk_users::users;
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, advise, change,
     confirm, look, reading, with_diag,
 };
-use crate::diagnose::thresholds::algorithm::{
-    DISK_WAITERS_CRITICAL, ERROR_OF_A_MEAN, OWNER_UNSEEN, READS_WAITED_FOR, Rank, SATURATED_FULL,
-    SLOWER_THAN_USUAL, SPINNING_QUEUE,
-};
-use crate::diagnose::thresholds::{
-    AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE, REQUESTS_MIN,
-};
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_MEAN, OWNER_UNSEEN, Rank, SATURATED_FULL};
+use crate::diagnose::thresholds::{AWAIT_SOLID, AWAIT_SPINNING, DISK_BUSY, DISK_QUEUE, IO_PRESSURE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::rates::DiskRates;
-use crate::model::sentence::{device, ratio, sentence};
+use crate::model::sentence::{count, device, ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -53,11 +48,16 @@ pub const RULE: Rule = Rule {
         "/proc/diskstats time busy: the device is never idle",
         "/proc/diskstats weighted time: mean number of requests in flight; half the limit is enough for a \
          spinning disk",
-        "/proc/diskstats time per request: above the limit for this kind of disk, well above the device's \
-         own mean since boot, or with a deep queue; ignored when there are too few requests",
-        "/proc/pressure/io, threads in state D, or reads: threads must wait; writeback alone does not count",
-        "/proc/PID/io read_bytes, write_bytes: which process it is; where they cannot be read, which process \
-         waits",
+        "/proc/diskstats time per read, write and flush: above the limit for this kind of disk, well above \
+         the device's own mean since boot, or with a deep queue; a kind with under 5 % of the requests counts \
+         only if threads wait for it, and what is normal for the device only while threads wait",
+        "/proc/pressure/io, threads in state D, or reads: threads must wait; writeback alone does not count, \
+         and without I/O pressure it is not critical",
+        "io.stat of the control groups by device, /proc/PID/io read_bytes, write_bytes: which process it is; \
+         where they cannot be read, which process waits. A process that moved more than the disk did uses \
+         another one",
+        "/proc/vmstat drop_pagecache, drop_slab: whether the page cache was thrown away",
+        "/proc/mdstat: whether a RAID resync uses the disk",
     ],
     limits: &[&DISK_BUSY, &DISK_QUEUE, &AWAIT_SPINNING, &AWAIT_SOLID, &IO_PRESSURE],
     confirm: &[
@@ -93,25 +93,18 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Time of a request from which a deep queue is one that hurts: a device that answers faster keeps up.
-const DEEP_QUEUE_AWAIT_SECONDS: f64 = 0.001;
-
 fn check(facts: &Facts<'_>) -> Outcome {
     reading!(facts.rates.disks);
-    let saturated = facts.disks().iter().filter(|disk| is_saturated(facts, disk));
+    let saturated = facts.disks().iter().filter(|disk| facts.is_saturated(disk));
     let Some(disk) = saturated.max_by(|a, b| {
         (a.leaf, a.queue_mean).partial_cmp(&(b.leaf, b.queue_mean)).unwrap_or(std::cmp::Ordering::Equal)
     }) else {
         return Outcome::Clear;
     };
     let stalls = facts.io_stalls();
-    let waited = stalls.some_reaches(facts.limit(&IO_PRESSURE).critical.unwrap_or(1.0))
-        || stalls.full_reaches(SATURATED_FULL)
-        || facts.disk_waiters_mean() >= DISK_WAITERS_CRITICAL;
+    let waited = facts.io_waits_hurt(SATURATED_FULL);
     let deep = facts.limit(&DISK_QUEUE).critical.is_some_and(|limit| disk.queue_mean >= limit);
     let full_time = facts.limit(&DISK_BUSY).critical.is_some_and(|limit| disk.utilization_ratio >= limit);
-    let waits_somewhere =
-        waited || Facts::read_share(disk) >= READS_WAITED_FOR || !facts.writes_are_writeback();
     let users = users(facts, disk);
     let mut against = Vec::new();
     if let Some(some) = stalls.some.filter(|some| *some < facts.limit(&IO_PRESSURE).warning) {
@@ -122,24 +115,28 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ]);
     }
     Outcome::hit(Hit {
-        severity: if deep && full_time && waits_somewhere { Severity::Critical } else { Severity::Warning },
+        // However deep the queue, without a thread that waits it is no alarm.
+        severity: if deep && full_time && waited { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
             .cap_if(!users.seen, OWNER_UNSEEN)
             .margin(disk.queue_mean, facts.limit(&DISK_QUEUE).warning, ERROR_OF_A_MEAN)
             .agreement(1 + usize::from(facts.io_waited_for()) + usize::from(deep))
             .ratio(),
-        impact: Impact::at_least(stalls.some, if waits_somewhere { Rank::Serious } else { Rank::Low }),
+        impact: Impact::at_least(stalls.some, Rank::Serious),
         summary: sentence![
             "Disk ",
             device(disk.name.as_str()),
             " is busy ",
             ratio(disk.utilization_ratio),
-            " of the time: ",
-            describe(disk),
+            " of the time, with ",
+            count(disk.queue_mean),
+            " requests in flight: ",
+            by_kind(disk, None),
             users.text,
+            cache_drops_told(facts),
             ".",
         ],
-        evidence: numbers(facts, disk),
+        evidence: numbers(facts, disk, facts.saturated_kind(disk).as_ref()),
         against,
         who: users.who,
         why: users.why,
@@ -148,32 +145,4 @@ fn check(facts: &Facts<'_>) -> Outcome {
         remedy: users.remedy,
         share_of_busy: None,
     })
-}
-
-fn is_saturated(facts: &Facts<'_>, disk: &DiskRates) -> bool {
-    let limit = facts.limit(Facts::await_limit(disk)).warning;
-    let deep = facts.limit(&DISK_QUEUE).critical.is_some_and(|limit| disk.queue_mean >= limit);
-    let normal = disk.read_await_since_boot_seconds.unwrap_or(f64::MAX);
-    // A deep queue makes even a fast device slow; without one only slowness itself counts.
-    let slow = disk.await_seconds().is_some_and(|seconds| {
-        seconds >= limit
-            || (deep && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
-            || (seconds >= SLOWER_THAN_USUAL * normal && seconds >= DEEP_QUEUE_AWAIT_SECONDS)
-    });
-    let queued = disk.queue_mean
-        >= if Facts::spinning(disk) { SPINNING_QUEUE } else { facts.limit(&DISK_QUEUE).warning };
-    let threads_wait =
-        facts.io_waited_for() || Facts::read_share(disk) >= READS_WAITED_FOR || !facts.writes_are_writeback();
-    disk.completed_count as f64 >= facts.setting(&REQUESTS_MIN)
-        && disk.utilization_ratio >= facts.limit(&DISK_BUSY).warning
-        && (queued && slow && threads_wait || is_crowded(facts, disk))
-}
-
-/// Whether several threads do little else than wait for a device that never rests, however fast it answers: sync(2)
-/// and fsync(2) in a loop. One that reads alone on an idle box is no crowd.
-fn is_crowded(facts: &Facts<'_>, disk: &DiskRates) -> bool {
-    const WAITERS: f64 = 1.5;
-    const STALLED: f64 = 0.6;
-    let restless = facts.limit(&DISK_BUSY).critical.is_some_and(|limit| disk.utilization_ratio >= limit);
-    restless && facts.io_stalls().some_reaches(STALLED) && facts.disk_waiters_mean() >= WAITERS
 }

@@ -107,13 +107,18 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Absent(absence.clone());
     }
     let stuck: Vec<&ThreadRates> = facts.user_threads().filter(|thread| is_stuck(facts, thread)).collect();
-    let device = facts.disks().iter().find(|disk| disk.stuck_seconds >= facts.limit(&STUCK_SECONDS).warning);
+    // Some devices count a request for ever that came back long ago: without a thread that waits none hangs.
+    let hangs = |disk: &&DiskRates| disk.stuck_seconds >= facts.limit(&STUCK_SECONDS).warning;
+    let device = facts.disks().iter().find(hangs).filter(|_| facts.io_waited_for());
     let disks_quiet = facts.disks().iter().all(|disk| disk.utilization_ratio < DISK_EXPLAINS);
-    let slow: Vec<&ThreadRates> = facts.user_threads().filter(|thread| waits_elsewhere(thread)).collect();
+    // A busy disk explains a wait for a disk, none for a server.
+    let elsewhere =
+        |thread: &&ThreadRates| waits_elsewhere(thread) && (disks_quiet || waits_for_no_disk(thread));
+    let slow: Vec<&ThreadRates> = facts.user_threads().filter(elsewhere).collect();
     let slow_mean: f64 = slow.iter().map(|thread| thread.uninterruptible_mean).sum();
     let (threads, hung) = match () {
         () if !stuck.is_empty() => (stuck, true),
-        () if disks_quiet && slow_mean >= facts.limit(&UNINTERRUPTIBLE).warning => (slow, false),
+        () if slow_mean >= facts.limit(&UNINTERRUPTIBLE).warning => (slow, false),
         () if device.is_some() => (Vec::new(), true),
         () => return Outcome::Clear,
     };
@@ -187,6 +192,16 @@ fn is_stuck(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
 /// Gets on, but spends much of its time in D for something that is not a local disk.
 fn waits_elsewhere(thread: &ThreadRates) -> bool {
     thread.alive && thread.uninterruptible_looks_ratio >= BLOCKED_HALF && blocking_wait(thread)
+}
+
+/// Whether the thread sleeps in a file system of another machine or program, or in a frozen one.
+fn waits_for_no_disk(thread: &ThreadRates) -> bool {
+    let waits = thread.waits.iter().filter(|share| share.state == State::Uninterruptible);
+    let elsewhere = waits.filter(|share| {
+        let reason = reason(share.function.as_deref());
+        matches!(reason, WaitReason::RemoteFilesystem | WaitReason::FrozenFilesystem)
+    });
+    elsewhere.map(|share| share.mean).sum::<f64>() >= BLOCKED_HALF * thread.uninterruptible_mean
 }
 
 /// Whether what the thread sleeps in can block it: not vfork, not a contended lock.
@@ -268,11 +283,12 @@ fn summary(
         }
         Some(name) => {
             let mean: f64 = threads.iter().map(|thread| thread.uninterruptible_mean).sum();
+            let remote = threads.iter().all(|thread| waits_for_no_disk(thread));
             sentence![
                 count(mean),
                 " threads on average wait",
                 place,
-                " while no disk is busy: ",
+                if remote { ", which no local disk causes: " } else { " while no disk is busy: " },
                 name,
                 stuck,
                 "."

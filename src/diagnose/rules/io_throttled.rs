@@ -138,16 +138,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-/// The group's rate by its limit, in the direction that is nearest to it.
+/// The group's rate by its limit, on the device and in the direction that are nearest to it.
 fn used(group: &CgroupRates) -> Option<f64> {
-    let io = group.io?;
-    [
-        (group.read_bytes_per_second, io.read_bytes_limit),
-        (group.write_bytes_per_second, io.write_bytes_limit),
-        (group.reads_per_second, io.reads_limit),
-        (group.writes_per_second, io.writes_limit),
-    ]
-    .into_iter()
-    .filter_map(|(rate, limit)| Some(rate? / limit.filter(|&limit| limit > 0)? as f64))
-    .reduce(f64::max)
+    let used = group.io_devices.iter().flat_map(|device| device.limits_used());
+    used.map(|(share, _)| share).reduce(f64::max)
 }

@@ -24,6 +24,7 @@ pub mod fd_exhaustion;
 pub mod hw_error;
 pub mod inodes_full;
 pub mod io_blocked;
+pub mod io_bound;
 pub mod io_throttled;
 pub mod kthread_hog;
 pub mod listen_overflow;
@@ -67,6 +68,7 @@ pub const RULES: &[&Rule] = &[
     &disk_saturated::RULE,
     &writeback_stall::RULE,
     &disk_latency::RULE,
+    &io_bound::RULE,
     &rt_hog::RULE,
     &cpu_pinned::RULE,
     &kthread_hog::RULE,

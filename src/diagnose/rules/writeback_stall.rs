@@ -3,7 +3,7 @@
 //! Evidence: threads in D in `balance_dirty_pages`. A limit by device or control group may hold them long
 //! before the limit of the box is reached, so the amount that is dirty is no condition.
 
-use crate::diagnose::evidence::disk_load::users;
+use crate::diagnose::evidence::disk_users::users;
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
 use crate::diagnose::judge::confidence::Confidence;

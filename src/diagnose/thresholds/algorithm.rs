@@ -92,8 +92,29 @@ pub const DISK_QUIET: f64 = 0.6;
 /// Time with requests from which a disk is in use.
 pub const DISK_IN_USE: f64 = 0.3;
 
-/// Share of requests that are reads, from which threads wait for a disk: each read is waited for.
-pub const READS_WAITED_FOR: f64 = 0.1;
+/// Share of a disk's requests below which a kind of them decides nothing, unless threads wait for it.
+pub const KIND_DECIDES: f64 = 0.05;
+
+/// Requests of one kind on their way from which few of them are enough for a mean.
+pub const IN_FLIGHT_MEANS: f64 = 0.5;
+
+/// A request that takes up to this many times the device's own mean since boot takes as long as ever.
+pub const LIKE_NORMAL: f64 = 1.5;
+
+/// One that takes this many times that mean is slow, whatever the class of device.
+pub const TIMES_NORMAL: f64 = 5.0;
+
+/// And takes at least this long, so that a fast device's cache does not make its normal look like a fault.
+pub const TIMES_NORMAL_MIN_SECONDS: f64 = 0.002;
+
+/// Time of a request from which a deep queue is one that hurts: a device that answers faster keeps up.
+pub const DEEP_QUEUE_AWAIT_SECONDS: f64 = 0.001;
+
+/// A process that moves this many times what a disk moved uses another one.
+pub const MOVES_MORE: f64 = 1.2;
+
+/// Share of a program's waiting from which nearly all of it is at lowered priority.
+pub const AT_LOWERED_PRIORITY: f64 = 0.9;
 
 /// Stall time of all threads for I/O from which a saturated disk is critical.
 pub const SATURATED_FULL: f64 = 0.1;

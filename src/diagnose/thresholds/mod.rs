@@ -143,11 +143,13 @@ pub const AVAILABLE: Limit =
         .shown_only("warning");
 /// Time in which some thread waited for I/O.
 pub const IO_PRESSURE: Limit = limit("psi_io_some_ratio", Unit::Ratio, 0.10, Some(0.40), "house value");
+/// Time that a program waits for a disk.
+pub const PROGRAM_IO_WAIT: Limit = limit("program_io_wait_ratio", Unit::Ratio, 0.5, None, "house value");
 /// CPU time that was idle while threads waited for I/O.
 pub const IOWAIT: Limit = limit("cpu_iowait_ratio", Unit::Ratio, 0.10, None, "glances; house value");
 /// Time with a request on its way.
 pub const DISK_BUSY: Limit =
-    limit("disk_utilization_ratio", Unit::Ratio, 0.90, Some(0.95), "atop: 70 %; pmie: 95 %; netdata: 98 %");
+    limit("disk_utilization_ratio", Unit::Ratio, 0.90, Some(0.95), "pmie: 95 %; warning is a house value");
 /// Requests on their way.
 pub const DISK_QUEUE: Limit =
     limit("disk_queue_mean", Unit::Count, 4.0, Some(10.0), "node-mixin: 10; Gregg: average queue above 1");
@@ -407,6 +409,7 @@ pub const ALL: &[&Limit] = &[
     &REFAULT_SHARE,
     &AVAILABLE,
     &IO_PRESSURE,
+    &PROGRAM_IO_WAIT,
     &IOWAIT,
     &DISK_BUSY,
     &DISK_QUEUE,

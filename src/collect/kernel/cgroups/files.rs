@@ -1,8 +1,8 @@
 //! The files of one control group, in either version: its counters, and its limits.
 
-use super::Hierarchy;
+use super::{Hierarchy, io};
 use crate::collect::root::Root;
-use crate::model::cgroup::{CgroupReading, CpuBandwidth, IoLimit, MemoryLimit, PidsLimit};
+use crate::model::cgroup::{CgroupReading, CpuBandwidth, MemoryLimit, PidsLimit};
 
 /// Limits that mean "none": version 1 writes the largest multiple of a page that fits.
 const NO_LIMIT_BYTES: u64 = 1 << 62;
@@ -36,7 +36,7 @@ pub(super) fn counters(
             });
         }
         "pids" => group.pids = refused(root, &directory, buffer),
-        "blkio" => group.io = legacy_io(root, &directory, buffer),
+        "blkio" => group.io = io::legacy(root, &directory, buffer),
         _ => unified(root, hierarchy, &directory, &mut group, buffer),
     }
     group
@@ -61,8 +61,8 @@ fn unified(
     if hierarchy.has("pids") {
         group.pids = refused(root, directory, buffer);
     }
-    if hierarchy.has("io") && root.read_once(&format!("{directory}/io.stat"), buffer).is_ok() {
-        group.io = Some(unified_io(&String::from_utf8_lossy(buffer)));
+    if hierarchy.has("io") {
+        group.io = io::unified(root, directory, buffer);
     }
 }
 
@@ -125,7 +125,11 @@ pub(super) fn limits(
             }
         }
         "pids" => pids_limits(root, directory, group, buffer),
-        "blkio" => legacy_io_limits(root, directory, group, buffer),
+        "blkio" => {
+            if let Some(io) = &mut group.io {
+                io::add_legacy_limits(root, directory, io, buffer);
+            }
+        }
         _ => unified_limits(root, directory, group, buffer),
     }
 }
@@ -148,10 +152,8 @@ fn unified_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffe
         let mut parts = text.split_whitespace().map(|part| part.parse().ok());
         group.quota_cpus = ratio(parts.next().flatten(), parts.next().flatten());
     }
-    if let Some(io) = &mut group.io
-        && root.read_once(&format!("{directory}/io.max"), buffer).is_ok()
-    {
-        unified_io_limits(&String::from_utf8_lossy(buffer), io);
+    if let Some(io) = &mut group.io {
+        io::add_unified_limits(root, directory, io, buffer);
     }
 }
 
@@ -206,76 +208,6 @@ fn bandwidth(keys: Keys<'_>) -> Option<CpuBandwidth> {
     })
 }
 
-/// The numbers of `key=number` for all devices.
-fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = u64> + 'a {
-    let of_key = move |part: &'a str| part.strip_prefix(key)?.strip_prefix('=')?.parse().ok();
-    text.split_whitespace().filter_map(of_key)
-}
-
-/// `io.stat`: a line by device, `8:0 rbytes=1 wbytes=2 rios=3 wios=4 ...`.
-fn unified_io(text: &str) -> IoLimit {
-    let sum = |key: &str| values(text, key).fold(0_u64, u64::saturating_add);
-    IoLimit {
-        read_bytes: sum("rbytes"),
-        write_bytes: sum("wbytes"),
-        reads_count: sum("rios"),
-        writes_count: sum("wios"),
-        ..IoLimit::default()
-    }
-}
-
-/// `io.max`: `8:0 rbps=2097152 wbps=max riops=max wiops=120`.
-fn unified_io_limits(text: &str, io: &mut IoLimit) {
-    let least = |key: &str| values(text, key).min();
-    io.read_bytes_limit = least("rbps");
-    io.write_bytes_limit = least("wbps");
-    io.reads_limit = least("riops");
-    io.writes_limit = least("wiops");
-}
-
-/// `blkio.throttle.io_service_bytes` and `io_serviced`: `8:0 Read 4096` by device and direction.
-fn legacy_io(root: &Root, directory: &str, buffer: &mut Vec<u8>) -> Option<IoLimit> {
-    let mut sums = |file: &str| directions(root, directory, file, buffer);
-    let (read_bytes, write_bytes) = sums("io_service_bytes")?;
-    // Without bytes there were no requests: most groups have neither.
-    let idle = read_bytes == 0 && write_bytes == 0;
-    let (reads_count, writes_count) = if idle { (0, 0) } else { sums("io_serviced")? };
-    Some(IoLimit { read_bytes, write_bytes, reads_count, writes_count, ..IoLimit::default() })
-}
-
-/// Sums of reads and writes over the devices.
-fn directions(root: &Root, directory: &str, file: &str, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
-    root.read_once(&format!("{directory}/blkio.throttle.{file}"), buffer).ok()?;
-    let sum = |direction: &str| {
-        lines(buffer)
-            .filter_map(|line| {
-                let mut parts = line.split(' ');
-                (parts.nth(1)? == direction).then(|| parts.next()?.parse::<u64>().ok())?
-            })
-            .fold(0_u64, u64::saturating_add)
-    };
-    Some((sum("Read"), sum("Write")))
-}
-
-/// Whether no group below a directory of version 1 ever moved a byte, where the kernel sums that up.
-pub(super) fn idle_below(root: &Root, hierarchy: &Hierarchy, directory: &str, buffer: &mut Vec<u8>) -> bool {
-    hierarchy.name == "blkio"
-        && directions(root, directory, "io_service_bytes_recursive", buffer) == Some((0, 0))
-}
-
-fn legacy_io_limits(root: &Root, directory: &str, group: &mut CgroupReading, buffer: &mut Vec<u8>) {
-    let mut least = |file: &str| {
-        root.read_once(&format!("{directory}/blkio.throttle.{file}_device"), buffer).ok()?;
-        lines(buffer).filter_map(|line| line.split_once(' ')?.1.trim().parse::<u64>().ok()).min()
-    };
-    if let Some(io) = &mut group.io {
-        io.read_bytes_limit = least("read_bps");
-        io.write_bytes_limit = least("write_bps");
-        io.reads_limit = least("read_iops");
-        io.writes_limit = least("write_iops");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,19 +219,6 @@ mod tests {
         assert_eq!(bandwidth(one), bandwidth(two));
         // Without the controller only the usage is there: no bandwidth control, not a zero of it.
         assert_eq!(bandwidth(Keys(b"usage_usec 7\nuser_usec 3\n")), None);
-    }
-
-    #[test]
-    fn io_of_version_two() {
-        let mut io = unified_io(
-            "8:0 rbytes=10 wbytes=2 rios=3 wios=4 dbytes=0\n8:16 rbytes=5 wbytes=0 rios=1 wios=0\n",
-        );
-        assert_eq!((io.read_bytes, io.write_bytes, io.reads_count, io.writes_count), (15, 2, 4, 4));
-        unified_io_limits("8:0 rbps=2097152 wbps=max riops=max wiops=120\n", &mut io);
-        assert_eq!(
-            (io.read_bytes_limit, io.write_bytes_limit, io.writes_limit),
-            (Some(2_097_152), None, Some(120))
-        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! the process that forks, whichever group above it has the limit.
 
 mod files;
+mod io;
 mod pressures;
 
 use crate::collect::kernel::mounts;
@@ -16,7 +17,8 @@ use crate::collect::root::Root;
 use crate::model::cgroup::{CgroupReading, MemoryLimit, OWN_GROUP, PidsLimit};
 use crate::model::reading::{Absence, Reading};
 use crate::model::task::Pid;
-use files::{counters, has_limit, idle_below, limits, lines, pids_limits};
+use files::{counters, has_limit, limits, lines, pids_limits};
+use io::idle_below;
 use std::collections::HashMap;
 
 pub use pressures::own_pressure;
@@ -139,7 +141,7 @@ fn counts(group: &CgroupReading) -> [u64; 4] {
         group.cpu.map_or(0, |cpu| cpu.throttled_count),
         group.memory.map_or(0, memory),
         group.pids.map_or(0, |pids| pids.refused_count.unwrap_or(0)),
-        group.io.map_or(0, |io| io.read_bytes.saturating_add(io.write_bytes)),
+        group.io.iter().flatten().fold(0, |sum, device| device.counts.bytes().saturating_add(sum)),
     ]
 }
 
