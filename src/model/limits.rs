@@ -27,10 +27,16 @@ pub struct Mount {
     pub kind: String,
     /// Device number, `254:0`.
     pub device: String,
+    /// Whether it is the whole file system, not a directory or file of it.
+    pub is_whole: bool,
     /// Room; a mount that does not answer is evidence by itself.
     pub room: Reading<Room>,
     /// Processes that hold a file on it open for writing, as far as was looked; on full ones only.
     pub writers: Vec<Pid>,
+    /// Processes that hold deleted files on it open, with the bytes of these, largest first; on full ones only.
+    pub deleted: Vec<(Pid, u64)>,
+    /// Whether it was mounted to be written and the kernel made it read-only after an error.
+    pub made_read_only: bool,
 }
 
 /// Room of a file system.

@@ -8,13 +8,17 @@ use crate::collect::text::unescape;
 use crate::model::limits::{Mount, Room};
 use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::Pid;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How long one file system may take to answer.
 const DEADLINE: Duration = Duration::from_millis(200);
 
-/// File systems that are asked at most.
-const MOUNTS_MAX: usize = 64;
+/// File systems that are asked at most: a node has hundreds.
+const MOUNTS_MAX: usize = 2048;
+
+/// File systems that may fail to answer in time before the others of their type are no longer asked.
+const SILENT_MAX: usize = 3;
 
 /// Files of one process that are looked at for a writer.
 const FILES_MAX: usize = 256;
@@ -36,16 +40,9 @@ pub fn read(
         // Asking would give the room on the machine that the copy lies on.
         return Err(Absence::new("/", AbsenceKind::Failed("these are copied files".to_owned())));
     }
-    for mount in mounts.iter_mut().take(MOUNTS_MAX) {
-        mount.room = root.statvfs(mount.path.trim_start_matches('/'), DEADLINE).map(|room| Room {
-            total_bytes: room.total_bytes,
-            free_bytes: room.free_bytes,
-            available_bytes: room.available_bytes,
-            inodes_count: room.inodes_count,
-            free_inodes_count: room.free_inodes_count,
-        });
-    }
     mounts.truncate(MOUNTS_MAX);
+    ask(root, &mut mounts);
+    drop_layers(&mut mounts);
     let full = |room: &Room| {
         room.used_ratio().is_some_and(|used| used >= space_ratio)
             || room.inodes_used_ratio().is_some_and(|used| used >= inodes_ratio)
@@ -55,6 +52,46 @@ pub fn read(
         find_writers(root, pids, &mut mounts, buffer);
     }
     Ok(mounts)
+}
+
+/// Asks each file system for its room.
+fn ask(root: &Root, mounts: &mut [Mount]) {
+    let mut silent: BTreeMap<String, usize> = BTreeMap::new();
+    for mount in mounts {
+        let missed = silent.entry(mount.kind.clone()).or_default();
+        if *missed >= SILENT_MAX {
+            mount.room = Err(Absence::new(mount.path.clone(), AbsenceKind::TimedOut));
+            continue;
+        }
+        mount.room = root.statvfs(mount.path.trim_start_matches('/'), DEADLINE).map(|room| Room {
+            total_bytes: room.total_bytes,
+            free_bytes: room.free_bytes,
+            available_bytes: room.available_bytes,
+            inodes_count: room.inodes_count,
+            free_inodes_count: room.free_inodes_count,
+        });
+        *missed +=
+            usize::from(mount.room.as_ref().is_err_and(|absence| absence.kind == AbsenceKind::TimedOut));
+    }
+}
+
+/// Leaves out overlays that show the numbers of the file system that they lie on, where that is in the table: a machine
+/// with containers has one for each. Inside a container the table has files of the host's file system in its place.
+fn drop_layers(mounts: &mut Vec<Mount>) {
+    let size = |mount: &Mount| mount.room.as_ref().ok().map(|room| (room.total_bytes, room.inodes_count));
+    let is_overlay = |mount: &Mount| mount.kind == "overlay";
+    let all = mounts.clone();
+    let same = |mount: &Mount, wanted: fn(&Mount) -> bool| {
+        size(mount).is_some() && all.iter().any(|other| wanted(other) && size(other) == size(mount))
+    };
+    mounts.retain(|mount| match mount.path.as_str() {
+        "/" => true,
+        _ if is_overlay(mount) => !same(mount, |other| other.kind != "overlay" && other.is_whole),
+        _ => mount.is_whole || !same(mount, |other| other.kind == "overlay" && other.path == "/"),
+    });
+    // Of several overlays on a file system that is not in the table, one is enough.
+    let mut seen = BTreeSet::new();
+    mounts.retain(|mount| !is_overlay(mount) || size(mount).is_none_or(|size| seen.insert(size)));
 }
 
 /// The mount table as mountinfo has it (2.6.26). Where that is missing it is made from the older
@@ -78,46 +115,60 @@ fn of_mounts(line: &str) -> Option<String> {
     Some(format!("0 0 {device} / {path} {options} - {kind} {source} {options}\n"))
 }
 
-/// The mounts of mountinfo that a disk or memory stands behind, each device once, read-only ones left out.
+/// The mounts of mountinfo that a disk or memory stands behind, each device once; read-only ones are left out, unless the
+/// kernel made them so.
 fn parse(text: &str) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = Vec::new();
-    for line in text.lines() {
-        let Some((before, after)) = line.split_once(" - ") else { continue };
-        let before: Vec<&str> = before.split(' ').collect();
-        let after: Vec<&str> = after.split(' ').collect();
-        let (Some(device), Some(path), Some(options)) = (before.get(2), before.get(4), before.get(5)) else {
-            continue;
-        };
-        let (Some(kind), Some(source), Some(of_fs)) = (after.first(), after.get(1), after.get(2)) else {
-            continue;
-        };
-        let read_only = options.split(',').chain(of_fs.split(',')).any(|option| option == "ro");
-        // Only a device or memory has room: the kernel's own file systems have neither.
-        let has_room = source.starts_with('/')
-            || matches!(
-                *kind,
-                "tmpfs" | "btrfs" | "zfs" | "overlay" | "xfs" | "ext4" | "nfs" | "nfs4" | "cifs"
-            );
-        if read_only
-            || !has_room
-            || NO_ROOM.contains(kind)
-            || mounts.iter().any(|mount| mount.device == *device)
-        {
-            continue;
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for mount in text.lines().filter_map(mount) {
+        match places.get(&mount.device) {
+            // The mount of a whole file system speaks for those of its directories and files.
+            Some(&place) => {
+                if mount.is_whole && !mounts[place].is_whole {
+                    mounts[place] = mount;
+                }
+            }
+            None => {
+                places.insert(mount.device.clone(), mounts.len());
+                mounts.push(mount);
+            }
         }
-        mounts.push(Mount {
-            path: unescape(path),
-            source: unescape(source),
-            kind: (*kind).to_owned(),
-            device: (*device).to_owned(),
-            room: Err(Absence::missing(*path)),
-            writers: Vec::new(),
-        });
     }
+    // What has a device first: there may be more mounts of memory than are asked.
+    mounts.sort_by_key(|mount| !mount.source.starts_with('/'));
     mounts
 }
 
-/// Processes with a file open on a full file system.
+fn mount(line: &str) -> Option<Mount> {
+    let (before, after) = line.split_once(" - ")?;
+    let before: Vec<&str> = before.split(' ').collect();
+    let after: Vec<&str> = after.split(' ').collect();
+    let (device, inside, path, options) = (before.get(2)?, before.get(3)?, before.get(4)?, before.get(5)?);
+    let (kind, source, of_fs) = (after.first()?, after.get(1)?, after.get(2)?);
+    let has = |options: &str, wanted: &[&str]| options.split(',').any(|option| wanted.contains(&option));
+    // Only a device or memory has room: the kernel's own file systems have neither.
+    let has_room = source.starts_with('/')
+        || matches!(*kind, "tmpfs" | "btrfs" | "zfs" | "overlay" | "xfs" | "ext4" | "nfs" | "nfs4" | "cifs");
+    // A mount that may be written, of a file system that may not: nobody mounts one so, an error does.
+    let made_read_only = source.starts_with('/')
+        && !has(options, &["ro"])
+        && has(of_fs, &["ro"])
+        && has(of_fs, &["errors=remount-ro", "emergency_ro", "errors=ro"]);
+    let read_only = has(options, &["ro"]) || has(of_fs, &["ro"]) && !made_read_only;
+    (!read_only && has_room && !NO_ROOM.contains(kind)).then(|| Mount {
+        path: unescape(path),
+        source: unescape(source),
+        kind: (*kind).to_owned(),
+        device: (*device).to_owned(),
+        is_whole: *inside == "/",
+        room: Err(Absence::missing(*path)),
+        writers: Vec::new(),
+        deleted: Vec::new(),
+        made_read_only,
+    })
+}
+
+/// Processes with a file open on a full file system, and those that hold deleted files there.
 fn find_writers(root: &Root, pids: &[Pid], mounts: &mut [Mount], buffer: &mut Vec<u8>) {
     for &pid in pids {
         let Ok(files) = root.list(&format!("proc/{pid}/fd")) else { continue };
@@ -132,10 +183,26 @@ fn find_writers(root: &Root, pids: &[Pid], mounts: &mut [Mount], buffer: &mut Ve
             let Some(mount) = mounts.iter_mut().filter(above).max_by_key(|mount| mount.path.len()) else {
                 continue;
             };
+            // The kernel's own file systems are not among the mounts.
+            if mount.path == "/"
+                && ["/dev/", "/proc/", "/sys/", "/memfd:"].iter().any(|own| target.starts_with(own))
+            {
+                continue;
+            }
             if !mount.writers.contains(&pid) && writes(root, pid, &file, buffer) {
                 mount.writers.push(pid);
             }
+            let deleted = target.ends_with(" (deleted)");
+            if let Some(bytes) = root.deleted_bytes(pid, &file, deleted, DEADLINE) {
+                match mount.deleted.iter_mut().find(|(holder, _)| *holder == pid) {
+                    Some((_, held)) => *held = held.saturating_add(bytes),
+                    None => mount.deleted.push((pid, bytes)),
+                }
+            }
         }
+    }
+    for mount in mounts {
+        mount.deleted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     }
 }
 
@@ -195,5 +262,78 @@ mod tests {
             27 22 8:1 / /cdrom ro - ext4 /dev/sda1 ro\n";
         let found: Vec<_> = parse(text).into_iter().map(|mount| (mount.path, mount.kind)).collect();
         assert_eq!(found, [("/".to_owned(), "ext4".to_owned()), ("/mnt/a b".to_owned(), "tmpfs".to_owned())]);
+    }
+
+    #[test]
+    fn a_whole_file_system_speaks_for_its_parts_and_devices_come_first() {
+        let text = "20 1 0:40 / /run rw - tmpfs tmpfs rw\n\
+            22 1 8:2 /var/lib/x/hosts /etc/hosts rw - xfs /dev/sda2 rw\n\
+            23 1 8:2 / /data rw - xfs /dev/sda2 rw\n\
+            24 1 8:2 /pods/1 /data/1 rw - xfs /dev/sda2 rw\n";
+        let paths: Vec<String> = parse(text).into_iter().map(|mount| mount.path).collect();
+        assert_eq!(paths, ["/data", "/run"]);
+    }
+
+    #[test]
+    fn a_mount_that_an_error_made_read_only_is_known() {
+        // ext4 after an error, ext4 of newer kernels, and three that an administrator made.
+        let text = "22 1 8:1 / /a rw,relatime - ext4 /dev/sda1 ro,errors=remount-ro\n\
+            23 1 8:2 / /b rw,relatime - ext4 /dev/sda2 ro,emergency_ro\n\
+            24 1 8:3 / /c ro,relatime - ext4 /dev/sda3 ro,errors=remount-ro\n\
+            25 1 8:4 / /d rw,relatime - xfs /dev/sda4 ro\n\
+            26 1 8:5 / /e rw,relatime - ext4 /dev/sda5 rw,errors=remount-ro\n";
+        let found: Vec<_> = parse(text).into_iter().map(|mount| (mount.path, mount.made_read_only)).collect();
+        assert_eq!(found, [("/a".to_owned(), true), ("/b".to_owned(), true), ("/e".to_owned(), false)]);
+    }
+
+    #[test]
+    fn layers_do_not_hide_what_they_lie_on() {
+        let of = |text: &str, sizes: &[u64]| {
+            let mut mounts = parse(text);
+            for (mount, total_bytes) in mounts.iter_mut().zip(sizes) {
+                let room = Room {
+                    total_bytes: *total_bytes,
+                    free_bytes: 0,
+                    available_bytes: 0,
+                    inodes_count: 9,
+                    free_inodes_count: 9,
+                };
+                mount.room = Ok(room);
+            }
+            drop_layers(&mut mounts);
+            mounts.into_iter().map(|mount| mount.path).collect::<Vec<_>>()
+        };
+        let host = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:50 / /docker/1 rw - overlay overlay rw\n\
+            24 22 0:51 / /docker/2 rw - overlay overlay rw\n";
+        assert_eq!(of(host, &[100, 100, 100]), ["/"]);
+        // An overlay on another file system than those of the table stays, once.
+        assert_eq!(of(host, &[100, 70, 70]), ["/", "/docker/1"]);
+        let inside = "22 1 0:50 / / rw - overlay overlay rw\n\
+            23 22 8:1 /var/lib/docker/x/hosts /etc/hosts rw - ext4 /dev/sda1 rw\n";
+        assert_eq!(of(inside, &[100, 100]), ["/"]);
+    }
+
+    #[test]
+    fn who_holds_deleted_files_is_found() {
+        use crate::collect::root::{Frame, FrameKind};
+        let mut frame = Frame::new(FrameKind::End, Duration::ZERO);
+        let mut file = |path: &str, text: &str| frame.files.insert(path.to_owned(), text.as_bytes().to_vec());
+        file("proc/self/mountinfo", "22 1 254:0 / / rw - ext4 /dev/vda rw\n");
+        file(".statvfs", "100 0 0 100 70\n");
+        file("proc/7/.deleted/3", "4096\n");
+        file("proc/7/.deleted/4", "100\n");
+        file("proc/8/.deleted/1", "9000\n");
+        // A file with a name on another way.
+        file("proc/9/.deleted/1", "");
+        for (fd, target) in [
+            ("proc/7/fd/3", "/var/log/x (deleted)"),
+            ("proc/7/fd/4", "/y (deleted)"),
+            ("proc/8/fd/1", "/z (deleted)"),
+            ("proc/9/fd/1", "/odd name (deleted)"),
+        ] {
+            frame.links.insert(fd.to_owned(), target.to_owned());
+        }
+        let mounts = read(&Root::captured(frame), &[7, 8, 9], (0.9, 0.9), &mut Vec::new()).unwrap();
+        assert_eq!(mounts[0].deleted, [(8, 9000), (7, 4196)]);
     }
 }

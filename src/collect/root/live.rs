@@ -1,6 +1,6 @@
 //! A file tree that is mounted: its open directories, and every system call that reads below them.
 
-use super::{LockWord, lock_owner, statvfs};
+use super::{LockWord, deleted, lock_owner, statvfs};
 use crate::collect::text::number;
 use crate::model::reading::{Absence, AbsenceKind, Reading};
 use crate::model::task::Pid;
@@ -267,6 +267,13 @@ impl Live {
             rustix::fs::statat(&self.proc, thread, AtFlags::empty()).is_ok()
         };
         Ok(owner.filter(exists).map_or_else(Vec::new, |owner| owner.to_string().into_bytes()))
+    }
+
+    pub(super) fn deleted(&self, path: &str) -> Reading<Vec<u8>> {
+        // The link of a descriptor leads to its file, wherever that is: no path is followed.
+        let below = path.trim_start_matches("proc/");
+        let stat = rustix::fs::statat(&self.proc, below, AtFlags::empty());
+        stat.map(|stat| deleted::describe(&stat)).map_err(|errno| self.absence(path, errno))
     }
 
     pub(super) fn statvfs(&self, path: &str) -> Reading<Vec<u8>> {

@@ -5,6 +5,7 @@
 //! root other than `/`, links are resolved inside that root where the kernel can do so (`openat2`, 5.6),
 //! so that a foreign tree cannot lead to files of the machine that diagnoses it.
 
+mod deleted;
 mod frame;
 mod live;
 mod lock_owner;
@@ -204,6 +205,23 @@ impl Root {
             }
         });
         outcome.map(|text| parse_pid(text.trim_ascii()))
+    }
+
+    /// Bytes that the deleted file behind descriptor `number` of `pid` holds until it is closed; none for a file that
+    /// still has a name. Looked at only if `wanted`. With a deadline, as its file system may not answer.
+    pub fn deleted_bytes(&self, pid: Pid, number: &str, wanted: bool, deadline: Duration) -> Option<u64> {
+        let key = format!("proc/{pid}/.deleted/{number}");
+        if !self.wants(&key, wanted) {
+            return None;
+        }
+        let outcome = self.once(&key, || match &self.place {
+            Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
+            Place::Live(live) => {
+                let (live, path) = (Arc::clone(live), format!("proc/{pid}/fd/{number}"));
+                self.read_beside(&key, deadline, Box::new(move || live.deleted(&path)))
+            }
+        });
+        self::number(outcome.ok()?.trim_ascii())
     }
 
     /// Writes `text` to a file that is then polled: a trigger of the kernel lasts as long as the file is open. The one

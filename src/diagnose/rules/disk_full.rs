@@ -4,16 +4,18 @@
 //! use: the part kept for root does not count as room.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::groups::Ranked;
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
     reading, systemd_look,
 };
-use crate::diagnose::thresholds::algorithm::{ROOM_ENOUGH, Rank};
-use crate::diagnose::thresholds::{DISK_ROOM_BYTES, DISK_USED};
+use crate::diagnose::thresholds::DISK_USED;
+use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::limits::Room;
-use crate::model::sentence::{bytes, path, quote, ratio, sentence};
+use crate::model::limits::{Mount, Room};
+use crate::model::sentence::{Sentence, bytes, path, quote, ratio, sentence};
+use crate::model::task::Pid;
 use crate::model::units::Unit;
 
 /// The rule.
@@ -31,14 +33,18 @@ pub const RULE: Rule = Rule {
     false_positives: &[
         "Read-only images (squashfs, iso9660): they are always full and are ignored.",
         "A large file system at 95 % can still have hundreds of gigabytes free.",
+        "An archive that nobody writes to: it is worth knowing, and does not slow the machine down.",
     ],
     sources: &["statvfs(3)", "netdata disk_space_usage; node-mixin"],
     counters: &[
+        "/proc/PID/mountinfo: every file system once, also behind bind mounts, overlays and hundreds of others",
         "statvfs(3) of each mounted device: used space divided by used and available space; tiny file \
          systems are ignored",
         "statvfs(3) available bytes: with much free space the share alone is not critical, and with very \
          much it is not reported",
-        "/proc/PID/fd, /proc/PID/fdinfo: processes that have files open for writing there",
+        "/proc/PID/fd, /proc/PID/fdinfo: processes that have files open for writing there; without one it is not \
+         critical",
+        "/proc/PID/fd, stat(2) of open files without a name: who holds how much in deleted files",
     ],
     limits: &[&DISK_USED],
     confirm: &[
@@ -78,30 +84,44 @@ pub const RULE: Rule = Rule {
 
 fn check(facts: &Facts<'_>) -> Outcome {
     reading!(facts.rates.limits.mounts);
-    let fullest = facts.fullest_mount().filter(|(_, used)| *used >= facts.limit(&DISK_USED).warning);
-    let Some((mount, used)) = fullest else { return Outcome::Clear };
-    let Ok(Room { available_bytes, total_bytes, .. }) = mount.room else { return Outcome::Clear };
-    let critical = facts.limit(&DISK_USED).critical.is_some_and(|limit| used >= limit)
-        && (available_bytes as f64) < facts.setting(&DISK_ROOM_BYTES);
-    if !critical && available_bytes as f64 >= ROOM_ENOUGH * facts.setting(&DISK_ROOM_BYTES) {
+    let Some((mount, full)) = facts.fullest_mount().filter(|(_, full)| full.is_full) else {
         return Outcome::Clear;
-    }
-    let top = facts.most_among(&mount.writers, |process| {
+    };
+    let Ok(Room { total_bytes, .. }) = mount.room else { return Outcome::Clear };
+    let critical = full.is_out_of_room && full.is_written;
+    let holder = holder(facts, mount);
+    let writer = facts.most_among(&mount.writers, |process| {
         process.write_bytes_per_second.map_or(process.cpu_ratio(), |written| written + process.cpu_ratio())
     });
-    let named = top.as_ref().map(|top| sentence!["; ", facts.name(top), " writes there"]);
+    let (named, why) = match (&holder, &writer) {
+        (Some((top, held)), _) => (
+            Some(sentence!["; ", facts.name(top), " holds ", bytes(*held), " of it in deleted files"]),
+            Some(sentence!["holds ", bytes(*held), " in deleted files on ", path(mount.path.as_str())]),
+        ),
+        (None, Some(top)) => (
+            Some(sentence!["; ", facts.name(top), " writes there"]),
+            Some(sentence!["writes to ", path(mount.path.as_str()), ", which is full"]),
+        ),
+        (None, None) => (None, None),
+    };
+    let held = holder.as_ref().map(|(_, held)| *held);
+    let source = format!("statvfs {}", mount.path);
     Outcome::hit(Hit {
-        impact: Impact::Rank(if critical { Rank::Severe } else { Rank::Minor }),
-        evidence: vec![
-            facts.evidence(&DISK_USED, Some(used), &format!("statvfs {}", mount.path)),
-            plain(
-                "disk_available_bytes",
-                Some(available_bytes as f64),
-                Unit::Bytes,
-                &format!("statvfs {}", mount.path),
-            ),
-        ],
-        why: top.is_some().then(|| sentence!["writes to ", path(mount.path.as_str()), ", which is full"]),
+        impact: Impact::Rank(match (critical, full.is_out_of_room) {
+            (true, _) => Rank::Severe,
+            (false, true) => Rank::Low,
+            (false, false) => Rank::Minor,
+        }),
+        evidence: [
+            facts.evidence(&DISK_USED, Some(full.used), &source),
+            plain("disk_available_bytes", Some(full.available_bytes as f64), Unit::Bytes, &source),
+        ]
+        .into_iter()
+        .chain(held.map(|held| {
+            plain("deleted_files_bytes", Some(held), Unit::Bytes, "/proc/PID/fd, stat(2) st_nlink, st_blocks")
+        }))
+        .collect(),
+        why,
         device: Some(mount.path.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
@@ -111,17 +131,44 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 " (",
                 quote(mount.kind.as_str()),
                 ") is ",
-                ratio(used),
+                ratio(full.used),
                 " full: ",
-                bytes(available_bytes as f64),
+                bytes(full.available_bytes as f64),
                 " of ",
                 bytes(total_bytes as f64),
                 " are left",
                 named,
+                others(facts, mount),
                 ".",
             ],
-            top.map_or(Who::None, Who::Group),
+            holder.map(|(top, _)| top).or(writer).map_or(Who::None, Who::Group),
             Remedy::Tune,
         )
     })
+}
+
+/// Share of a full file system that deleted files take, from which to close them is what helps.
+const DELETED_SHARE: f64 = 0.1;
+
+/// Who holds the most in deleted files, where that is a good part of what is full: du(1) does not find it, and its restart
+/// gives it back.
+fn holder(facts: &Facts<'_>, mount: &Mount) -> Option<(Ranked, f64)> {
+    let room = mount.room.as_ref().ok()?;
+    let bytes_of =
+        |pid: Pid| mount.deleted.iter().find(|(holder, _)| *holder == pid).map(|(_, bytes)| *bytes);
+    let pids: Vec<Pid> = mount.deleted.iter().map(|(pid, _)| *pid).collect();
+    // Children share the open file of their parent: the largest stands for all.
+    let (pid, most) = mount.deleted.first()?;
+    let top = facts.most_among(&pids, |process| bytes_of(process.pid).unwrap_or_default() as f64)?;
+    let held = top.pid.and_then(bytes_of).unwrap_or(*most) as f64;
+    let top = Ranked { pid: top.pid.or(Some(*pid)), ..top };
+    (held >= DELETED_SHARE * room.total_bytes as f64).then_some((top, held))
+}
+
+/// The other ones.
+fn others(facts: &Facts<'_>, but: &Mount) -> Option<Sentence> {
+    const NAMED: usize = 3;
+    let names = facts.other_full_mounts(but).take(NAMED).map(|mount| sentence![path(mount.path.as_str())]);
+    let names: Vec<Sentence> = names.collect();
+    (!names.is_empty()).then(|| sentence!["; also full: ", Sentence::joined(names, ", ")])
 }

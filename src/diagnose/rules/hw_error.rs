@@ -12,7 +12,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{NotChecked, Remedy, Severity};
 use crate::model::kernel_log::{KernelMessage, Scope as KernelScope, Topic};
 use crate::model::reading::AbsenceKind;
-use crate::model::sentence::{device, quote, ratio, seconds, sentence};
+use crate::model::sentence::{device, path, quote, ratio, seconds, sentence};
 use crate::model::units::Unit;
 
 /// The rule.
@@ -40,6 +40,7 @@ pub const RULE: Rule = Rule {
          buses, and about CPUs that are stuck in the kernel. Those within the window count; those of the last \
          hour are shown. An error of a device that nothing uses is a warning",
         "/sys/devices/system/edac/mc/mcN/ce_count and ue_count: errors of memory modules within the window",
+        "/proc/self/mountinfo: a mount that may be written of a file system that an error made read-only",
         "/proc/mdstat: failed members of software RAID arrays",
     ],
     limits: &[&STEAL],
@@ -67,7 +68,7 @@ pub const RULE: Rule = Rule {
 const TOPICS: [Topic; 5] = [Topic::Disk, Topic::FileSystem, Topic::Hardware, Topic::Interface, Topic::Lockup];
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let counted = of_memory(facts).or_else(|| of_arrays(facts));
+    let counted = of_memory(facts).or_else(|| of_file_systems(facts)).or_else(|| of_arrays(facts));
     let log = match &facts.rates.limits.kernel_log {
         Ok(log) => log,
         Err(_) if counted.is_some() => &Vec::new(),
@@ -170,6 +171,35 @@ fn device_of(message: &KernelMessage) -> Option<String> {
     matches!(message.pattern.scope, KernelScope::Device | KernelScope::FileSystem | KernelScope::Interface)
         .then(|| message.subject().map(str::to_owned))
         .flatten()
+}
+
+/// A file system that an error made read-only: every write to it fails.
+fn of_file_systems(facts: &Facts<'_>) -> Option<Hit> {
+    let mount = facts.read_only_mount()?;
+    Some(Hit {
+        impact: Impact::Rank(Rank::Severe),
+        device: mount.source.strip_prefix("/dev/").map(str::to_owned),
+        evidence: vec![plain(
+            "read_only_mounts_count",
+            Some(1.0),
+            Unit::Count,
+            "/proc/self/mountinfo: rw of a mount whose file system is ro",
+        )],
+        ..Hit::new(
+            Severity::Critical,
+            sentence![
+                "File system ",
+                path(mount.path.as_str()),
+                " (",
+                quote(mount.kind.as_str()),
+                " on ",
+                device(mount.source.as_str()),
+                ") is read-only after an error, although it was mounted to be written: every write fails.",
+            ],
+            Who::Device(mount.source.clone()),
+            Remedy::AddResource,
+        )
+    })
 }
 
 /// Errors of memory modules: an uncorrected one is lost data.

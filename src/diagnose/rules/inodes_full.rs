@@ -60,10 +60,16 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let fullest =
         facts.most_inodes_used_mount().filter(|(_, used)| *used >= facts.limit(&INODES_USED).warning);
     let Some((mount, used)) = fullest else { return Outcome::Clear };
-    let critical = facts.limit(&INODES_USED).critical.is_some_and(|limit| used >= limit);
+    let out = facts.limit(&INODES_USED).critical.is_some_and(|limit| used >= limit);
+    // A file system that nobody writes to refuses nobody.
+    let critical = out && !mount.writers.is_empty();
     let top = facts.most_among(&mount.writers, |process| process.cpu_ratio());
     Outcome::hit(Hit {
-        impact: Impact::Rank(if critical { Rank::Severe } else { Rank::Minor }),
+        impact: Impact::Rank(match (critical, out) {
+            (true, _) => Rank::Severe,
+            (false, true) => Rank::Low,
+            (false, false) => Rank::Minor,
+        }),
         evidence: vec![facts.evidence(&INODES_USED, Some(used), &format!("statvfs {}", mount.path))],
         device: Some(mount.path.clone()),
         ..Hit::new(

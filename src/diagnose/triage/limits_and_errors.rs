@@ -45,14 +45,14 @@ pub fn step(facts: &Facts<'_>, judged: &[Judged]) -> Step {
 fn limits(facts: &Facts<'_>) -> Vec<Evidence> {
     let disk = facts.fullest_mount();
     let inodes = facts.most_inodes_used_mount();
-    let at = |mount: Option<(&crate::model::limits::Mount, f64)>| {
-        mount.map_or_else(|| "statvfs(3)".to_owned(), |(mount, _)| format!("statvfs {}", mount.path))
+    let at = |mount: Option<&crate::model::limits::Mount>| {
+        mount.map_or_else(|| "statvfs(3)".to_owned(), |mount| format!("statvfs {}", mount.path))
     };
     let conntrack = facts.conntrack_entries().map(|(count, max)| count as f64 / max as f64);
     let kills = facts.paging().and_then(|paging| paging.oom_kills_count).map(|count| count as f64);
     vec![
-        facts.evidence(&DISK_USED, disk.map(|(_, used)| used), &at(disk)),
-        facts.evidence(&INODES_USED, inodes.map(|(_, used)| used), &at(inodes)),
+        facts.evidence(&DISK_USED, disk.map(|(_, full)| full.used), &at(disk.map(|(mount, _)| mount))),
+        facts.evidence(&INODES_USED, inodes.map(|(_, used)| used), &at(inodes.map(|(mount, _)| mount))),
         facts.evidence(&SYSTEM_FILES, facts.system_files_ratio(), "/proc/sys/fs/file-nr"),
         facts.evidence(&SYSTEM_THREADS, facts.system_threads_ratio(), "/proc/loadavg, pid_max, threads-max"),
         facts.evidence(&CONNTRACK, conntrack, "nf_conntrack_count, nf_conntrack_max"),

@@ -2,7 +2,7 @@
 
 use super::{Hierarchy, io};
 use crate::collect::root::Root;
-use crate::model::cgroup::{CgroupReading, CpuBandwidth, MemoryLimit, PidsLimit};
+use crate::model::cgroup::{CgroupReading, CpuBandwidth, IoLimits, MemoryLimit, PidsLimit};
 
 /// Limits that mean "none": version 1 writes the largest multiple of a page that fits.
 const NO_LIMIT_BYTES: u64 = 1 << 62;
@@ -89,15 +89,10 @@ fn refused(root: &Root, directory: &str, buffer: &mut Vec<u8>) -> Option<PidsLim
 
 /// Whether the group has a limit of any kind.
 pub(super) fn has_limit(group: &CgroupReading) -> bool {
-    let io = |io: IoLimit| {
-        [io.read_bytes_limit, io.write_bytes_limit, io.reads_limit, io.writes_limit]
-            .iter()
-            .any(Option::is_some)
-    };
     group.quota_cpus.is_some()
         || group.memory.is_some_and(|memory| memory.limit_bytes.is_some())
         || group.pids.is_some_and(|pids| pids.limit_count.is_some())
-        || group.io.is_some_and(io)
+        || group.io.iter().flatten().any(|device| device.limits != IoLimits::default())
 }
 
 /// Adds the limits of a group, and how full they are.
