@@ -53,21 +53,22 @@ impl Facts<'_> {
 
     /// Whether the writes of the box come from the page cache: then possibly no thread waits for them.
     pub fn writes_are_writeback(&self) -> bool {
-        self.rates
-            .memory
-            .as_ref()
-            .is_ok_and(|memory| memory.unwritten_bytes().is_some_and(|bytes| bytes >= WRITEBACK_BYTES))
+        let memory = self.rates.memory.as_ref();
+        memory.is_ok_and(|memory| memory.unwritten_bytes().is_some_and(|bytes| bytes >= WRITEBACK_BYTES))
+            || self.blocked_threads(|reason| reason == WaitReason::Writeback) >= SOME_WAITERS
     }
 
     /// Mean number of user threads that wait for requests of this kind: by what they sleep in, and by what their process
-    /// moves. A flush is part of a write that is to be safe.
+    /// moves. A flush is part of a write that is to be safe. Writers that are held because too much is dirty wait for no
+    /// request.
     pub fn waiters_for(&self, kind: RequestKind) -> f64 {
         let reads = kind == RequestKind::Read;
         self.user_threads()
             .flat_map(|thread| thread.waits.iter().map(move |share| (thread, share)))
             .filter(|(_, share)| share.state == State::Uninterruptible)
             .filter(|(thread, share)| match reason(share.function.as_deref()) {
-                WaitReason::Journal | WaitReason::Writeback => !reads,
+                WaitReason::Journal => !reads,
+                WaitReason::Writeback => false,
                 other => for_a_disk(other) && self.moves(thread, reads),
             })
             // The sum of nothing is minus zero.

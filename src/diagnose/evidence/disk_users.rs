@@ -1,13 +1,13 @@
 //! Who uses a disk: by bytes, where they may be read; else by threads that wait for it.
 
-use crate::diagnose::evidence::disk_load::for_a_disk;
+use crate::diagnose::evidence::disk_load::{cache_drops, for_a_disk};
 use crate::diagnose::evidence::facts::{Facts, reason};
 use crate::diagnose::evidence::groups::{Group, Ranked, Who, rank, suspects};
 use crate::diagnose::thresholds::algorithm::{MOVES_MORE, SOME_WAITERS};
 use crate::diagnose::thresholds::{CONTRIBUTOR, MAIN_CAUSE};
 use crate::model::finding::{Remedy, Role, Suspect};
 use crate::model::rates::{DiskRates, ProcessRates};
-use crate::model::sentence::{Sentence, bytes, device, quote, ratio, sentence};
+use crate::model::sentence::{Sentence, bytes, count, device, quote, ratio, sentence};
 use crate::model::task::{Pid, State};
 use crate::model::units::MIB;
 use std::collections::{HashMap, HashSet};
@@ -17,6 +17,10 @@ const DIRECTION_TOLD: f64 = 0.1;
 
 /// Share of a process's bytes that another device must have moved to be where they went.
 const ELSEWHERE: f64 = 0.5;
+
+/// Kernel time, in CPUs, of a process that throws the page cache away, and its user time by that.
+const DROPPER_SYSTEM: f64 = 0.01;
+const DROPPER_USER: f64 = 0.05;
 
 /// Who uses a disk.
 #[derive(Debug)]
@@ -49,6 +53,11 @@ pub fn users(facts: &Facts<'_>, disk: &DiskRates) -> Users {
         && known.as_ref().is_none_or(|top| top.share < facts.setting(&MAIN_CAUSE))
     {
         return of_array(array);
+    }
+    if let Some(dropper) = cache_dropper(facts, disk) {
+        let mut named = suspects(facts, std::slice::from_ref(&dropper), Role::Offender);
+        named.extend(suspects(facts, &by_waiting, Role::Victim));
+        return of_dropper(facts, dropper, named);
     }
     let waiting = || by_waiting.first().filter(|top| top.amount >= SOME_WAITERS / 2.0).cloned();
     let seen = known.is_some();
@@ -185,6 +194,51 @@ fn members(facts: &Facts<'_>, disk: &DiskRates) -> Option<HashSet<Pid>> {
             named.flat_map(|group| group.members.iter().copied()).collect()
         })
         .filter(|members: &HashSet<Pid>| !members.is_empty())
+}
+
+/// The process that throws the page cache away, where that makes this disk read: the one whose command says so, else one
+/// that does nothing but run in the kernel for it and reads next to nothing. Only root may.
+fn cache_dropper(facts: &Facts<'_>, disk: &DiskRates) -> Option<Ranked> {
+    cache_drops(facts)?;
+    if disk.read_bytes_per_second < ELSEWHERE * disk.bytes_per_second() {
+        return None;
+    }
+    let says_so = |process: &ProcessRates| {
+        process.command_line.as_ref().is_some_and(|line| line.contains("drop_caches"))
+    };
+    let in_kernel = |process: &ProcessRates| {
+        let reads = process.read_bytes_per_second.unwrap_or_default();
+        process.system_ratio >= DROPPER_SYSTEM
+            && process.user_ratio <= DROPPER_USER * process.system_ratio
+            && reads < DIRECTION_TOLD * disk.read_bytes_per_second
+    };
+    let root = |process: &&ProcessRates| {
+        !process.kernel_thread && process.user.as_deref().is_none_or(|user| user == "root")
+    };
+    let candidates = || facts.rates.processes.iter().filter(root);
+    let named = candidates().find(|process| says_so(process) && process.cpu_ratio() > 0.0);
+    let busiest = || {
+        candidates()
+            .filter(|process| in_kernel(process))
+            .max_by(|a, b| a.system_ratio.total_cmp(&b.system_ratio))
+    };
+    let process = named.or_else(busiest)?;
+    let group = facts.group_of(process.pid)?;
+    Some(Ranked { group, pid: Some(process.pid), amount: process.system_ratio, share: 1.0 })
+}
+
+fn of_dropper(facts: &Facts<'_>, dropper: Ranked, suspects: Vec<Suspect>) -> Users {
+    let drops = cache_drops(facts).unwrap_or_default();
+    let times = if drops > 1.0 { " times" } else { " time" };
+    Users {
+        text: Some(sentence!["; ", facts.name(&dropper), " seems to do that"]),
+        why: Some(sentence!["throws the page cache away, ", count(drops), times, " in this window"]),
+        who: Who::Group(dropper),
+        suspects,
+        remedy: Remedy::FixProgram,
+        seen: true,
+        overrides: true,
+    }
 }
 
 /// The software RAID on this disk that copies its members, and what it calls that.

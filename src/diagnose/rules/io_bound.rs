@@ -16,12 +16,13 @@ use crate::diagnose::rule::{
 use crate::diagnose::thresholds::algorithm::{
     AT_LOWERED_PRIORITY, DISK_IN_USE, ERROR_OF_A_SHARE, LATENCY_FULL, OWNER_UNSEEN,
 };
-use crate::diagnose::thresholds::{IO_PRESSURE, PROGRAM_IO_WAIT};
+use crate::diagnose::thresholds::{IO_PRESSURE, PROGRAM_IO_WAIT, WRITEBACK_WAITERS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
 use crate::model::sentence::{count, device, ratio, sentence};
 use crate::model::task::Pid;
+use crate::model::wait::WaitReason;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -94,7 +95,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     };
     let is_slow = facts.slowest_kind(disk, |kind| facts.is_slow(disk, kind, LATENCY_FULL)).is_some();
-    if is_slow || facts.is_saturated(disk) {
+    let held = facts.blocked_threads(|reason| reason == WaitReason::Writeback);
+    if is_slow || facts.is_saturated(disk) || held >= facts.limit(&WRITEBACK_WAITERS).warning {
         return Outcome::Clear;
     }
     let limit = facts.limit(&PROGRAM_IO_WAIT).warning;
@@ -154,6 +156,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 count(disk.queue_mean),
                 " in flight on average",
                 cache_drops_told(facts),
+                users.text.filter(|_| users.overrides),
                 ".",
             ],
             who,
