@@ -53,10 +53,11 @@ pub const RULE: Rule = Rule {
          /proc/pressure/io some total where no program is seen",
         "/proc/diskstats time busy, time per read, write and flush: the disk is in use, quick for its kind and \
          for itself, and no queue builds up",
+        "/proc/PID/task/TID/wchan balance_dirty_pages: writers that are held are another matter",
         "/proc/PID/task/TID/stat nice and policy: at lowered priority it is only worth knowing",
         "/proc/vmstat drop_pagecache, drop_slab: whether the page cache was thrown away",
     ],
-    limits: &[&PROGRAM_IO_WAIT, &IO_PRESSURE],
+    limits: &[&PROGRAM_IO_WAIT, &IO_PRESSURE, &WRITEBACK_WAITERS],
     confirm: &[
         confirm(
             "iostat -dx 1 3",
