@@ -42,6 +42,9 @@ pub fn paging(before: &SystemSnapshot, after: &SystemSnapshot) -> Reading<Paging
             .iter()
             .filter_map(|name| difference(then.get(name)?, now.get(name)?))
             .max(),
+        numa_bound_per_second: rate("numa_other")
+            .zip(rate("numa_interleave"))
+            .map(|(other, interleaved)| (other - interleaved).max(0.0)),
         oom_kills_count: then.get("oom_kill").zip(now.get("oom_kill")).and_then(|(a, b)| difference(a, b)),
     })
 }

@@ -209,6 +209,8 @@ pub struct PagingRates {
     pub numa_miss_per_second: Option<f64>,
     /// Times that the page cache or the caches of the kernel were dropped on request, within the window.
     pub cache_drops_count: Option<u64>,
+    /// Pages that came from another node than that of the CPU and were not meant for all nodes in turn.
+    pub numa_bound_per_second: Option<f64>,
     /// OOM kills within the window.
     pub oom_kills_count: Option<u64>,
 }

@@ -1,7 +1,8 @@
 //! Memory comes from the wrong node: the CPUs reach it over the link between sockets.
 //!
-//! Evidence: pages that were wanted from one node and had to be taken from another (`numa_miss`). Only machines
-//! with several nodes have them.
+//! Evidence: pages that were wanted from one node and had to be taken from another (`numa_miss`). A program that is bound
+//! to the memory of another node than that of its CPUs gets what it wants and misses nothing (`numa_other`): that is
+//! worth knowing. Only machines with several nodes have either.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::rank;
@@ -10,7 +11,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
     reading,
 };
-use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, Rank};
+use crate::diagnose::thresholds::algorithm::{ERROR_OF_A_SHARE, NUMA_BOUND, Rank};
 use crate::diagnose::thresholds::{MAIN_CAUSE, NUMA_MISSES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
@@ -39,6 +40,8 @@ pub const RULE: Rule = Rule {
     counters: &[
         "/proc/vmstat numa_miss divided by numa_hit and numa_miss: share of the pages that came from another \
          node than the wanted one",
+        "/proc/vmstat numa_other without numa_interleave: pages from another node than the CPU's, of a program that \
+         is bound to that node",
         "/sys/devices/system/node/online: number of nodes; a machine with one node has no misses",
     ],
     limits: &[&NUMA_MISSES],
@@ -83,8 +86,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
             None,
         );
     };
-    let share = miss / (hit + miss).max(f64::EPSILON);
-    if share < facts.limit(&NUMA_MISSES).warning || hit + miss < PAGES_MIN {
+    let pages = hit + miss;
+    let share = miss / pages.max(f64::EPSILON);
+    let misses = share >= facts.limit(&NUMA_MISSES).warning;
+    let bound = paging.numa_bound_per_second.filter(|bound| *bound >= NUMA_BOUND * pages);
+    if pages < PAGES_MIN || !misses && bound.is_none() {
         return Outcome::Clear;
     }
     // Who allocates is who faults: no counter of a process says so, but growth does.
@@ -114,15 +120,25 @@ fn check(facts: &Facts<'_>) -> Outcome {
             ),
         ],
         ..Hit::new(
-            Severity::Warning,
-            sentence![
-                ratio(share),
-                " of the pages, ",
-                count(miss),
-                " per second, come from another memory node than the preferred one",
-                named,
-                ".",
-            ],
+            if misses { Severity::Warning } else { Severity::Info },
+            match bound.filter(|_| !misses) {
+                None => sentence![
+                    ratio(share),
+                    " of the pages, ",
+                    count(miss),
+                    " per second, come from another memory node than the preferred one",
+                    named,
+                    ".",
+                ],
+                Some(bound) => sentence![
+                    ratio(bound / pages),
+                    " of the pages, ",
+                    count(bound),
+                    " per second, come from another memory node than that of the CPU, as the program is bound",
+                    named,
+                    ".",
+                ],
+            },
             who.map_or(Who::None, Who::Group),
             Remedy::Tune,
         )

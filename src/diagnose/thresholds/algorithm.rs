@@ -299,3 +299,6 @@ pub const SWAP_PRESSURE: f64 = 0.5;
 
 /// Stall time for memory that agrees with compaction.
 pub const COMPACTION_PRESSURE: f64 = 0.02;
+
+/// Share of the new pages that come from another node than that of the CPU, from which a program is bound to one.
+pub const NUMA_BOUND: f64 = 0.5;
