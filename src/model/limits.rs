@@ -110,3 +110,31 @@ pub struct MemoryErrors {
     /// Not.
     pub uncorrected_count: u64,
 }
+
+/// Tasks of one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserTasks {
+    /// User.
+    pub uid: u32,
+    /// Processes and threads.
+    pub tasks_count: u64,
+    /// The least soft limit of its youngest processes; none where they have no limit.
+    pub limit: Option<u64>,
+    /// Its processes, the youngest first.
+    pub pids: Vec<Pid>,
+}
+
+/// How fast a CPU runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CpuFrequency {
+    /// Number.
+    pub cpu: u32,
+    /// Now.
+    pub current_khz: u64,
+    /// What all cores can keep up.
+    pub base_khz: u64,
+    /// What it is allowed to reach.
+    pub limit_khz: Option<u64>,
+    /// Who decides.
+    pub governor: Option<String>,
+}

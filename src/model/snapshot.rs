@@ -3,7 +3,7 @@
 use crate::model::cgroup::CgroupReading;
 use crate::model::host::Host;
 use crate::model::kernel_log::KernelMessage;
-use crate::model::limits::{Hardware, Mount, OpenFiles, Tables};
+use crate::model::limits::{CpuFrequency, Hardware, Mount, OpenFiles, Tables, UserTasks};
 use crate::model::network::{NamespaceCounters, NetCounters, PeerWait, Sockets};
 use crate::model::reading::{Absence, Reading};
 use crate::model::target::TargetReadings;
@@ -55,6 +55,10 @@ pub struct LimitReadings {
     pub tables: Tables,
     /// Processes with many open files.
     pub open_files: Vec<OpenFiles>,
+    /// Users with many tasks.
+    pub user_tasks: Vec<UserTasks>,
+    /// How fast busy CPUs run; empty where that is not seen.
+    pub frequencies: Vec<CpuFrequency>,
     /// Mounted file systems.
     pub mounts: Reading<Vec<Mount>>,
     /// Sockets in trouble; read only when a counter asked for it.
@@ -72,6 +76,8 @@ impl Default for LimitReadings {
         Self {
             tables: Tables::default(),
             open_files: Vec::new(),
+            user_tasks: Vec::new(),
+            frequencies: Vec::new(),
             mounts: Err(Absence::missing("/proc/self/mountinfo")),
             sockets: None,
             peers: Vec::new(),

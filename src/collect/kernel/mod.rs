@@ -3,6 +3,7 @@
 
 pub mod block_devices;
 pub mod cgroups;
+pub mod cpu_frequency;
 pub mod diskstats;
 pub mod file_locks;
 pub mod hardware;
@@ -25,4 +26,5 @@ pub mod swaps;
 pub mod tables;
 pub mod thermal;
 pub mod uptime;
+pub mod user_tasks;
 pub mod vmstat;

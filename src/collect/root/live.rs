@@ -181,6 +181,10 @@ impl Live {
         Ok(count)
     }
 
+    pub(super) fn owner_of(&self, path: &str) -> Reading<u32> {
+        self.stat(path).map(|stat| stat.st_uid).map_err(|errno| self.absence(path, errno))
+    }
+
     /// By name, which spares to open and close it; under another root only an open one is sure to be inside.
     fn stat(&self, path: &str) -> Result<rustix::fs::Stat, Errno> {
         match path.strip_prefix("proc/") {

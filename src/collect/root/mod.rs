@@ -338,6 +338,17 @@ impl Root {
         number(&text).ok_or_else(|| Absence::malformed(format!("/{path}"), "no count"))
     }
 
+    /// Id of the user that a directory belongs to.
+    pub fn owner_of(&self, path: &str) -> Reading<u32> {
+        let key = format!("{path}/.uid");
+        let text = self.once(&key, || match &self.place {
+            Place::Captured(frame) => frame.file(&key).map(<[u8]>::to_vec),
+            Place::Live(live) => live.owner_of(path).map(|uid| uid.to_string().into_bytes()),
+        })?;
+        let uid = number(&text).and_then(|uid| u32::try_from(uid).ok());
+        uid.ok_or_else(|| Absence::malformed(format!("/{path}"), "no user"))
+    }
+
     /// Whether an optional read is to be made: live, when `wanted`; in a capture, when the recorded run made it.
     pub fn wants(&self, path: &str, wanted: bool) -> bool {
         match &self.place {

@@ -1,7 +1,9 @@
 //! What is read at the end of a window: what may be full, and the costly details that only some counters of the window
 //! make worth reading. The two snapshots decide which, so a replay reads the same.
 
-use crate::collect::kernel::{cgroups, kernel_log, mounts, settings, sockets, tables};
+use crate::collect::kernel::{
+    cgroups, cpu_frequency, kernel_log, mounts, settings, sockets, tables, user_tasks,
+};
 use crate::collect::root::Root;
 use crate::collect::tasks::peers;
 use crate::collect::tasks::scan::Scratch;
@@ -41,6 +43,8 @@ pub(super) fn limits(
     LimitReadings {
         tables: tables::read(root, &mut scratch.bytes),
         open_files: tables::open_files(root, &pids, &mut scratch.bytes),
+        user_tasks: user_tasks::read(root, &after.processes, &mut scratch.bytes),
+        frequencies: cpu_frequency::read(root, &busiest_cpus(before, after), &mut scratch.bytes),
         mounts: mounts::read(
             root,
             &pids,
@@ -64,6 +68,23 @@ fn calm(before: &FullSnapshot, after: &FullSnapshot) -> bool {
     let idle = now.cpu.idle.saturating_sub(then.cpu.idle);
     let busy = |ticks: &CpuTicks| ticks.user.saturating_add(ticks.nice).saturating_add(ticks.system);
     idle > busy(&now.cpu).saturating_sub(busy(&then.cpu))
+}
+
+/// CPUs that were busy for most of the window, the busiest first.
+fn busiest_cpus(before: &FullSnapshot, after: &FullSnapshot) -> Vec<u32> {
+    let (Ok(then), Ok(now)) = (&before.system.stat, &after.system.stat) else { return Vec::new() };
+    let busy = |ticks: &CpuTicks| ticks.user.saturating_add(ticks.nice).saturating_add(ticks.system);
+    let mut busiest: Vec<(u64, u32)> = now
+        .cpus
+        .iter()
+        .filter_map(|(cpu, now)| {
+            let then = then.cpus.get(cpu)?;
+            let (worked, idle) = (busy(now).saturating_sub(busy(then)), now.idle.saturating_sub(then.idle));
+            (worked > idle).then_some((worked, *cpu))
+        })
+        .collect();
+    busiest.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    busiest.into_iter().map(|(_, cpu)| cpu).collect()
 }
 
 /// User processes that used the CPUs at all, most first.

@@ -20,6 +20,7 @@ use crate::collect::tasks::scan::Scratch;
 use crate::collect::tasks::wait_details::WaitReader;
 use crate::collect::tasks::wanted::Wanted;
 use crate::model::host::Host;
+use crate::model::limits::UserTasks;
 use crate::model::reading::Absence;
 use crate::model::snapshot::{FullSnapshot, LoadAverage, Recording, Source, SystemSnapshot};
 use crate::model::task::{Pid, ProcessDetails};
@@ -139,7 +140,7 @@ pub fn follow(
         &limits,
         &mut scratch,
     );
-    keep_seen_users(&mut host, &details);
+    keep_seen_users(&mut host, &details, &limits.user_tasks);
     let recording = Recording {
         source: Source::Live,
         host,
@@ -330,11 +331,12 @@ fn stalled_for_memory(before: &SystemSnapshot, after: &SystemSnapshot) -> bool {
 }
 
 /// A capture must not carry the whole user list of a box away.
-fn keep_seen_users(host: &mut Host, details: &BTreeMap<Pid, ProcessDetails>) {
+fn keep_seen_users(host: &mut Host, details: &BTreeMap<Pid, ProcessDetails>, users: &[UserTasks]) {
     let seen: HashSet<u32> = details
         .values()
         .filter_map(|process| process.status.as_ref()?.as_ref().ok())
         .map(|status| status.uid)
+        .chain(users.iter().map(|user| user.uid))
         .collect();
     host.users.retain(|uid, _| seen.contains(uid));
 }

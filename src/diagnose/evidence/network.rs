@@ -60,7 +60,8 @@ impl Facts<'_> {
 
     /// Whether packets are known to be lost: dropped in this machine, or sent again.
     pub fn packets_lost(&self) -> bool {
-        let drops = self.datagram_drops().into_iter().chain(self.backlog_drops());
+        let missed = self.rates.interfaces.iter().filter_map(|link| link.missed_per_second);
+        let drops = self.datagram_drops().into_iter().chain(self.backlog_drops()).chain(missed);
         let dropped = drops.reduce(f64::max).is_some_and(|rate| rate >= self.limit(&PACKET_DROPS).warning);
         dropped || self.segments_sent_again().is_some()
     }

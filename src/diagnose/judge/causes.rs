@@ -142,6 +142,10 @@ fn always(_: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
 fn error_of_that_device(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
     let (Some(failing), Some(slow)) = (&cause.device, &effect.device) else { return true };
     let disks = facts.disks();
+    // A file in the place of a disk lies on any of them.
+    if slow.starts_with("loop") {
+        return true;
+    }
     if !disks.iter().any(|disk| is_part_of(failing, &disk.name)) {
         // One that is gone is no longer among them.
         return !["sd", "vd", "nvme"].iter().any(|start| failing.starts_with(start));

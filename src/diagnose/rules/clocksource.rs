@@ -3,6 +3,7 @@
 //! Evidence: the clock source in use, together with the kernel time that it costs.
 
 use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::kernel_log::Reported;
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
     reading,
@@ -10,6 +11,7 @@ use crate::diagnose::rule::{
 use crate::diagnose::thresholds::algorithm::{CLOCK_CONFIDENCE, CLOCK_SYSTEM, OF_SYSTEM_COST};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::kernel_log::Topic;
 use crate::model::profile::ProfileMode;
 use crate::model::sentence::{quote, sentence};
 use crate::model::units::Unit;
@@ -107,7 +109,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         confidence_ratio: CLOCK_CONFIDENCE,
         impact: Impact::TimeLost(OF_SYSTEM_COST * system),
-        evidence: vec![plain("cpu_system_ratio", Some(system), Unit::Ratio, "/proc/stat system")],
+        evidence: std::iter::once(plain("cpu_system_ratio", Some(system), Unit::Ratio, "/proc/stat system"))
+            .chain(facts.reported(&[Topic::Clock]).iter().map(Reported::evidence))
+            .collect(),
         ..Hit::new(
             severity,
             sentence!["The clock source is ", quote(clock.as_str()), cost],

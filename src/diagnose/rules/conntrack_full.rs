@@ -12,6 +12,7 @@ use crate::diagnose::thresholds::CONNTRACK;
 use crate::diagnose::thresholds::algorithm::Rank;
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::kernel_log::Topic;
 use crate::model::sentence::{ratio, sentence};
 use crate::model::units::Unit;
 
@@ -32,6 +33,7 @@ pub const RULE: Rule = Rule {
     sources: &["kernel Documentation/networking/nf_conntrack-sysctl.rst", "node-mixin; netdata"],
     counters: &[
         "/proc/sys/net/netfilter/nf_conntrack_count divided by nf_conntrack_max: share of the table in use",
+        "/dev/kmsg \"table full, dropping packet\" within the window",
         "/proc/net/stat/nf_conntrack early_drop and drop: entries given up early and packets dropped; a \
          single one while the table is full is critical. drop also counts packets whose connection another \
          packet entered at the same moment (insert_failed), which says nothing about the table",
@@ -78,7 +80,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let share = count as f64 / max as f64;
     let rose = |name: &str| facts.net(name).is_some_and(|rate| rate > 0.0);
     let full = facts.limit(&CONNTRACK).critical.is_some_and(|limit| share >= limit);
-    let drops = rose("conntrack.early_drop") || full && rose("conntrack.dropped");
+    // The table of another network namespace is only seen by what the kernel says of it.
+    let logged = !facts.reported(&[Topic::ConnectionTable]).is_empty();
+    let drops = logged || rose("conntrack.early_drop") || full && rose("conntrack.dropped");
     if share < facts.limit(&CONNTRACK).warning && !drops {
         return Outcome::Clear;
     }

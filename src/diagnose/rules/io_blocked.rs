@@ -7,6 +7,7 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain, reason};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
+use crate::diagnose::evidence::kernel_log::{Reported, others};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
     Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, confirm, look, trace,
@@ -16,9 +17,10 @@ use crate::diagnose::thresholds::algorithm::{BLOCKED_HALF, GETS_ON, NOT_RUN_CPU,
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
+use crate::model::kernel_log::Topic;
 use crate::model::profile::ProfileMode;
 use crate::model::rates::{DiskRates, ThreadRates};
-use crate::model::sentence::{Sentence, count, device, function, seconds, sentence};
+use crate::model::sentence::{Sentence, count, device, function, quote, seconds, sentence};
 use crate::model::task::State;
 use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
@@ -120,7 +122,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         () if !stuck.is_empty() => (stuck, true),
         () if slow_mean >= facts.limit(&UNINTERRUPTIBLE).warning => (slow, false),
         () if device.is_some() => (Vec::new(), true),
-        () => return Outcome::Clear,
+        () => return of_log(facts).map_or(Outcome::Clear, Outcome::hit),
     };
     let mean: f64 = threads.iter().map(|thread| thread.uninterruptible_mean).sum();
     let ranked = blocked(facts, &threads);
@@ -174,6 +176,22 @@ fn check(facts: &Facts<'_>) -> Outcome {
         device: device.map(|disk| disk.name.clone()),
         remedy: Remedy::Tune,
         share_of_busy: None,
+    })
+}
+
+/// Threads that the kernel found blocked for minutes, and servers that do not answer, where no thread was seen in D.
+fn of_log(facts: &Facts<'_>) -> Option<Hit> {
+    let reported = facts.reported(&[Topic::HungTask, Topic::FileServer]);
+    let (worst, rest) = reported.split_first()?;
+    Some(Hit {
+        impact: Impact::Rank(Rank::Serious),
+        evidence: reported.iter().map(Reported::evidence).collect(),
+        ..Hit::new(
+            Severity::Warning,
+            sentence!["The kernel reported: ", quote(worst.last.text.as_str()), others(rest)],
+            Who::None,
+            Remedy::Tune,
+        )
     })
 }
 

@@ -12,8 +12,9 @@ use crate::diagnose::thresholds::LISTEN_OVERFLOWS;
 use crate::diagnose::thresholds::algorithm::{DOES_MOSTLY, Rank};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
+use crate::model::kernel_log::Topic;
 use crate::model::rates::ProcessRates;
-use crate::model::sentence::{Sentence, count, function, ratio, sentence};
+use crate::model::sentence::{Sentence, count, function, quote, ratio, sentence};
 use crate::model::units::Unit;
 
 /// The rule.
@@ -38,6 +39,8 @@ pub const RULE: Rule = Rule {
     counters: &[
         "/proc/net/netstat TcpExt ListenOverflows: connections that found the queue full",
         "/proc/net/tcp and tcp6, listening sockets: the one with the longest queue; /proc/PID/fd: its process",
+        "/proc/net/netstat TcpExt TCPReqQFullDoCookies and TCPReqQFullDrop: requests that found the queue of \
+         half-open connections full; /dev/kmsg \"Possible SYN flooding\" names the port",
         "/proc/PID/stat and wchan of that process: what it does instead of accepting",
     ],
     limits: &[&LISTEN_OVERFLOWS],
@@ -81,7 +84,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         );
     };
     if overflows < facts.limit(&LISTEN_OVERFLOWS).warning {
-        return Outcome::Clear;
+        return flood(facts).map_or(Outcome::Clear, Outcome::hit);
     }
     let critical = facts.limit(&LISTEN_OVERFLOWS).critical.is_some_and(|limit| overflows >= limit);
     let full = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
@@ -126,6 +129,65 @@ fn check(facts: &Facts<'_>) -> Outcome {
             ],
             owner.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
+        )
+    })
+}
+
+/// Requests that find the queue of half-open connections full: a flood of them, or a backlog that is too short. With
+/// cookies each is still answered; without, it is dropped.
+fn flood(facts: &Facts<'_>) -> Option<Hit> {
+    let cookies = facts.net_most(&["TcpExt.TCPReqQFullDoCookies"]);
+    let dropped = facts.net_most(&["TcpExt.TCPReqQFullDrop"]);
+    let logged = facts.reported(&[Topic::SynFlood]);
+    let limit = facts.limit(&LISTEN_OVERFLOWS);
+    let most = cookies.into_iter().chain(dropped).reduce(f64::max).unwrap_or_default();
+    if most < limit.warning && logged.is_empty() {
+        return None;
+    }
+    let drops = dropped.filter(|rate| *rate >= limit.warning);
+    let refused = logged.iter().any(|kind| kind.last.pattern.severity == Severity::Critical);
+    let critical =
+        drops.is_some_and(|rate| limit.critical.is_some_and(|critical| rate >= critical)) || refused;
+    let port = logged.first().and_then(|kind| kind.last.subject());
+    let on_port = port.map(|port| sentence![" on port ", quote(port)]);
+    let what = match (drops, cookies.filter(|rate| *rate > 0.0)) {
+        (Some(rate), _) => sentence![count(rate), " connection requests per second are dropped"],
+        (None, Some(rate)) => {
+            sentence![count(rate), " connection requests per second are answered with cookies"]
+        }
+        (None, None) => "Connection requests are answered with cookies or dropped".into(),
+    };
+    Some(Hit {
+        impact: Impact::Rank(if critical { Rank::Serious } else { Rank::Low }),
+        evidence: vec![
+            plain(
+                "syn_cookies_per_second",
+                cookies,
+                Unit::PerSecond,
+                "/proc/net/netstat TcpExt TCPReqQFullDoCookies",
+            ),
+            plain(
+                "syn_dropped_per_second",
+                dropped,
+                Unit::PerSecond,
+                "/proc/net/netstat TcpExt TCPReqQFullDrop",
+            ),
+            plain(
+                "syn_flood_messages_count",
+                Some(logged.len() as f64),
+                Unit::Count,
+                "/dev/kmsg (net/ipv4/tcp_input.c)",
+            ),
+        ],
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            sentence![
+                what,
+                on_port,
+                " because the queue of half-open connections is full: a SYN flood, or a backlog that is too short."
+            ],
+            Who::None,
+            Remedy::Tune,
         )
     })
 }

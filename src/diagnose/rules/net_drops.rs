@@ -1,18 +1,23 @@
 //! Packets are dropped inside the box: a receiver is too slow, or a CPU's queue is full.
 //!
-//! Evidence: datagrams that found no room in their socket, packets that found none in a CPU's backlog. The
-//! `dropped` of a network card also counts unwanted packets, so it is not used.
+//! Evidence: datagrams that found no room in their socket, packets that found none in a CPU's backlog, in the ring of a
+//! network card or in the queue before it, a full table of neighbours, memory for sockets that is used up. The `dropped`
+//! of a network card also counts unwanted packets, so it is not used.
 
-use crate::diagnose::evidence::facts::Facts;
+use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change, confirm,
     look, reading, with_diag,
 };
-use crate::diagnose::thresholds::PACKET_DROPS;
-use crate::diagnose::thresholds::algorithm::Rank;
+use crate::diagnose::thresholds::algorithm::{LOST_SHARE, REFUSED_WEIGHT, Rank};
+use crate::diagnose::thresholds::{NEIGHBOURS, PACKET_DROPS, RETRANSMITS, SOCKET_MEMORY};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
-use crate::model::finding::{Remedy, Severity};
-use crate::model::sentence::{count, sentence};
+use crate::model::finding::{Evidence, Remedy, Severity};
+use crate::model::kernel_log::Topic;
+use crate::model::network::{Fill, Pool};
+use crate::model::rates::InterfaceRates;
+use crate::model::sentence::{Sentence, bytes, count, device, ratio, sentence};
+use crate::model::units::Unit;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -30,17 +35,32 @@ pub const RULE: Rule = Rule {
     false_positives: &[
         "Packets of unknown protocols count as dropped by the interface.",
         "A few drops at the start of a burst.",
+        "A queueing discipline that drops a few packets so that senders slow down.",
     ],
     sources: &["kernel Documentation/networking/snmp_counter.rst", "netdata; net/core/net-procfs.c"],
     counters: &[
         "/proc/net/snmp Udp RcvbufErrors: datagrams dropped because the receive buffer of their socket was \
          full",
         "/proc/net/softnet_stat, second column: packets dropped because the queue of a CPU was full",
+        "/proc/net/stat/arp_cache and ndisc_cache table_fulls: neighbours that found no room; entries divided \
+         by gc_thresh3",
+        "/proc/net/sockstat mem divided by the third number of tcp_mem and udp_mem; TcpExt TCPAbortOnMemory",
+        "/sys/class/net/LINK/statistics rx_missed_errors: packets that the network card had no room for",
+        "rtnetlink RTM_GETQDISC drops: packets dropped before they were sent, as `tc -s qdisc` shows",
+        "/proc/net/snmp Udp SndbufErrors, Ip InDiscards and OutDiscards; /proc/net/stat/nf_conntrack drop",
         "/proc/net/udp and udp6 drops: which socket; /proc/PID/fd: its process",
     ],
-    limits: &[&PACKET_DROPS],
+    limits: &[&PACKET_DROPS, &NEIGHBOURS, &SOCKET_MEMORY, &RETRANSMITS],
     confirm: &[
         confirm("nstat -asz UdpRcvbufErrors Udp6RcvbufErrors", "a count that rises from one run to the next"),
+        confirm(
+            "lnstat -c 1 -k arp_cache:entries,arp_cache:table_fulls",
+            "for neighbours: table_fulls above 0",
+        ),
+        confirm(
+            "ip -s -s link; tc -s qdisc",
+            "missed packets of a card, or dropped ones of its queue, that rise",
+        ),
         confirm("cat /proc/net/softnet_stat", "a second column (hexadecimal, one row per CPU) that rises"),
         confirm("ss -uapnm", "a Recv-Q that stays high, and d in skmem above 0: drops of that socket"),
     ],
@@ -60,26 +80,94 @@ pub const RULE: Rule = Rule {
             "more memory for sockets",
             Remedy::Tune,
         ),
+        change(
+            "If the table of neighbours is full, enlarge it.",
+            ActionTemplate::Sysctl(&[
+                ("net.ipv4.neigh.default.gc_thresh2", "8192"),
+                ("net.ipv4.neigh.default.gc_thresh3", "16384"),
+            ]),
+            "about 400 bytes of kernel memory per neighbour",
+            Remedy::Tune,
+        ),
+        look(
+            "If a network card loses packets, compare the size of its ring with the largest possible.",
+            "ethtool -g {device}",
+            Remedy::Tune,
+        ),
         advise("Spread the traffic over more receivers.", Remedy::Distribute),
     ],
     check,
 };
 
+/// Packets that are lost in one place.
+struct Loss {
+    severity: Severity,
+    /// Times the limit that it goes by.
+    weight: f64,
+    summary: Sentence,
+    why: Option<Sentence>,
+    who: Who,
+    device: Option<String>,
+    remedy: Remedy,
+}
+
+impl Loss {
+    fn new(severity: Severity, weight: f64, summary: Sentence) -> Self {
+        let (why, device) = (None, None);
+        Self { severity, weight, summary, why, who: Who::None, device, remedy: Remedy::Tune }
+    }
+}
+
 fn check(facts: &Facts<'_>) -> Outcome {
-    let datagrams = facts.net_most(&["Udp.RcvbufErrors", "Udp6.RcvbufErrors"]);
-    let backlog = facts.net("softnet.dropped");
-    let Some(drops) = datagrams.into_iter().chain(backlog).reduce(f64::max) else {
+    if facts.datagram_drops().is_none() && facts.backlog_drops().is_none() {
         reading!(facts.rates.net_per_second);
         return Outcome::unknown(
             "packets dropped inside the box",
             "/proc/net/snmp has no RcvbufErrors, and /proc/net/softnet_stat cannot be read",
             None,
         );
-    };
-    if drops < facts.limit(&PACKET_DROPS).warning {
-        return Outcome::Clear;
     }
-    let critical = facts.limit(&PACKET_DROPS).critical.is_some_and(|limit| drops >= limit);
+    let losses = [
+        datagrams(facts),
+        backlog(facts),
+        neighbours(facts),
+        socket_memory(facts),
+        cards(facts),
+        queues(facts),
+    ];
+    let counted = COUNTED.iter().map(|counted| counted_loss(facts, counted));
+    let all: Vec<Loss> = losses.into_iter().chain(counted).flatten().collect();
+    let order = |a: &&Loss, b: &&Loss| a.severity.cmp(&b.severity).then(a.weight.total_cmp(&b.weight));
+    let Some(worst) = all.iter().max_by(order) else { return Outcome::Clear };
+    let rest = all.iter().filter(|loss| !std::ptr::eq(*loss, worst));
+    let against: Vec<Sentence> = rest.map(|loss| sentence!["beside it: ", &loss.summary]).collect();
+    Outcome::hit(Hit {
+        impact: Impact::Rank(Rank::Considerable),
+        evidence: evidence(facts),
+        against,
+        why: worst.why.clone(),
+        device: worst.device.clone(),
+        ..Hit::new(worst.severity, worst.summary.clone(), worst.who.clone(), worst.remedy)
+    })
+}
+
+/// Critical from the limit for it on, where packets are known to be lost to somebody.
+fn severity(facts: &Facts<'_>, rate: f64) -> Option<(Severity, f64)> {
+    let limit = facts.limit(&PACKET_DROPS);
+    if rate < limit.warning {
+        return None;
+    }
+    let critical = limit.critical.is_some_and(|critical| rate >= critical);
+    Some((
+        if critical { Severity::Critical } else { Severity::Warning },
+        rate / limit.warning.max(f64::EPSILON),
+    ))
+}
+
+/// Datagrams that find no room in the socket of their receiver.
+fn datagrams(facts: &Facts<'_>) -> Option<Loss> {
+    let drops = facts.datagram_drops()?;
+    let (severity, weight) = severity(facts, drops)?;
     let dropping = facts.rates.limits.sockets.as_ref().and_then(|sockets| {
         sockets
             .noted
@@ -94,28 +182,215 @@ fn check(facts: &Facts<'_>) -> Outcome {
         }
         _ => None,
     };
-    let summary = if datagrams == Some(drops) {
-        sentence![
-            count(drops),
-            " datagrams per second are dropped because their socket has no room",
-            named,
-            ".",
-        ]
-    } else {
-        sentence![count(drops), " packets per second are dropped because the queue of a CPU has no room."]
-    };
-    Outcome::hit(Hit {
-        impact: Impact::Rank(Rank::Considerable),
-        evidence: vec![
-            facts.evidence(&PACKET_DROPS, datagrams, "/proc/net/snmp Udp RcvbufErrors"),
-            facts.evidence(&PACKET_DROPS, backlog, "/proc/net/softnet_stat, second column"),
-        ],
+    let summary = sentence![
+        count(drops),
+        " datagrams per second are dropped because their socket has no room",
+        named,
+        "."
+    ];
+    Some(Loss {
         why: dropping.map(|socket| sentence!["reads port ", socket.port, " too slowly"]),
-        ..Hit::new(
-            if critical { Severity::Critical } else { Severity::Warning },
-            summary,
-            owner.map_or(Who::None, Who::Group),
-            Remedy::FixProgram,
-        )
+        who: owner.map_or(Who::None, Who::Group),
+        remedy: Remedy::FixProgram,
+        ..Loss::new(severity, weight, summary)
     })
+}
+
+/// Packets that find the queue of a CPU full.
+fn backlog(facts: &Facts<'_>) -> Option<Loss> {
+    let drops = facts.backlog_drops()?;
+    let (severity, weight) = severity(facts, drops)?;
+    let summary =
+        sentence![count(drops), " packets per second are dropped because the queue of a CPU has no room."];
+    Some(Loss { remedy: Remedy::FixProgram, ..Loss::new(severity, weight, summary) })
+}
+
+/// A full table of neighbours: nothing can be sent to a host of the local network that is not in it.
+fn neighbours(facts: &Facts<'_>) -> Option<Loss> {
+    let refused = ["neighbours.arp.table_fulls", "neighbours.ndisc.table_fulls"]
+        .iter()
+        .filter_map(|name| facts.net(name))
+        .reduce(f64::max)
+        .filter(|rate| *rate > 0.0);
+    let logged = !facts.reported(&[Topic::Neighbours]).is_empty();
+    let fullest = fullest(facts, &[Pool::Arp, Pool::Ndisc]);
+    let share = fullest.map_or(0.0, share_of);
+    let limit = facts.limit(&NEIGHBOURS);
+    if refused.is_none() && !logged && share < limit.warning {
+        return None;
+    }
+    let filled = fullest.map(|fill| sentence![" (", fill.used, " of ", fill.max, " entries)"]);
+    let refusals = refused.map(|rate| {
+        sentence![
+            ": ",
+            count(rate * facts.rates.seconds),
+            " times a new neighbour found no room in this window"
+        ]
+    });
+    let severity = if refused.is_some() || logged { Severity::Critical } else { Severity::Warning };
+    let (full, end) = match severity {
+        Severity::Critical => (" is full", "; packets to hosts that are not in it are lost."),
+        _ => (" is nearly full", "."),
+    };
+    let summary = sentence!["The table of network neighbours", full, filled, refusals, end];
+    Some(Loss::new(severity, share.max(1.0) * REFUSED_WEIGHT, summary))
+}
+
+/// Memory for TCP or UDP of the whole system.
+fn socket_memory(facts: &Facts<'_>) -> Option<Loss> {
+    let fill = fullest(facts, &[Pool::Tcp, Pool::Udp])?;
+    let share = share_of(fill);
+    let aborted = facts.net("TcpExt.TCPAbortOnMemory").is_some_and(|rate| rate > 0.0);
+    let logged = facts
+        .reported(&[Topic::TcpMemory])
+        .iter()
+        .any(|kind| kind.last.pattern.severity == Severity::Critical);
+    let limit = facts.limit(&SOCKET_MEMORY);
+    let refuses = limit.critical.is_some_and(|critical| share >= critical) || aborted || logged;
+    if !refuses && share < limit.warning {
+        return None;
+    }
+    let protocol = if fill.what == Pool::Udp { "UDP" } else { "TCP" };
+    let bytes_of = |pages: u64| bytes(pages as f64 * facts.rates.host.page_bytes as f64);
+    let summary = sentence![
+        protocol,
+        " sockets hold ",
+        bytes_of(fill.used),
+        " of the ",
+        bytes_of(fill.max),
+        " that the kernel lets them have",
+        if refuses { ": it drops data and connections." } else { "." },
+    ];
+    let severity = if refuses { Severity::Critical } else { Severity::Warning };
+    Some(Loss::new(severity, share.max(1.0) * REFUSED_WEIGHT, summary))
+}
+
+fn fullest<'a>(facts: &Facts<'a>, pools: &[Pool]) -> Option<&'a Fill> {
+    let fills = &facts.rates.net.as_ref().ok()?.fills;
+    let of = fills.iter().filter(|fill| pools.contains(&fill.what) && fill.max > 0);
+    of.max_by(|a, b| share_of(a).total_cmp(&share_of(b)))
+}
+
+fn share_of(fill: &Fill) -> f64 {
+    fill.used as f64 / fill.max.max(1) as f64
+}
+
+/// Packets that a network card had no room for.
+fn cards(facts: &Facts<'_>) -> Option<Loss> {
+    let missed = |link: &InterfaceRates| link.missed_per_second.unwrap_or(0.0);
+    let link = facts.rates.interfaces.iter().max_by(|a, b| missed(a).total_cmp(&missed(b)))?;
+    let (severity, weight) = severity(facts, missed(link))?;
+    let share = missed(link) / (link.received_packets_per_second + missed(link)).max(f64::EPSILON);
+    let severity = if share >= LOST_SHARE { severity } else { severity.min(Severity::Warning) };
+    let summary = sentence![
+        "Network card ",
+        device(link.name.as_str()),
+        " loses ",
+        count(missed(link)),
+        " packets per second, ",
+        ratio(share),
+        " of what arrives: its receive ring is full, because the CPU does not empty it in time.",
+    ];
+    Some(of_link(link, Loss::new(severity, weight, summary)))
+}
+
+/// Packets that a queueing discipline dropped before they were sent.
+fn queues(facts: &Facts<'_>) -> Option<Loss> {
+    let dropped = |link: &InterfaceRates| link.queue_drops_per_second.unwrap_or(0.0);
+    let link = facts.rates.interfaces.iter().max_by(|a, b| dropped(a).total_cmp(&dropped(b)))?;
+    let (severity, weight) = severity(facts, dropped(link))?;
+    let share = dropped(link) / (link.sent_packets_per_second + dropped(link)).max(f64::EPSILON);
+    // Some disciplines drop a few packets to tell senders to slow down.
+    if share < LOST_SHARE {
+        return None;
+    }
+    let severity =
+        if facts.segments_sent_again().is_some() { severity } else { severity.min(Severity::Warning) };
+    let summary = sentence![
+        "The queue of ",
+        device(link.name.as_str()),
+        " drops ",
+        count(dropped(link)),
+        " packets per second before they are sent, ",
+        ratio(share),
+        " of them: more is sent than its link or its limit lets through.",
+    ];
+    Some(of_link(link, Loss::new(severity, weight, summary)))
+}
+
+fn of_link(link: &InterfaceRates, loss: Loss) -> Loss {
+    Loss { who: Who::Device(link.name.clone()), device: Some(link.name.clone()), ..loss }
+}
+
+/// A counter that says that packets were dropped, and not for whom: it is worth a warning at most.
+struct Counted {
+    names: &'static [&'static str],
+    metric: &'static str,
+    source: &'static str,
+    words: &'static str,
+}
+
+const COUNTED: [Counted; 4] = [
+    Counted {
+        names: &["Udp.SndbufErrors", "Udp6.SndbufErrors"],
+        metric: "udp_send_errors_per_second",
+        source: "/proc/net/snmp Udp SndbufErrors",
+        words: " datagrams per second cannot be sent because the send buffer of their socket is full.",
+    },
+    Counted {
+        names: &["Ip.InDiscards", "Ip6.InDiscards"],
+        metric: "ip_received_discards_per_second",
+        source: "/proc/net/snmp Ip InDiscards",
+        words: " received packets per second are discarded by the IP layer, which had no room for them.",
+    },
+    Counted {
+        names: &["Ip.OutDiscards", "Ip6.OutDiscards"],
+        metric: "ip_sent_discards_per_second",
+        source: "/proc/net/snmp Ip OutDiscards",
+        words: " packets per second are discarded by the IP layer before they are sent: a full queue, an \
+                unknown neighbour or the packet filter.",
+    },
+    Counted {
+        names: &["conntrack.dropped"],
+        metric: "conntrack_drop_per_second",
+        source: "/proc/net/stat/nf_conntrack drop",
+        words: " packets per second are dropped by connection tracking: two packets enter the same \
+                connection at the same moment, as with DNS queries over UDP.",
+    },
+];
+
+fn counted_loss(facts: &Facts<'_>, counted: &Counted) -> Option<Loss> {
+    let rate = facts.net_most(counted.names)?;
+    let (_, weight) = severity(facts, rate)?;
+    Some(Loss::new(Severity::Warning, weight, sentence![count(rate), counted.words]))
+}
+
+fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {
+    let mut all = vec![
+        facts.evidence(&PACKET_DROPS, facts.datagram_drops(), "/proc/net/snmp Udp RcvbufErrors"),
+        facts.evidence(&PACKET_DROPS, facts.backlog_drops(), "/proc/net/softnet_stat, second column"),
+    ];
+    let fill = |pools: &[Pool]| fullest(facts, pools).map(share_of);
+    let neighbours = fill(&[Pool::Arp, Pool::Ndisc]);
+    all.push(facts.evidence(&NEIGHBOURS, neighbours, "/proc/net/stat/arp_cache, ndisc_cache; gc_thresh3"));
+    let memory = fill(&[Pool::Tcp, Pool::Udp]);
+    all.push(facts.evidence(&SOCKET_MEMORY, memory, "/proc/net/sockstat mem; tcp_mem, udp_mem"));
+    for counted in &COUNTED {
+        if let Some(rate) = facts.net_most(counted.names).filter(|rate| *rate > 0.0) {
+            all.push(plain(counted.metric, Some(rate), Unit::PerSecond, counted.source));
+        }
+    }
+    for link in &facts.rates.interfaces {
+        let numbers = [
+            ("missed", link.missed_per_second, "rx_missed_errors, rx_fifo_errors"),
+            ("queue_drops", link.queue_drops_per_second, "rtnetlink RTM_GETQDISC"),
+        ];
+        for (what, rate, source) in numbers {
+            if let Some(rate) = rate.filter(|rate| *rate > 0.0) {
+                let metric = format!("{}_{what}_per_second", link.name);
+                all.push(plain(&metric, Some(rate), Unit::PerSecond, source));
+            }
+        }
+    }
+    all
 }

@@ -10,10 +10,10 @@ use crate::diagnose::rule::{
     look, reading,
 };
 use crate::diagnose::thresholds::algorithm::Rank;
-use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS};
+use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS, USER_TASKS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::sentence::{ratio, sentence, unit};
+use crate::model::sentence::{Span, ratio, sentence, unit};
 use crate::model::units::Unit;
 
 /// The rule.
@@ -27,19 +27,22 @@ pub const RULE: Rule = Rule {
     scope: Scope::Own,
     inputs: &[],
     title: "no more processes can be started",
-    symptom: "A service, or the whole system, has as many processes and threads as its limit allows: fork \
+    symptom: "A service, a user or the whole system has as many processes and threads as its limit allows: fork \
               and clone fail.",
     false_positives: &["A limit that was reached before the window: the counter keeps it."],
     sources: &[
         "kernel Documentation/admin-guide/cgroup-v1/pids.rst",
+        "getrlimit(2) RLIMIT_NPROC",
         "proc_sys_kernel(5) pid_max, threads-max",
     ],
     counters: &[
         "pids.events max: forks that a control group refused within the window; pids.max is its limit",
+        "threads of the processes of each user but root, divided by the soft limit \"Max processes\" of \
+         /proc/PID/limits of its youngest processes",
         "/proc/loadavg, the number after the slash: threads of the system, divided by the smaller of \
          /proc/sys/kernel/pid_max and threads-max",
     ],
-    limits: &[&FORKS_REFUSED, &SYSTEM_THREADS],
+    limits: &[&FORKS_REFUSED, &USER_TASKS, &SYSTEM_THREADS],
     confirm: &[
         confirm(
             "grep -r max --include=pids.events /sys/fs/cgroup | grep -v ' 0$'",
@@ -62,6 +65,11 @@ pub const RULE: Rule = Rule {
              only makes room for the next.",
             ActionTemplate::Pause,
             "they do nothing until the undo, and a health check may restart them",
+            Remedy::FixProgram,
+        ),
+        look(
+            "See how many tasks each user has, and the limit of a process.",
+            "ps -e -L -o user= | sort | uniq -c | sort -rn | head; grep 'Max processes' /proc/{pid}/limits",
             Remedy::FixProgram,
         ),
         advise("Reuse workers and threads instead of starting one per piece of work.", Remedy::FixProgram),
@@ -118,6 +126,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
             )
         });
     }
+    if let Some(hit) = of_user(facts) {
+        return Outcome::hit(hit);
+    }
     let Some(share) = facts.system_threads_ratio() else {
         reading!(facts.rates.load);
         return Outcome::unknown(
@@ -142,6 +153,50 @@ fn check(facts: &Facts<'_>) -> Outcome {
             if critical { Severity::Critical } else { Severity::Warning },
             sentence!["The system has ", ratio(share), " of the threads that it may have."],
             ranked.into_iter().next().map_or(Who::None, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}
+
+/// The user that is nearest to its limit: one that is at it starts nothing more, not even a shell.
+fn of_user(facts: &Facts<'_>) -> Option<Hit> {
+    let limit = facts.limit(&USER_TASKS);
+    let near = facts.rates.limits.user_tasks.iter().filter_map(|user| {
+        let most = user.limit.filter(|most| *most > 0)?;
+        Some((user, most, user.tasks_count as f64 / most as f64))
+    });
+    let (user, most, share) =
+        near.filter(|(.., share)| *share >= limit.warning).max_by(|a, b| a.2.total_cmp(&b.2))?;
+    let critical = limit.critical.is_some_and(|critical| share >= critical);
+    let top = facts.most_among(&user.pids, |process| f64::from(process.threads_count));
+    let name = match facts.rates.host.users.get(&user.uid) {
+        Some(name) => sentence![Span::User(name.clone())],
+        None => sentence![user.uid],
+    };
+    let named = top.as_ref().map(|top| sentence!["; most are of ", facts.name(top)]);
+    let end = if critical { ": fork and clone fail" } else { "" };
+    Some(Hit {
+        impact: Impact::Rank(if critical { Rank::Blocking } else { Rank::Low }),
+        evidence: vec![
+            facts.evidence(&USER_TASKS, Some(share), "/proc/PID/stat num_threads, /proc/PID/limits"),
+            plain("user_tasks_limit_count", Some(most as f64), Unit::Count, "/proc/PID/limits Max processes"),
+        ],
+        why: Some(sentence!["has ", user.tasks_count, " of the ", most, " tasks that its user may have"]),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            sentence![
+                "User ",
+                name,
+                " has ",
+                user.tasks_count,
+                " of the ",
+                most,
+                " processes and threads that it may have",
+                end,
+                named,
+                ".",
+            ],
+            top.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )
     })

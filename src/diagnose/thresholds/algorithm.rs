@@ -186,6 +186,15 @@ pub const SWITCHES_OF_A_FIGHT: f64 = 2000.0;
 /// Segments sent again per window, below which a share of them means nothing.
 pub const RETRANSMITS_MIN: f64 = 10.0;
 
+/// How sure a frequency is that was looked at once.
+pub const FREQUENCY_CONFIDENCE: f64 = 0.8;
+
+/// Share of the packets of a link from which lost ones matter to somebody.
+pub const LOST_SHARE: f64 = 0.01;
+
+/// A table or pool that refuses counts as this many times the limit for dropped packets.
+pub const REFUSED_WEIGHT: f64 = 20.0;
+
 /// TCP timers that run out per second from which lost packets make connections stand still.
 pub const TIMEOUTS_CRITICAL: f64 = 1.0;
 

@@ -248,6 +248,12 @@ pub const SYSTEM_FILES: Limit =
     limit("system_files_ratio", Unit::Ratio, 0.70, Some(0.90), "node-mixin: 70/90 %");
 /// Threads of the system by the smaller of its two limits.
 pub const SYSTEM_THREADS: Limit = limit("threads_ratio", Unit::Ratio, 0.85, Some(0.95), "netdata: 90/95 %");
+/// Processes and threads of a user by the limit for it.
+pub const USER_TASKS: Limit =
+    limit("user_tasks_ratio", Unit::Ratio, 0.85, Some(1.0), "house value; getrlimit(2) RLIMIT_NPROC");
+/// How much slower than its base frequency a busy CPU runs.
+pub const SLOWED_DOWN: Limit =
+    limit("cpu_slowdown_ratio", Unit::Ratio, 0.40, Some(0.60), "house value: 60 % of the base frequency");
 /// Forks that a control group refused.
 pub const FORKS_REFUSED: Limit = limit(
     "forks_refused_count",
@@ -280,6 +286,11 @@ pub const PACKET_DROPS: Limit = limit(
     Some(100.0),
     "netdata: 10/s; critical is a house value",
 );
+/// Entries of the table of network neighbours by its size.
+pub const NEIGHBOURS: Limit = limit("neighbours_ratio", Unit::Ratio, 0.90, Some(1.0), "house value");
+/// Memory of TCP or UDP sockets by the most that the kernel lets them have.
+pub const SOCKET_MEMORY: Limit =
+    limit("socket_memory_ratio", Unit::Ratio, 0.90, Some(1.0), "house value; tcp(7) tcp_mem");
 /// Segments sent again, by segments sent.
 pub const RETRANSMITS: Limit = limit("tcp_retransmits_ratio", Unit::Ratio, 0.01, Some(0.05), "house value");
 /// Segments before that share means anything.
@@ -426,11 +437,14 @@ pub const ALL: &[&Limit] = &[
     &PROCESS_FILES,
     &SYSTEM_FILES,
     &SYSTEM_THREADS,
+    &USER_TASKS,
     &FORKS_REFUSED,
     &ZOMBIES,
     &DISK_USED,
     &INODES_USED,
     &PACKET_DROPS,
+    &NEIGHBOURS,
+    &SOCKET_MEMORY,
     &RETRANSMITS,
     &LISTEN_OVERFLOWS,
     &CONNTRACK,
@@ -441,6 +455,7 @@ pub const ALL: &[&Limit] = &[
     &LINK_USED,
     &NUMA_MISSES,
     &HEAT,
+    &SLOWED_DOWN,
     &COMPACTION_STALLS,
     &COMPACTION_THREADS,
     &PINNED_DELAY,
