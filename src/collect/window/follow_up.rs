@@ -15,6 +15,9 @@ use std::collections::HashMap;
 /// Processes that are searched for the owner of a socket or file.
 const OWNERS_MAX: usize = 2000;
 
+/// Preamble, check sequence and gap of an Ethernet packet.
+const PACKET_OVERHEAD_BYTES: u64 = 24;
+
 /// Part of the limit of a link from which its sockets are read: a capture may be replayed with a lower limit.
 const LINK_MARGIN_RATIO: f64 = 0.8;
 
@@ -139,10 +142,17 @@ fn links_filled(before: &SystemSnapshot, after: &SystemSnapshot, ratio: f64) -> 
     let seconds = after.at.saturating_sub(before.at).as_secs_f64();
     now.iter().any(|link| {
         let Some(then) = then.iter().find(|then| then.name == link.name) else { return false };
-        let most = link
-            .received_bytes
-            .saturating_sub(then.received_bytes)
-            .max(link.sent_bytes.saturating_sub(then.sent_bytes));
+        // With what each packet takes on the wire beside its bytes.
+        let on_wire = |bytes: (u64, u64), packets: (u64, u64)| {
+            let packets = packets.1.saturating_sub(packets.0);
+            bytes.1.saturating_sub(bytes.0).saturating_add(packets.saturating_mul(PACKET_OVERHEAD_BYTES))
+        };
+        let received = on_wire(
+            (then.received_bytes, link.received_bytes),
+            (then.received_packets, link.received_packets),
+        );
+        let sent = on_wire((then.sent_bytes, link.sent_bytes), (then.sent_packets, link.sent_packets));
+        let most = received.max(sent);
         link.speed_bits_per_second.is_some_and(|speed| most as f64 * 8.0 >= ratio * speed as f64 * seconds)
     })
 }

@@ -9,7 +9,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change, confirm,
     look, reading, with_diag,
 };
-use crate::diagnose::thresholds::algorithm::{LOST_SHARE, REFUSED_WEIGHT, Rank};
+use crate::diagnose::thresholds::algorithm::{LOST_SHARE, REFUSED_WEIGHT, Rank, UNLOCATED};
 use crate::diagnose::thresholds::{NEIGHBOURS, PACKET_DROPS, RETRANSMITS, SOCKET_MEMORY};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Evidence, Remedy, Severity};
@@ -322,8 +322,9 @@ fn of_link(link: &InterfaceRates, loss: Loss) -> Loss {
     Loss { who: Who::Device(link.name.clone()), device: Some(link.name.clone()), ..loss }
 }
 
-/// A counter that says that packets were dropped, and not for whom: it is worth a warning at most.
+/// A counter that says that packets were dropped, and not where or for whom: it is worth a warning at most.
 struct Counted {
+    severity: Severity,
     names: &'static [&'static str],
     metric: &'static str,
     source: &'static str,
@@ -332,18 +333,22 @@ struct Counted {
 
 const COUNTED: [Counted; 4] = [
     Counted {
+        severity: Severity::Warning,
         names: &["Udp.SndbufErrors", "Udp6.SndbufErrors"],
         metric: "udp_send_errors_per_second",
         source: "/proc/net/snmp Udp SndbufErrors",
         words: " datagrams per second cannot be sent because the send buffer of their socket is full.",
     },
     Counted {
+        severity: Severity::Warning,
         names: &["Ip.InDiscards", "Ip6.InDiscards"],
         metric: "ip_received_discards_per_second",
         source: "/proc/net/snmp Ip InDiscards",
         words: " received packets per second are discarded by the IP layer, which had no room for them.",
     },
     Counted {
+        // Often the packet filter, which is told to.
+        severity: Severity::Info,
         names: &["Ip.OutDiscards", "Ip6.OutDiscards"],
         metric: "ip_sent_discards_per_second",
         source: "/proc/net/snmp Ip OutDiscards",
@@ -351,6 +356,7 @@ const COUNTED: [Counted; 4] = [
                 unknown neighbour or the packet filter.",
     },
     Counted {
+        severity: Severity::Warning,
         names: &["conntrack.dropped"],
         metric: "conntrack_drop_per_second",
         source: "/proc/net/stat/nf_conntrack drop",
@@ -362,7 +368,8 @@ const COUNTED: [Counted; 4] = [
 fn counted_loss(facts: &Facts<'_>, counted: &Counted) -> Option<Loss> {
     let rate = facts.net_most(counted.names)?;
     let (_, weight) = severity(facts, rate)?;
-    Some(Loss::new(Severity::Warning, weight, sentence![count(rate), counted.words]))
+    // What names its place tells more.
+    Some(Loss::new(counted.severity, weight * UNLOCATED, sentence![count(rate), counted.words]))
 }
 
 fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {

@@ -192,6 +192,9 @@ pub const FREQUENCY_CONFIDENCE: f64 = 0.8;
 /// Share of the packets of a link from which lost ones matter to somebody.
 pub const LOST_SHARE: f64 = 0.01;
 
+/// What is left of the weight of lost packets whose place is not known.
+pub const UNLOCATED: f64 = 0.5;
+
 /// A table or pool that refuses counts as this many times the limit for dropped packets.
 pub const REFUSED_WEIGHT: f64 = 20.0;
 
