@@ -1,7 +1,7 @@
 //! Machines that hold data: databases, caches, mail and logs.
 
 use super::stalls;
-use crate::machine::{Disk, GIB, Link, MIB, Machine, Memory, Mount, Process, Swap, TIB};
+use crate::machine::{Disk, GIB, Group, Link, MIB, Machine, Memory, Mount, Process, Swap, TIB};
 
 /// Shared buffers in huge pages, a busy NVMe that answers at its usual speed.
 pub(super) fn database_huge_pages() -> Machine {
@@ -297,6 +297,103 @@ pub(super) fn log_server() -> Machine {
             sent_bytes: 200e3,
             ..Link::default()
         }],
+        ..Machine::default()
+    }
+}
+
+/// A container that reads many files fills its limit with page cache, which goes as it comes.
+pub(super) fn page_cache_at_limit() -> Machine {
+    let app = Process {
+        comm: "clamd",
+        threads: 4,
+        user: 0.3,
+        system: 0.1,
+        blocked: 0.03,
+        anonymous: 900 * MIB,
+        reads: 12e6,
+        group: "/system.slice/clamd.service",
+        ..Process::default()
+    };
+    let group = Group::new("/system.slice/clamd.service")
+        .with("memory.max", "2147483648\n")
+        .with("memory.high", "max\n")
+        .with("memory.current", "2147471360\n")
+        .with(
+            "memory.stat",
+            "anon 943718400\nfile 1190000000\ninactive_file 900000000\nactive_file 290000000\n",
+        )
+        .counts(
+            "memory.events",
+            &[("low", 0.0), ("high", 0.0), ("max", 25.0), ("oom", 0.0), ("oom_kill", 0.0)],
+        )
+        .stalled("memory", 0.002, 0.001);
+    Machine {
+        stalls: stalls(0.01, 0.002, 0.03),
+        processes: vec![app],
+        groups: vec![group],
+        vm: vec![("pgscan_direct", 3000.0), ("pgsteal_direct", 2900.0)],
+        disks: vec![Disk {
+            reads: 180.0,
+            read_kib: 64.0,
+            read_ms: 0.15,
+            busy: 0.03,
+            ..Disk::nvme("nvme0n1")
+        }],
+        ..Machine::default()
+    }
+}
+
+/// A broker writes a stream to page cache; the kernel writes it to disk behind its back.
+pub(super) fn kafka() -> Machine {
+    let broker = Process {
+        comm: "java",
+        threads: 120,
+        busy_threads: 16,
+        user: 2.2,
+        system: 1.1,
+        delay: 0.1,
+        anonymous: 8 * GIB,
+        writes: 160e6,
+        sleeps_in: "futex_wait_queue",
+        group: "/system.slice/kafka.service",
+        files: 9000,
+        ..Process::default()
+    };
+    Machine {
+        cpus: 16,
+        stalls: stalls(0.03, 0.0, 0.02),
+        processes: vec![broker],
+        memory: Memory {
+            total: 128 * GIB,
+            cache: 112 * GIB,
+            slab_reclaimable: 3 * GIB,
+            dirty: 2600 * MIB,
+            ..Memory::default()
+        },
+        vm: vec![("pgscan_kswapd", 41e3), ("pgsteal_kswapd", 40e3)],
+        disks: vec![Disk {
+            writes: 340.0,
+            write_kib: 480.0,
+            write_ms: 2.1,
+            busy: 0.34,
+            ..Disk::nvme("nvme0n1")
+        }],
+        links: vec![Link {
+            received_packets: 110e3,
+            received_bytes: 160e6,
+            sent_packets: 150e3,
+            sent_bytes: 310e6,
+            ..Link::default()
+        }],
+        soft_interrupts: 0.9,
+        ..Machine::default()
+    }
+}
+
+/// Nearly full by ratio, and nearly a terabyte is left.
+pub(super) fn archive_96_percent() -> Machine {
+    Machine {
+        mounts: vec![Mount::root(), Mount::new("/archive", "/dev/sdb1", "xfs", 20 * TIB, 0.955)],
         ..Machine::default()
     }
 }

@@ -349,3 +349,44 @@ pub(super) fn three_zombies() -> Machine {
         Process { comm: "helper", copies: 3, zombie: true, parent: "cron", age: 400.0, ..Process::default() };
     Machine { processes: vec![zombie], ..Machine::default() }
 }
+
+/// Compressed memory as swap, used as it is meant.
+pub(super) fn swap_on_zram() -> Machine {
+    let mut machine = desktop();
+    machine.stalls = stalls(0.02, 0.002, 0.001);
+    machine.vm = vec![("pswpin", 30.0), ("pswpout", 10.0), ("pgmajfault", 12.0)];
+    machine.disks.push(Disk {
+        reads: 30.0,
+        read_kib: 4.0,
+        read_ms: 0.01,
+        writes: 10.0,
+        write_kib: 4.0,
+        write_ms: 0.02,
+        ..Disk::nvme("zram0")
+    });
+    machine
+}
+
+/// Many small programs that come and go, and hardly cost anything.
+pub(super) fn monitoring_scripts() -> Machine {
+    let agent = Process {
+        comm: "check_mk_agent",
+        user: 0.02,
+        system: 0.03,
+        children: (0.08, 0.12),
+        group: "/system.slice/check-mk-agent.service",
+        sleeps_in: "do_wait",
+        ..Process::default()
+    };
+    let child = Process {
+        comm: "sed",
+        copies: 2,
+        user: 0.04,
+        system: 0.06,
+        lives: Some(0.05),
+        parent: "check_mk_agent",
+        group: "/system.slice/check-mk-agent.service",
+        ..Process::default()
+    };
+    Machine { forks: 45.0, processes: vec![agent, child], ..Machine::default() }
+}

@@ -40,6 +40,12 @@ pub(crate) const ALL: &[(&str, Made)] = &[
     ("time-wait-20000", network::time_wait_20_000),
     ("batch-all-cpus-no-psi", compute::batch_all_cpus_no_psi),
     ("log-server", data::log_server),
+    ("page-cache-at-limit", data::page_cache_at_limit),
+    ("kafka", data::kafka),
+    ("archive-96-percent", data::archive_96_percent),
+    ("swap-on-zram", kinds::swap_on_zram),
+    ("monitoring-scripts", kinds::monitoring_scripts),
+    ("a-lossy-path", network::a_lossy_path),
 ];
 
 /// Shares of the time in which threads waited.

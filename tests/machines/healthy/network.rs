@@ -176,3 +176,35 @@ pub(super) fn time_wait_20_000() -> Machine {
     machine.file("proc/sys/net/ipv4/tcp_tw_reuse", "1\n");
     machine
 }
+
+/// Clients far away: a few of a thousand segments are lost on the way, as on any such path.
+pub(super) fn a_lossy_path() -> Machine {
+    let server = Process {
+        comm: "nginx",
+        copies: 4,
+        user: 0.06,
+        system: 0.1,
+        group: "/system.slice/nginx.service",
+        uid: 33,
+        ..Process::default()
+    };
+    Machine {
+        processes: vec![server],
+        sockets: (800, 300),
+        net: vec![
+            ("Tcp.OutSegs", 20e3),
+            ("Tcp.RetransSegs", 110.0),
+            ("TcpExt.TCPTimeouts", 2.0),
+            ("TcpExt.TCPFastRetrans", 90.0),
+        ],
+        links: vec![Link {
+            received_packets: 9e3,
+            received_bytes: 800e3,
+            sent_packets: 20e3,
+            sent_bytes: 27e6,
+            dropped: 1.0,
+            ..Link::default()
+        }],
+        ..Machine::default()
+    }
+}
