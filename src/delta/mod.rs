@@ -9,6 +9,7 @@ pub mod load;
 pub mod memory;
 pub mod process;
 pub mod series;
+mod turns;
 pub mod wait_account;
 
 use crate::delta::counter::rate;

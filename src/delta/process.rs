@@ -2,6 +2,7 @@
 
 use crate::delta::cgroup;
 use crate::delta::counter::{difference, rate};
+use crate::delta::turns;
 use crate::model::rates::{ProcessRates, ThreadRates, WaitShare};
 use crate::model::snapshot::{CpuTicks, Recording};
 use crate::model::task::{
@@ -32,6 +33,7 @@ fn by_key(processes: &[ProcessReading]) -> HashMap<Key, &ProcessReading> {
 pub fn processes(recording: &Recording, threads: &[ThreadRates], seconds: f64) -> Vec<ProcessRates> {
     let before = by_key(&recording.before.processes);
     let reaped = reaped_before(recording);
+    let turns = turns::of_processes(recording, threads);
     let mut waiting: HashMap<Pid, Waiting> = HashMap::new();
     for thread in threads.iter().filter(|thread| thread.alive) {
         waiting.entry(thread.pid).or_default().add(thread);
@@ -52,6 +54,7 @@ pub fn processes(recording: &Recording, threads: &[ThreadRates], seconds: f64) -
             rates.run_delay_ratio = waiting.delay;
             rates.running_mean = waiting.running;
             rates.uninterruptible_mean = waiting.uninterruptible;
+            rates.turns = turns.get(&now.stat.pid).copied();
             describe(&mut rates, details, recording);
             rates
         })
@@ -146,6 +149,7 @@ fn counters(
         unit: None,
         command_line: None,
         wait_channel: None,
+        turns: None,
     }
 }
 

@@ -57,7 +57,7 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     unexplained::cover(&facts, &mut judged);
     judged.extend(worth_knowing(&facts, &judged));
     for judged in &mut judged {
-        container::label_hit(rates, judged.rule.scope, &mut judged.hit);
+        container::label_hit(&facts, judged.rule, &mut judged.hit);
     }
     let verdict = choose::choose(&facts, &judged, &unchecked);
     let mut steps = triage::walk(&facts, &judged, &verdict);

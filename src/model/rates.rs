@@ -11,7 +11,7 @@ use crate::model::task::Pid;
 use crate::model::wait_details::WaitRates;
 use std::collections::BTreeMap;
 
-pub use crate::model::task_rates::{LoadMakeup, LoadPart, ProcessRates, ThreadRates, WaitShare};
+pub use crate::model::task_rates::{LoadMakeup, LoadPart, ProcessRates, ThreadRates, Turns, WaitShare};
 
 /// Everything the diagnosis looks at.
 #[derive(Debug, Clone)]

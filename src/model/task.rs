@@ -313,6 +313,8 @@ pub struct ThreadObservation {
     pub states: Vec<StateShare>,
     /// Number of looks.
     pub looks_count: u32,
+    /// Of a thread of several: whether it slept in a futex, by the number of the sample.
+    pub futex_looks: Vec<(u32, bool)>,
 }
 /// A process or thread id, where `name` is one.
 pub fn parse_pid(name: &[u8]) -> Option<Pid> {

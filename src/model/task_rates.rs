@@ -68,6 +68,8 @@ pub struct ProcessRates {
     pub command_line: Option<String>,
     /// Kernel function it sleeps in.
     pub wait_channel: Option<String>,
+    /// How its threads that sleep in futexes take turns; none where too few samples saw enough of them.
+    pub turns: Option<Turns>,
 }
 
 impl ProcessRates {
@@ -86,6 +88,26 @@ impl ProcessRates {
     pub fn memory_bytes(&self) -> u64 {
         self.rss_unevictable_bytes.unwrap_or(self.rss_bytes).saturating_add(self.swap_bytes.unwrap_or(0))
     }
+}
+
+/// How many threads of a process were awake at a time, of those that get turns on a CPU and sleep in a futex in
+/// between. A lock lets one on at a time, whatever it does; idle workers are awake by chance, several or none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turns {
+    /// Threads.
+    pub threads_count: usize,
+    /// Samples that saw nearly all of them.
+    pub samples_count: usize,
+    /// Mean number that slept in a futex.
+    pub asleep_mean: f64,
+    /// Mean number that did not.
+    pub awake_mean: f64,
+    /// Variance of that number.
+    pub awake_variance: f64,
+    /// Share of the samples in which all slept.
+    pub all_asleep_ratio: f64,
+    /// Share of the samples with one awake in which it was the one that was so most often.
+    pub same_ratio: f64,
 }
 
 /// One thread that was followed.

@@ -23,6 +23,7 @@ pub(super) fn observation(task: TaskRef, stat: &TaskStat, clock: ThreadClock) ->
         clocks: vec![clock],
         states: Vec::new(),
         looks_count: 0,
+        futex_looks: Vec::new(),
     }
 }
 

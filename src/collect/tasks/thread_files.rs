@@ -35,6 +35,12 @@ pub(super) fn read_task_stat(root: &Root, task: TaskRef, scratch: &mut Scratch) 
     read_stat(root, scratch)
 }
 
+/// The same of a process, all its threads together.
+pub(super) fn read_process_stat(root: &Root, pid: Pid, scratch: &mut Scratch) -> Reading<TaskStat> {
+    set_path(&mut scratch.path, format_args!("proc/{pid}/stat"));
+    read_stat(root, scratch)
+}
+
 /// The clocks of a thread: those of its `stat`, and its `schedstat` where the kernel keeps one.
 pub(super) fn read_clock(
     root: &Root,

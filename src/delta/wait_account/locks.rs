@@ -77,6 +77,7 @@ mod tests {
                 clocks: Vec::new(),
                 states: vec![StateShare { state: State::Sleeping, wait_channel, weight: 10.0 }],
                 looks_count: 10,
+                futex_looks: Vec::new(),
             },
             from_start: true,
             stalled_since: None,

@@ -240,6 +240,7 @@ mod tests {
                 clocks,
                 states,
                 looks_count: looks as u32,
+                futex_looks: Vec::new(),
             },
             from_start: true,
             stalled_since: None,

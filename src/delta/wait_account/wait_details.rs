@@ -122,6 +122,7 @@ mod tests {
             clocks: Vec::new(),
             states: Vec::new(),
             looks_count: 0,
+            futex_looks: Vec::new(),
         };
         let looks = looks.iter().map(|(function, syscall, holder, count)| WaitDetail {
             state: State::Sleeping,

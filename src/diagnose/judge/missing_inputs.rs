@@ -113,7 +113,10 @@ pub const RUNGS: &[Rung] = &[
         words: "processes are hidden",
         left: |facts, _| facts.hidden().map(|hidden| (1.0 - hidden.busy_share.unwrap_or(0.3)).max(0.5)),
         input: Input::AllProcesses,
-        told: |facts| facts.hidden().map(|hidden| hidden.told(facts.rates.host.copied)),
+        told: |facts| {
+            let outside = facts.rates.host.container.is_none();
+            facts.hidden().filter(|_| outside).map(|hidden| hidden.told(facts.rates.host.copied))
+        },
     },
     Rung {
         words: "inside a container only its own processes are seen",
@@ -183,6 +186,12 @@ pub fn missing(facts: &Facts<'_>, rule: &Rule, hit: &Hit) -> Vec<(&'static str, 
         .iter()
         .filter(|rung| {
             rule.inputs.contains(&rung.input) || (rung.input == Input::Node && rule.scope == Scope::Node)
+        })
+        // Inside a container the processes outside of it are another rung.
+        .filter(|rung| {
+            rung.input != Input::AllProcesses
+                || rule.scope != Scope::Node
+                || facts.rates.host.container.is_none()
         })
         .filter_map(|rung| Some((rung.words, (rung.left)(facts, hit).filter(|left| *left < 0.995)?)))
         .collect()

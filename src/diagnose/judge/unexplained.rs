@@ -9,7 +9,9 @@ use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Hit, Impact, Rule, Since};
 use crate::diagnose::rules::{cpu_interrupts, cpu_system, cpu_throttled, cpu_user};
 use crate::diagnose::rules::{disk_latency, io_blocked, memory_reclaim};
-use crate::diagnose::thresholds::algorithm::{DISK_IN_USE, HELD_BACK_BUSY, UNEXPLAINED_CONFIDENCE};
+use crate::diagnose::thresholds::algorithm::{
+    CONFIDENCE_MIN, DISK_IN_USE, HELD_BACK_BUSY, UNEXPLAINED_CONFIDENCE,
+};
 use crate::diagnose::thresholds::{
     CONTRIBUTOR, CPU_BUSY, CPU_PRESSURE, DISK_BUSY, IO_PRESSURE, Limit, MEMORY_PRESSURE, UNINTERRUPTIBLE,
 };
@@ -73,7 +75,8 @@ impl Stall {
         };
         // Work at lowered priority that waits is as it should be.
         let background = self == Self::Cpu && severity == Severity::Info && facts.background_only();
-        about && (severity >= Severity::Warning || background || self.is_noticed(severity))
+        let sure = judged.hit.confidence_ratio >= CONFIDENCE_MIN;
+        about && sure && (severity >= Severity::Warning || background || self.is_noticed(severity))
     }
 
     /// A program that waits for a quick disk most of the time is at its own limit, and its waiting is told.

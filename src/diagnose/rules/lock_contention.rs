@@ -1,8 +1,9 @@
 //! Threads queue for a lock: in user space on one futex, or in the kernel on the process's memory map.
 //!
 //! Evidence for the first: several threads of one process that get turns on a CPU again and again and sleep in
-//! futex(2) in between, while together they never use more than about one CPU and others idle. Sleeping in
-//! a futex alone is an idle pool and never evidence: such threads get no turns, and their process idles.
+//! futex(2) in between, while others idle, and the number that is awake hardly changes: a lock lets one on at a time,
+//! whether that one runs or sleeps. Sleeping in a futex alone is an idle pool and never evidence: such threads get no
+//! turns, or are awake by chance, several or none.
 //! Evidence for the second: threads in D in functions that take the lock of the address space.
 //! Processes of one service that share a lock (in shared memory) are told as the first, where they queue for a CPU
 //! beside idle ones.
@@ -13,13 +14,14 @@ use crate::diagnose::rule::{
     Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, confirm, trace, with_diag,
 };
 use crate::diagnose::thresholds::algorithm::{
-    ERROR_OF_A_MEAN, QUEUED_PROCESS, QUEUED_THREAD, Rank, SPARE_CPUS, SWITCHES_OF_A_FIGHT,
+    ERROR_OF_A_MEAN, QUEUED_PROCESS, QUEUED_THREAD, Rank, SPARE_CPUS, SWITCHES_OF_A_FIGHT, TURNS_NONE,
+    TURNS_STEADY, TURNS_STEADY_SERIAL,
 };
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::rates::{ProcessRates, ThreadRates};
+use crate::model::rates::{ProcessRates, ThreadRates, Turns};
 use crate::model::sentence::{self, count, ratio, sentence};
 use crate::model::task::{Pid, State};
 use crate::model::units::Unit;
@@ -41,14 +43,15 @@ pub const RULE: Rule = Rule {
               for its lock while CPUs are idle.",
     false_positives: &[
         "A pool of idle threads sleeps in futex(2) as well, but its threads hardly ever run.",
-        "Threads that pass work to each other wake up often, but wait for work and not for a lock.",
+        "Threads that pass work to each other wake up often, but wait for work and not for a lock: by chance none or \
+         several of them are awake.",
     ],
     sources: &["futex(2)", "Gregg, off-CPU analysis", "pmie cpu.context_switch"],
     counters: &[
         "/proc/PID/task/TID/wchan futex in state S, of threads that run again and again (schedstat \
          timeslices): they queue for a lock in user space",
-        "/proc/PID/stat utime, stime: the whole process uses about one CPU, shared by its threads, while \
-         CPUs are idle",
+        "/proc/PID/task/TID/stat state and wchan, sampled: how many of them are awake at a time, and how much that \
+         varies; where too few samples saw them all, /proc/PID/stat utime and stime: about one CPU",
         "/proc/PID/task/TID/wchan in state D, in functions that take the lock of the address space: they \
          queue in the kernel, and make progress",
         "/proc/stat ctxt: many context switches agree",
@@ -174,14 +177,30 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
         queue.waiters += waiting;
         queue.threads += 1;
     }
-    let serial = |process: &ProcessRates| LOCK_SERIAL_CPUS.contains(&process.cpu_ratio());
     queues
         .into_values()
         .filter(|queue| queue.threads >= 2 && queue.waiters >= facts.limit(&LOCK_WAITERS).warning)
         .filter(|queue| {
-            facts.rates.process(queue.pid).is_some_and(|process| serial(process) && shared(facts, process))
+            facts.rates.process(queue.pid).is_some_and(|process| {
+                process.turns.map_or_else(
+                    || LOCK_SERIAL_CPUS.contains(&process.cpu_ratio()) && shared(facts, process),
+                    |turns| one_at_a_time(&turns, process.cpu_ratio()),
+                )
+            })
         })
         .max_by(|a, b| a.waiters.total_cmp(&b.waiters))
+}
+
+/// Whether a lock lets the threads on: the number that is awake hardly changes, is never zero, and it is not always the
+/// same thread. Of idle workers none or several are awake, as chance has it: the variance of a Poisson distribution is
+/// its mean. What the lock does not guard may go on beside it, so more than one may be awake.
+fn one_at_a_time(turns: &Turns, cpus: f64) -> bool {
+    let serial = LOCK_SERIAL_CPUS.contains(&cpus);
+    let steady = if serial { TURNS_STEADY_SERIAL } else { TURNS_STEADY };
+    turns.awake_variance <= steady * turns.awake_mean
+        && turns.all_asleep_ratio <= TURNS_NONE
+        && (serial || turns.threads_count >= 3)
+        && turns.same_ratio < LOCK_ALONE_RATIO
 }
 
 /// Processes of one service that take turns under a lock or semaphore in shared memory: the same picture as of threads,

@@ -219,6 +219,9 @@ pub const REALTIME_VICTIMS: f64 = 0.3;
 /// Share of the busy CPU time from which real-time threads explain that the CPUs are busy.
 pub const REALTIME_OF_BUSY: f64 = 0.3;
 
+/// Mean number of a container's own threads that wait, from which it is held up by what its node is short of.
+pub const OWN_WAITERS: f64 = 0.1;
+
 /// How sure a stall is whose cause is not seen.
 pub const UNEXPLAINED_CONFIDENCE: f64 = 0.5;
 
@@ -287,6 +290,16 @@ pub const QUEUED_THREAD: f64 = 0.3;
 
 /// The same for the only thread of a process.
 pub const QUEUED_PROCESS: f64 = 0.2;
+
+/// Variance of the number of awake threads, by its mean, up to which they take turns and are not awake by chance.
+pub const TURNS_STEADY: f64 = 0.5;
+
+/// The same where they use about one CPU together, which speaks for a lock as well.
+pub const TURNS_STEADY_SERIAL: f64 = 0.6;
+
+/// Share of the samples in which none of them is awake, up to which a lock keeps one so: a look at many threads, one after
+/// the other, may miss the one.
+pub const TURNS_NONE: f64 = 0.25;
 
 /// A group full of page cache needs this many times the stall time to be short of memory.
 pub const CACHE_ONLY_PRESSURE: f64 = 2.0;

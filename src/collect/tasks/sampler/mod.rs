@@ -10,7 +10,7 @@ use crate::collect::root::Root;
 use crate::collect::tasks::observation::{CLOCK_EVERY, add_last_clock, add_look, is_load, observation};
 use crate::collect::tasks::scan::Scratch;
 use crate::collect::tasks::thread_files::{
-    TaskRef, read_clock, read_cpus_allowed, read_task_stat, read_wait_channel,
+    TaskRef, read_clock, read_cpus_allowed, read_process_stat, read_task_stat, read_wait_channel,
 };
 use crate::model::reading::AbsenceKind;
 use crate::model::snapshot::StateSamples;
@@ -29,6 +29,15 @@ const CROWDED_MAX: usize = 32;
 
 /// Share of the samples in which a thread is runnable before it is asked.
 const CROWDED_RATIO: f64 = 0.3;
+
+/// When processes of several threads are looked at again, after the start.
+const QUEUES_AT: Duration = Duration::from_secs(1);
+
+/// Processes whose threads are all followed then, at most.
+const QUEUES_MAX: usize = 3;
+
+/// Threads of such a process.
+const QUEUE_THREADS: std::ops::RangeInclusive<u32> = 3..=64;
 
 struct Followed {
     observation: ThreadObservation,
@@ -62,6 +71,8 @@ pub struct Sampler {
     seen_function: bool,
     /// Found in this very sample: looked at already, and no turn of the rotation.
     fresh_pids: HashSet<Pid>,
+    /// Processes of several threads at the start, with their start time and CPU time, until they were looked at again.
+    several: Vec<(Pid, u64, u64)>,
 }
 
 /// What a live sample should look at besides the hot threads.
@@ -88,8 +99,14 @@ impl Sampler {
             hidden: false,
             seen_function: false,
             fresh_pids: HashSet::new(),
+            several: Vec::new(),
         };
         for process in processes {
+            let stat = &process.stat;
+            if QUEUE_THREADS.contains(&stat.threads_count) && stat.pid != own_pid && !stat.is_kernel_thread()
+            {
+                sampler.several.push((stat.pid, stat.start_ticks, stat.cpu_ticks()));
+            }
             sampler.add_process(root, &process.stat, scratch);
             let task = TaskRef { pid: process.stat.pid, tid: process.stat.pid };
             if process.stat.pid != own_pid && is_load(process.stat.state) && process.stat.threads_count <= 1 {
@@ -148,6 +165,7 @@ impl Sampler {
         if plan.discover {
             self.discover(root, at, scratch);
         }
+        self.follow_queues(root, at, scratch);
         self.look_at_hot(root, at, scratch);
         let mut turns = self.next_turns(plan.turns_count);
         // A replay looks in this order: where there is no room to follow all, the same ones are followed.
@@ -163,6 +181,7 @@ impl Sampler {
     pub fn replay(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
         self.begin(root, scratch);
         self.discover(root, at, scratch);
+        self.follow_queues(root, at, scratch);
         let mut tasks = Vec::new();
         let mut pids = Vec::new();
         if root.pids(&mut pids).is_ok() {
@@ -212,6 +231,35 @@ impl Sampler {
             if is_load(stat.state) {
                 self.follow(root, task, &stat, at, scratch);
                 self.note(root, task, &stat, at, 1.0, scratch);
+            }
+        }
+    }
+
+    /// Once, a second after the start: follows all threads of the processes with several that did something. Threads that
+    /// queue for a lock whose holder sleeps are awake too shortly to be met running.
+    fn follow_queues(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
+        if at < QUEUES_AT {
+            return;
+        }
+        let mut active: Vec<(u64, TaskStat)> = Vec::new();
+        for (pid, start_ticks, ticks) in std::mem::take(&mut self.several) {
+            let Ok(stat) = read_process_stat(root, pid, scratch) else { continue };
+            let used = stat.cpu_ticks().saturating_sub(ticks);
+            if stat.start_ticks == start_ticks && used > 0 {
+                active.push((used, stat));
+            }
+        }
+        active.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.pid.cmp(&b.1.pid)));
+        for (_, process) in active.iter().take(QUEUES_MAX) {
+            let tasks: Vec<TaskRef> =
+                self.known.iter().filter(|task| task.pid == process.pid).copied().collect();
+            // Looked at already in this sample: each file is read once in a frame.
+            self.fresh_pids.insert(process.pid);
+            for task in tasks {
+                if let Ok(stat) = read_task_stat(root, task, scratch) {
+                    self.follow(root, task, &stat, at, scratch);
+                    self.note(root, task, &stat, at, 1.0, scratch);
+                }
             }
         }
     }
@@ -314,6 +362,11 @@ impl Sampler {
         let observation = &mut followed.observation;
         observation.looks_count += 1;
         observation.comm = stat.comm;
+        if stat.threads_count > 1 && !observation.kernel_thread {
+            let function = wait_channel.as_ref().and_then(WaitChannel::function);
+            let asleep = stat.state == State::Sleeping && function.is_some_and(|name| name.contains("futex"));
+            observation.futex_looks.push((self.ticks_count, asleep));
+        }
         add_look(observation, stat.state, wait_channel, weight);
         let progressed = stat.cpu_ticks() > followed.last_ticks;
         followed.last_ticks = stat.cpu_ticks();
