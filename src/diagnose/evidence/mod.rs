@@ -1,5 +1,6 @@
 //! What the rates mean together: judgements that several steps and rules share.
 
+pub mod children;
 pub mod disk_load;
 pub mod disk_users;
 pub mod facts;

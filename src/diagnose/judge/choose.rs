@@ -4,7 +4,7 @@ use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::evidence::load::LoadAnswer;
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::judge::confidence::word;
-use crate::diagnose::judge::culprit::culprit;
+use crate::diagnose::judge::culprit::{culprit, through_children};
 use crate::diagnose::judge::missing_inputs::missing;
 use crate::diagnose::judge::since::since;
 use crate::diagnose::thresholds::algorithm::{
@@ -76,7 +76,10 @@ fn of_finding(facts: &Facts<'_>, judged: &[Judged], winner: &Judged) -> Verdict 
         since: since(facts, winner.rule.since, &hit.who),
         summary: hit.summary.clone(),
         cause_chain: chain(judged, winner.rule.id),
-        culprit: culprit(facts, &hit.who, hit.why.clone()),
+        culprit: culprit(facts, &hit.who, hit.why.clone()).map(|culprit| match winner.rule.id {
+            BottleneckId::ShortLivedProcesses => culprit,
+            _ => through_children(facts, culprit),
+        }),
         remedy: Some(hit.remedy),
         advice: Vec::new(),
         missing_inputs: missing(facts, winner.rule, hit)

@@ -4,7 +4,7 @@ use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::rule::Who;
 use crate::model::rates::ProcessRates;
 use crate::model::report::{Culprit, CulpritKind};
-use crate::model::sentence::Sentence;
+use crate::model::sentence::{Sentence, sentence};
 
 /// The culprit.
 pub fn culprit(facts: &Facts<'_>, who: &Who, why: Option<Sentence>) -> Option<Culprit> {
@@ -32,6 +32,17 @@ pub fn culprit(facts: &Facts<'_>, who: &Who, why: Option<Sentence>) -> Option<Cu
             Some(Culprit { memory_bytes: Some(group.memory_bytes()), ..culprit })
         }
     }
+}
+
+/// Says so where short-lived children of the culprit do it: what they do counts as its own.
+pub fn through_children(facts: &Facts<'_>, mut culprit: Culprit) -> Culprit {
+    if let Some(children) = facts.short_lived_children(&culprit.pids) {
+        culprit.why = Some(match culprit.why.take() {
+            Some(why) => sentence![children.words(), "; ", why],
+            None => children.words(),
+        });
+    }
+    culprit
 }
 
 fn unnamed(kind: CulpritKind, comm: String) -> Culprit {
