@@ -39,6 +39,7 @@ pub fn report(
         target: diagnosis.target,
         load: diagnosis.load,
         metrics,
+        memory: rates.memory_account.as_ref().ok().cloned(),
         profile,
         not_checked: diagnosis.not_checked,
     }

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod limits;
 pub mod load;
 pub mod memory;
+pub mod memory_account;
 pub mod process;
 pub mod series;
 mod turns;
@@ -70,6 +71,7 @@ pub fn rates(recording: &Recording, options: &Options) -> Rates {
         memory_pressure: cpu::pressure(&before.memory_pressure, &after.memory_pressure, seconds),
         io_pressure: cpu::pressure(&before.io_pressure, &after.io_pressure, seconds),
         memory: after.memory.clone(),
+        memory_account: memory_account::account(recording, seconds),
         paging,
         paging_slices: points.windows(2).filter_map(|pair| memory::paging(pair[0], pair[1]).ok()).collect(),
         disks: disk::disks(recording, &points, uptime_seconds),

@@ -136,6 +136,7 @@ fn counters(
         private_bytes: None,
         swap_pss_bytes: None,
         rss_unevictable_bytes: None,
+        rss_shared_bytes: None,
         swap_bytes: None,
         read_bytes_per_second: io(|process| process.io.map(|io| io.read_bytes)),
         write_bytes_per_second: io(|process| {
@@ -157,6 +158,7 @@ fn describe(rates: &mut ProcessRates, details: Option<&ProcessDetails>, recordin
     let Some(details) = details else { return };
     if let Some(Ok(status)) = &details.status {
         rates.swap_bytes = status.swap_bytes;
+        rates.rss_shared_bytes = status.rss_shmem_bytes;
         rates.rss_unevictable_bytes = match (status.rss_anon_bytes, status.rss_shmem_bytes) {
             (Some(anonymous), Some(shared)) => Some(anonymous.saturating_add(shared)),
             _ => None,

@@ -205,6 +205,10 @@ pub enum ActionTemplate {
     MemoryCap,
     /// A higher limit for the culprit's control group.
     Raise(GroupLimit),
+    /// As many huge pages in each pool as are used or promised; left out where that frees next to nothing.
+    HugePages,
+    /// A smaller ZFS cache; left out where there is none.
+    ZfsCache,
 }
 
 impl ActionTemplate {

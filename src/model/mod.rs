@@ -12,6 +12,7 @@ pub mod finding;
 pub mod host;
 pub mod kernel_log;
 pub mod limits;
+pub mod memory_account;
 pub mod metrics;
 pub mod network;
 pub mod profile;

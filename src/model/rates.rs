@@ -3,6 +3,7 @@
 use crate::model::cgroup::{CgroupRates, OwnLimits};
 use crate::model::host::Host;
 use crate::model::limits::{Hardware, MemoryErrors};
+use crate::model::memory_account::MemoryAccount;
 use crate::model::network::{NamespaceRates, NetCounters};
 use crate::model::reading::{Absence, Reading};
 use crate::model::snapshot::{BlockKind, LimitReadings, LoadAverage, MemInfo, Source, Swap};
@@ -58,6 +59,8 @@ pub struct Rates {
     pub io_pressure: Reading<PressureRates>,
     /// Memory at the end.
     pub memory: Reading<MemInfo>,
+    /// All of it, part by part.
+    pub memory_account: Reading<MemoryAccount>,
     /// Paging.
     pub paging: Reading<PagingRates>,
     /// Paging, about once a second.

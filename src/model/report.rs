@@ -4,6 +4,7 @@
 
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Advice, Finding, NotChecked, Remedy, Severity, Step};
+use crate::model::memory_account::MemoryAccount;
 use crate::model::metrics::Metrics;
 use crate::model::profile::Profile;
 use crate::model::sentence::Sentence;
@@ -45,6 +46,9 @@ pub struct Report {
     /// The main numbers of the window, flat.
     #[serde(default)]
     pub metrics: Metrics,
+    /// Where all of the memory is; null where it is not known.
+    #[serde(default)]
+    pub memory: Option<MemoryAccount>,
     /// A profile of the worst offender, where one was taken.
     pub profile: Option<Profile>,
     /// What could not be looked at.

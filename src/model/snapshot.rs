@@ -4,6 +4,7 @@ use crate::model::cgroup::CgroupReading;
 use crate::model::host::Host;
 use crate::model::kernel_log::KernelMessage;
 use crate::model::limits::{CpuFrequency, Hardware, Mount, OpenFiles, Tables, UserTasks};
+use crate::model::memory_account::{HugePool, MemoryPools};
 use crate::model::network::{NamespaceCounters, NetCounters, PeerWait, Sockets};
 use crate::model::reading::{Absence, Reading};
 use crate::model::target::TargetReadings;
@@ -69,6 +70,8 @@ pub struct LimitReadings {
     pub settings: KernelSettings,
     /// The kernel log.
     pub kernel_log: Reading<Vec<KernelMessage>>,
+    /// Pools of memory.
+    pub memory_pools: MemoryPools,
 }
 
 impl Default for LimitReadings {
@@ -83,6 +86,7 @@ impl Default for LimitReadings {
             peers: Vec::new(),
             settings: KernelSettings::default(),
             kernel_log: Err(Absence::missing("/dev/kmsg")),
+            memory_pools: MemoryPools::default(),
         }
     }
 }
@@ -267,6 +271,30 @@ pub struct MemInfo {
     pub slab_unreclaimable_bytes: Option<u64>,
     /// `HugePages_Total` times `Hugepagesize`: reserved, used or not.
     pub huge_pages_bytes: Option<u64>,
+    /// `Hugetlb` (4.16): the same of all page sizes.
+    pub all_huge_pages_bytes: Option<u64>,
+    /// The pool of the default page size.
+    pub huge_pool: Option<HugePool>,
+    /// `SwapCached`: pages of swap that are in memory.
+    pub swap_cached_bytes: Option<u64>,
+    /// `Active(anon)` and `Inactive(anon)` (2.6.28): anonymous, swap cache and shared memory, locked pages left out.
+    pub anonymous_lists_bytes: Option<u64>,
+    /// `SReclaimable` (2.6.19).
+    pub slab_reclaimable_bytes: Option<u64>,
+    /// `KReclaimable` (4.20): that and other kernel memory that can be reclaimed.
+    pub kernel_reclaimable_bytes: Option<u64>,
+    /// `KernelStack` (2.6.32).
+    pub kernel_stacks_bytes: Option<u64>,
+    /// `PageTables` (2.6.18) and `SecPageTables` (6.2).
+    pub page_tables_bytes: Option<u64>,
+    /// `Percpu` (4.21).
+    pub per_cpu_bytes: Option<u64>,
+    /// `VmallocUsed` where it counts pages (5.3).
+    pub vmalloc_bytes: Option<u64>,
+    /// `Zswap` (5.19).
+    pub zswap_bytes: Option<u64>,
+    /// `Balloon` (6.16).
+    pub balloon_bytes: Option<u64>,
     /// `Dirty` (2.6).
     pub dirty_bytes: Option<u64>,
     /// `Writeback` (2.6).
@@ -277,6 +305,11 @@ impl MemInfo {
     /// What is yet to be written to a disk, or on its way there.
     pub fn unwritten_bytes(&self) -> Option<u64> {
         Some(self.dirty_bytes?.saturating_add(self.writeback_bytes?))
+    }
+
+    /// Huge pages of all sizes, as far as this kernel tells.
+    pub fn hugetlb_bytes(&self) -> Option<u64> {
+        self.all_huge_pages_bytes.or(self.huge_pages_bytes)
     }
 }
 

@@ -46,6 +46,8 @@ pub struct ProcessRates {
     pub swap_pss_bytes: Option<u64>,
     /// Resident anonymous and shared memory: what a page cache could not drop.
     pub rss_unevictable_bytes: Option<u64>,
+    /// Of that, shared memory, which other processes may map as well.
+    pub rss_shared_bytes: Option<u64>,
     /// Swapped out.
     pub swap_bytes: Option<u64>,
     /// Bytes from devices.

@@ -113,6 +113,7 @@ impl Redactor {
             target,
             load: Load { load1: _, load5: _, load15: _, running_mean: _, uninterruptible_mean: _, groups },
             metrics: _,
+            memory,
             profile,
             not_checked,
         } = report;
@@ -129,6 +130,7 @@ impl Redactor {
             self.unit_of(unit);
             self.in_option(wait_reason);
         }
+        memory.iter_mut().flat_map(|memory| &mut memory.parts).for_each(|part| self.path_of(&mut part.name));
         profile.iter_mut().for_each(|profile| self.profile(profile));
         self.not_checked(not_checked);
     }

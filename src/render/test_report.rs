@@ -4,6 +4,7 @@ use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{
     ActionKind, Advice, Evidence, Finding, NotChecked, Remedy, Role, Severity, Step, StepId, Suspect,
 };
+use crate::model::memory_account::{MemoryAccount, MemoryKind, MemoryPart, SlabCache};
 use crate::model::metrics::Metrics;
 use crate::model::report::{
     Culprit, CulpritKind, HostReport, Load, LoadGroup, News, ProcessRow, Report, Run, SCHEMA_VERSION, Since,
@@ -63,6 +64,7 @@ pub(crate) fn busy() -> Report {
         target: Some(target()),
         load: load(),
         metrics: metrics(),
+        memory: Some(memory()),
         profile: Some(test_profile::profile()),
         not_checked: ["wait channels of other users", "I/O of other users"]
             .map(|what| NotChecked {
@@ -71,6 +73,31 @@ pub(crate) fn busy() -> Report {
                 unlock: Some("run as root".to_owned()),
             })
             .to_vec(),
+    }
+}
+
+/// Where the memory of the busy box is.
+fn memory() -> MemoryAccount {
+    let part = |kind, name: Option<&str>, bytes, unowned_bytes| MemoryPart {
+        kind,
+        name: name.map(str::to_owned),
+        bytes,
+        unowned_bytes,
+    };
+    MemoryAccount {
+        total_bytes: 8 << 30,
+        available_bytes: Some(240 << 20),
+        available_fall_bytes_per_second: Some(0.0),
+        parts: vec![
+            part(MemoryKind::Free, None, 128 << 20, 0),
+            part(MemoryKind::PageCache, None, 384 << 20, 0),
+            part(MemoryKind::Anonymous, None, 7 << 30, 0),
+            part(MemoryKind::Tmpfs, Some("/run"), 256 << 20, 256 << 20),
+            part(MemoryKind::SlabUnreclaimable, None, 192 << 20, 192 << 20),
+            part(MemoryKind::Unexplained, None, 64 << 20, 64 << 20),
+        ],
+        unowned_bytes: 512 << 20,
+        caches: vec![SlabCache { name: "dentry".to_owned(), bytes: 90 << 20 }],
     }
 }
 

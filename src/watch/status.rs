@@ -113,6 +113,7 @@ pub fn missing(now: &Now, version: &str, why: String) -> Report {
         target: None,
         load: no_load(),
         metrics: Metrics::default(),
+        memory: None,
         profile: None,
         not_checked: Vec::new(),
     };

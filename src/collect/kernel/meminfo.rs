@@ -6,9 +6,12 @@
 //! need and that emulated files (gVisor, OpenVZ) leave out.
 //!
 //! Known lies: `Cached` includes `Shmem`, which cannot be dropped. `HugePages_Total` times `Hugepagesize`
-//! counts the default size only. ZFS's cache appears in none of these lines.
+//! counts the default size only. ZFS's cache appears in none of these lines. `VmallocUsed` counts address space and not
+//! pages before 4.4, and nothing up to 5.3; it is told from that by `Percpu`, which came with 4.21. Where stacks are mapped
+//! (`VMAP_STACK`) `KernelStack` is inside it.
 
 use crate::collect::root::Root;
+use crate::model::memory_account::HugePool;
 use crate::model::reading::Reading;
 use crate::model::snapshot::MemInfo;
 use std::collections::BTreeMap;
@@ -38,9 +41,37 @@ pub fn parse(bytes: &[u8]) -> Result<MemInfo, String> {
         huge_pages_bytes: optional("HugePages_Total")
             .zip(optional("Hugepagesize"))
             .and_then(|(count, bytes)| count.checked_mul(bytes)),
+        all_huge_pages_bytes: optional("Hugetlb"),
+        huge_pool: pool(&values),
+        swap_cached_bytes: optional("SwapCached"),
+        anonymous_lists_bytes: sum(&[optional("Active(anon)"), optional("Inactive(anon)")]),
+        slab_reclaimable_bytes: optional("SReclaimable"),
+        kernel_reclaimable_bytes: optional("KReclaimable"),
+        kernel_stacks_bytes: optional("KernelStack"),
+        page_tables_bytes: optional("PageTables")
+            .map(|tables| optional("SecPageTables").map_or(tables, |second| tables.saturating_add(second))),
+        per_cpu_bytes: optional("Percpu"),
+        vmalloc_bytes: optional("VmallocUsed").filter(|_| values.contains_key("Percpu")),
+        zswap_bytes: optional("Zswap"),
+        balloon_bytes: optional("Balloon"),
         dirty_bytes: optional("Dirty"),
         writeback_bytes: optional("Writeback"),
     })
+}
+
+/// The pool of huge pages of the default size.
+fn pool(values: &BTreeMap<&str, u64>) -> Option<HugePool> {
+    let value = |name: &str| values.get(name).copied();
+    Some(HugePool {
+        page_bytes: value("Hugepagesize")?,
+        total_count: value("HugePages_Total")?,
+        free_count: value("HugePages_Free")?,
+        reserved_count: value("HugePages_Rsvd")?,
+    })
+}
+
+fn sum(values: &[Option<u64>]) -> Option<u64> {
+    values.iter().copied().try_fold(0_u64, |sum, value| Some(sum.saturating_add(value?)))
 }
 
 /// Name and value of one line: bytes, or a plain count where no unit follows.

@@ -12,6 +12,7 @@ pub mod interrupts;
 pub mod kernel_log;
 pub mod loadavg;
 pub mod meminfo;
+pub mod memory_pools;
 pub mod mounts;
 pub mod namespaces;
 pub mod net_counters;

@@ -2,7 +2,7 @@
 //! make worth reading. The two snapshots decide which, so a replay reads the same.
 
 use crate::collect::kernel::{
-    cgroups, cpu_frequency, kernel_log, mounts, settings, sockets, tables, user_tasks,
+    cgroups, cpu_frequency, kernel_log, memory_pools, mounts, settings, sockets, tables, user_tasks,
 };
 use crate::collect::root::Root;
 use crate::collect::tasks::peers;
@@ -28,6 +28,7 @@ pub(super) fn limits(
     after: &mut FullSnapshot,
     disks: &[BlockDevice],
     limits: &DetailLimits,
+    page_bytes: u64,
     scratch: &mut Scratch,
 ) -> LimitReadings {
     if let (Ok(then), Ok(now)) = (&before.cgroups, &mut after.cgroups) {
@@ -62,6 +63,12 @@ pub(super) fn limits(
         },
         settings: settings::read(root, disks, &mut scratch.bytes),
         kernel_log: kernel_log::read(root, now, &mut scratch.bytes),
+        memory_pools: memory_pools::read(
+            root,
+            after.system.memory.as_ref().ok(),
+            page_bytes,
+            &mut scratch.bytes,
+        ),
     }
 }
 

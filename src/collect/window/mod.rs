@@ -138,6 +138,7 @@ pub fn follow(
         &mut after,
         block_devices.as_deref().ok().filter(|_| tuning).unwrap_or_default(),
         &limits,
+        host.page_bytes,
         &mut scratch,
     );
     keep_seen_users(&mut host, &details, &limits.user_tasks);

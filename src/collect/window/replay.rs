@@ -99,6 +99,7 @@ pub fn replay(recorded: impl Into<Recorded>, limits: &DetailLimits) -> Result<Re
         &mut after,
         block_devices.as_deref().unwrap_or_default(),
         limits,
+        host.page_bytes,
         &mut scratch,
     );
     let Followings { target, watched, refused } = followings(follower);

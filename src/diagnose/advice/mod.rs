@@ -5,6 +5,7 @@
 
 mod action;
 mod groups;
+mod memory;
 mod names;
 mod settings;
 pub mod tuning;
@@ -90,6 +91,8 @@ fn resolve(template: ActionTemplate, names: &Names) -> Option<Action> {
         ActionTemplate::CpuWeight => names.groups.weight.clone()?,
         ActionTemplate::MemoryCap => names.groups.cap.clone()?,
         ActionTemplate::Raise(limit) => names.groups.raise(limit)?,
+        ActionTemplate::HugePages => names.memory.huge_pages.clone()?,
+        ActionTemplate::ZfsCache => names.memory.zfs_cache.clone()?,
     })
 }
 

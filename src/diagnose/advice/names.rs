@@ -5,6 +5,7 @@
 
 use super::action::{UNKNOWN, Was};
 use super::groups::{self, GroupActions};
+use super::memory::{self, MemoryActions};
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::judge::culprit::culprit;
@@ -50,6 +51,8 @@ pub(super) struct Names {
     pub(super) account: Option<String>,
     /// Whether this run has taken a profile.
     pub(super) profiled: bool,
+    /// What can be done about memory that no process owns.
+    pub(super) memory: MemoryActions,
     /// Kernel settings.
     pub(super) settings: KernelSettings,
     /// Clock source.
@@ -86,6 +89,7 @@ impl Names {
             realtime: realtime(facts, &shown),
             account: account(facts, lead, members.len()),
             profiled: facts.profiled,
+            memory: memory::actions(facts),
             settings: limits.settings.clone(),
             clock: facts.rates.host.clocksource.clone(),
             unit,
@@ -110,6 +114,7 @@ impl Names {
             realtime: vec![was_word("TID", "-f")],
             account: Some("-p PID".to_owned()),
             profiled: false,
+            memory: MemoryActions::words(),
             settings: KernelSettings::default(),
             clock: None,
         }
@@ -127,6 +132,7 @@ impl Names {
             ("{pid}", &self.pid),
             ("{unit}", &self.unit),
             ("{device}", &self.device),
+            ("{tmpfs}", &self.memory.tmpfs),
             ("{cpu_group}", &self.groups.cpu_directory),
             ("{memory_group}", &self.groups.memory_directory),
             ("{io_group}", &self.groups.io_directory),

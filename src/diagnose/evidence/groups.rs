@@ -72,19 +72,24 @@ impl<'a> Group<'a> {
         self.members.iter().map(|process| metric(process)).sum()
     }
 
-    /// Memory that the group takes from others. Proportional sizes add up; where they are unknown,
-    /// anonymous memory does; resident sizes never do, so of those the largest stands for all.
+    /// Memory that the group takes from others. Anonymous memory adds up, and so do proportional sizes; shared memory
+    /// does not: the workers of a service map the same, so the largest share stands for all. Resident sizes, where
+    /// nothing better is known, never add up.
     pub fn memory_bytes(&self) -> f64 {
         let mut sum = 0.0;
-        let mut largest_rss = 0.0_f64;
+        let (mut shared, mut largest_rss) = (0.0_f64, 0.0_f64);
         for process in &self.members {
-            match (process.pss_bytes, process.rss_unevictable_bytes) {
-                (_, Some(bytes)) => sum += bytes as f64 + process.swap_bytes.unwrap_or(0) as f64,
-                (Some(bytes), None) => sum += bytes as f64 + process.swap_bytes.unwrap_or(0) as f64,
-                (None, None) => largest_rss = largest_rss.max(process.rss_bytes as f64),
+            let swapped = process.swap_bytes.unwrap_or(0) as f64;
+            match (process.rss_unevictable_bytes, process.rss_shared_bytes, process.pss_bytes) {
+                (Some(bytes), Some(of_others), _) => {
+                    sum += bytes.saturating_sub(of_others) as f64 + swapped;
+                    shared = shared.max(of_others as f64);
+                }
+                (Some(bytes), None, _) | (None, _, Some(bytes)) => sum += bytes as f64 + swapped,
+                (None, _, None) => largest_rss = largest_rss.max(process.rss_bytes as f64),
             }
         }
-        sum.max(largest_rss)
+        (sum + shared).max(largest_rss)
     }
 
     /// `name (pid 12)`, or `name ×4 (pid 12 and others)`.

@@ -4,11 +4,13 @@
 //! pages back grows as well.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::evidence::groups::{Ranked, rank};
+use crate::diagnose::evidence::groups::{Ranked, Who, rank};
+use crate::diagnose::thresholds::algorithm::SWAP_LEFT;
 use crate::diagnose::thresholds::{LEAK_BYTES_PER_SECOND, MANY_WORKERS};
 use crate::model::finding::Remedy;
+use crate::model::memory_account::{MemoryKind, MemoryPart};
 use crate::model::rates::ProcessRates;
-use crate::model::sentence::{Sentence, bytes, ratio, sentence};
+use crate::model::sentence::{Sentence, bytes, own, path, ratio, sentence};
 
 /// What kind of demand it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +45,11 @@ impl Facts<'_> {
         let mut ranked =
             rank(self, None, |group| group.memory_bytes(), |process| process.memory_bytes() as f64);
         let unowned_bytes = self.unowned_memory();
-        let growing = self.growing(total);
-        let demand = if let Some(position) =
+        let largest = ranked.first().map_or(0.0, |top| top.amount);
+        let growing = self.growing(total).filter(|_| !self.unowned_exceeds(largest));
+        let demand = if self.unowned_exceeds(largest) {
+            Demand::Unowned
+        } else if let Some(position) =
             growing.and_then(|group| ranked.iter().position(|ranked| ranked.group == group))
         {
             let top = ranked.remove(position);
@@ -56,7 +61,6 @@ impl Facts<'_> {
             match () {
                 () if top.share >= 0.5 && count as f64 >= self.setting(&MANY_WORKERS) => Demand::ManyWorkers,
                 () if top.share >= 0.5 && top.amount >= 2.0 * next => Demand::Hog,
-                () if unowned_bytes >= 0.25 * total && unowned_bytes > top.amount => Demand::Unowned,
                 () => Demand::Honest,
             }
         } else {
@@ -82,14 +86,23 @@ impl Facts<'_> {
         (fast && top.share >= 0.5 && large).then_some(top.group)
     }
 
-    /// Memory that no process shows: huge pages that are reserved, unreclaimable slab, shared memory.
+    /// Memory that no process owns: reserved huge pages, files in tmpfs, the kernel's own.
     pub fn unowned_memory(&self) -> f64 {
-        let Ok(memory) = &self.rates.memory else { return 0.0 };
-        [memory.huge_pages_bytes, memory.slab_unreclaimable_bytes, memory.shmem_bytes]
-            .into_iter()
-            .flatten()
-            .map(|bytes| bytes as f64)
-            .sum()
+        self.rates.memory_account.as_ref().map_or(0.0, |account| account.unowned_bytes as f64)
+    }
+
+    /// Share of the memory that could still be had, without the swap space.
+    pub fn available_of_account(&self) -> Option<f64> {
+        let account = self.rates.memory_account.as_ref().ok()?;
+        Some(account.available_bytes? as f64 / account.total_bytes.max(1) as f64)
+    }
+
+    /// Whether the machine has no swap space left to move memory to.
+    pub fn no_swap_left(&self) -> bool {
+        self.rates
+            .memory
+            .as_ref()
+            .is_ok_and(|memory| memory.swap_free_bytes as f64 <= SWAP_LEFT * memory.total_bytes as f64)
     }
 
     /// Memory that could be had, by all there is.
@@ -111,16 +124,25 @@ impl Facts<'_> {
 }
 
 impl Blame {
+    /// Who it is; nobody where no process owns most of the memory.
+    pub fn main(&self) -> Option<Ranked> {
+        self.ranked.first().filter(|_| self.demand != Demand::Unowned).cloned()
+    }
+
+    /// The same as the one to point at.
+    pub fn who(&self) -> Who {
+        self.main().map_or(Who::None, Who::Group)
+    }
+
     /// The end of a sentence: who.
     pub fn text(&self, facts: &Facts<'_>) -> Option<Sentence> {
+        if self.demand == Demand::Unowned {
+            let account = facts.rates.memory_account.as_ref().ok()?;
+            let largest =
+                account.largest_unowned().map(|part| sentence![", most of it ", unowned_name(part)]);
+            return Some(sentence!["; ", bytes(self.unowned_bytes), " belong to no process", largest]);
+        }
         let top = self.ranked.first()?;
-        let unowned = (self.demand == Demand::Unowned).then(|| {
-            sentence![
-                "; ",
-                bytes(self.unowned_bytes),
-                " belong to no process (huge pages, shared memory, kernel)"
-            ]
-        });
         Some(sentence![
             "; ",
             facts.name(top),
@@ -129,7 +151,6 @@ impl Blame {
             ", ",
             ratio(top.share),
             " of what processes hold",
-            unowned,
         ])
     }
 
@@ -151,5 +172,14 @@ impl Blame {
             Demand::ManyWorkers | Demand::Unowned => Remedy::Tune,
             Demand::Honest => Remedy::AddResource,
         }
+    }
+}
+
+/// How to call a part of the memory that no process owns: `unused huge pages of 2048 kB`, `files in /mnt/a (tmpfs)`.
+pub fn unowned_name(part: &MemoryPart) -> Sentence {
+    match (part.kind, &part.name) {
+        (MemoryKind::Tmpfs, Some(mount)) => sentence!["files in ", path(mount.as_str()), " (tmpfs)"],
+        (MemoryKind::HugePagesFree, Some(size)) => sentence!["unused huge pages of ", own(size.clone())],
+        (kind, _) => kind.words().into(),
     }
 }

@@ -12,3 +12,4 @@ pub mod limits;
 pub mod load;
 pub mod memory_blame;
 pub mod network;
+pub mod shortage;

@@ -38,6 +38,15 @@ pub const EDGES: &[Edge] = &[
     edge(Id::HwError, Id::IoBlocked, error_of_that_device),
     edge(Id::HwError, Id::IoBound, error_of_that_device),
     edge(Id::HwError, Id::WritebackStall, error_of_that_device),
+    edge(Id::MemoryUnowned, Id::MemoryOom, unowned_is_most),
+    edge(Id::MemoryUnowned, Id::MemorySwap, unowned_is_most),
+    edge(Id::MemoryUnowned, Id::MemoryReclaim, unowned_is_most),
+    edge(Id::MemoryUnowned, Id::MemoryLow, unowned_is_most),
+    edge(Id::MemoryUnowned, Id::ThpCompaction, unowned_is_most),
+    edge(Id::MemoryUnowned, Id::KthreadHog, kernel_serves_memory),
+    edge(Id::MemoryUnowned, Id::DiskSaturated, memory_makes_the_io),
+    edge(Id::MemoryUnowned, Id::DiskLatency, memory_makes_the_io),
+    edge(Id::MemoryUnowned, Id::CpuSystem, memory_makes_system_time),
     edge(Id::MemoryCgroupLimit, Id::MemorySwap, group_reclaims),
     edge(Id::MemoryCgroupLimit, Id::MemoryReclaim, group_reclaims),
     edge(Id::MemoryCgroupLimit, Id::DiskSaturated, memory_makes_the_io),
@@ -53,7 +62,10 @@ pub const EDGES: &[Edge] = &[
     edge(Id::MemorySwap, Id::DiskSaturated, swap_makes_the_io),
     edge(Id::MemorySwap, Id::DiskLatency, swap_makes_the_io),
     edge(Id::MemorySwap, Id::IoBound, swap_makes_the_io),
-    edge(Id::MemorySwap, Id::IoBlocked, always),
+    edge(Id::MemorySwap, Id::IoBlocked, swap_blocks_them),
+    edge(Id::MemorySwap, Id::MemoryLow, always),
+    edge(Id::MemoryReclaim, Id::MemoryLow, always),
+    edge(Id::MemoryOom, Id::MemoryLow, always),
     edge(Id::MemorySwap, Id::CpuSystem, memory_makes_system_time),
     edge(Id::MemoryReclaim, Id::DiskSaturated, refaults_make_the_io),
     edge(Id::MemoryReclaim, Id::DiskLatency, refaults_make_the_io),
@@ -177,6 +189,18 @@ fn same_culprit(_: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
         (Who::Group(cause), Who::Group(effect)) => cause.group == effect.group,
         _ => false,
     }
+}
+
+/// More than what the largest program holds belongs to no process: giving that back ends the shortage. A group that
+/// is killed in at its own limit has another cause.
+fn unowned_is_most(facts: &Facts<'_>, cause: &Hit, _: &Hit) -> bool {
+    cause.severity >= Severity::Notice && facts.oom_group().is_none()
+}
+
+/// Swapping explains threads in D that get on: each waits for a page and goes on. Those that hang wait for
+/// something else, and so does a thread where hardly anything comes back from swap.
+fn swap_blocks_them(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
+    threads_get_on(facts, cause, effect) && swap_makes_the_io(facts, cause, effect)
 }
 
 /// The box has memory available, but not where it is needed.

@@ -178,7 +178,7 @@ fn mover(facts: &Facts<'_>, work: &KernelWork) -> Option<Ranked> {
     };
     let top = match work.served {
         Served::Disks => first(&bytes, BYTES_MIN).or_else(|| first(&waits, WAITERS_MIN)),
-        Served::Memory => facts.memory_blame().ranked.into_iter().next(),
+        Served::Memory => facts.memory_blame().main(),
         _ => None,
     };
     top.filter(|top| top.share >= facts.setting(&MAIN_CAUSE))

@@ -121,7 +121,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         Some((_, killed)) => Who::Process { pid: killed.pid, comm: killed.comm.clone() },
         None => of_groups
             .and_then(|group| facts.most_among(&group.members, |process| process.memory_bytes() as f64))
-            .or_else(|| facts.memory_blame().ranked.into_iter().next())
+            .or_else(|| facts.memory_blame().main())
             .map_or(Who::None, Who::Group),
     };
     let name = match &who {

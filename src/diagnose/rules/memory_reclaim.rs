@@ -6,7 +6,7 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
-use crate::diagnose::evidence::memory_blame::{Blame, Demand};
+use crate::diagnose::evidence::memory_blame::Demand;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
@@ -208,7 +208,7 @@ fn numbers(facts: &Facts<'_>, paging: &PagingRates) -> Vec<crate::model::finding
             "memory_unowned_bytes",
             Some(facts.unowned_memory()),
             Unit::Bytes,
-            "/proc/meminfo HugePages, SUnreclaim, Shmem",
+            "/proc/meminfo, statvfs of tmpfs, hugepages",
         ),
     ]
 }
@@ -230,7 +230,9 @@ fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
     let read = |process: &ProcessRates| process.read_bytes_per_second.unwrap_or(0.0);
     let readers = rank(facts, None, |group| group.sum(read), read);
     let reader = readers.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR));
-    if let (true, false, Some(top)) = (cache_short && holders.demand != Demand::Growth, hogged, reader) {
+    if let (true, false, Some(top)) =
+        (cache_short && ![Demand::Growth, Demand::Unowned].contains(&holders.demand), hogged, reader)
+    {
         let name = facts.groups[top.group].label(top.pid);
         return Answer {
             who: Who::Group(top.clone()),
@@ -245,14 +247,10 @@ fn blame(facts: &Facts<'_>, cache_short: bool) -> Answer {
     let mut named = suspects(facts, &holders.ranked, Role::Offender);
     named.extend(suspects(facts, &victims, Role::Victim));
     Answer {
-        who: first(&holders),
+        who: holders.who(),
         why: holders.why(),
         text: holders.text(facts),
         suspects: named,
         remedy: holders.remedy(),
     }
-}
-
-fn first(blame: &Blame) -> Who {
-    blame.ranked.first().cloned().map_or(Who::None, Who::Group)
 }

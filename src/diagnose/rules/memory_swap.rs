@@ -8,8 +8,8 @@ use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    ActionTemplate, Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm,
-    look, reading,
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, advise, change, confirm, look,
+    reading,
 };
 use crate::diagnose::thresholds::algorithm::{
     MEMORY_PLENTY, Rank, SWAP_MAKES_IO, SWAP_PRESSURE, ZRAM_TRAFFIC,
@@ -184,7 +184,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             })
             .into_iter()
             .collect(),
-        who: blame.ranked.first().cloned().map_or(Who::None, Who::Group),
+        who: blame.who(),
         why: blame.why(),
         device: None,
         suspects: named,

@@ -30,9 +30,11 @@ pub mod kthread_hog;
 pub mod listen_overflow;
 pub mod lock_contention;
 pub mod memory_cgroup_limit;
+pub mod memory_low;
 pub mod memory_oom;
 pub mod memory_reclaim;
 pub mod memory_swap;
+pub mod memory_unowned;
 pub mod net_drops;
 pub mod net_retransmits;
 pub mod net_saturated;
@@ -49,6 +51,7 @@ pub mod zombies;
 /// Every rule, in the order in which ties are decided: the cause that makes the others comes first.
 pub const RULES: &[&Rule] = &[
     &hw_error::RULE,
+    &memory_unowned::RULE,
     &memory_oom::RULE,
     &memory_cgroup_limit::RULE,
     &memory_swap::RULE,
@@ -58,6 +61,7 @@ pub const RULES: &[&Rule] = &[
     &io_throttled::RULE,
     &io_blocked::RULE,
     &memory_reclaim::RULE,
+    &memory_low::RULE,
     &disk_full::RULE,
     &inodes_full::RULE,
     &fd_exhaustion::RULE,

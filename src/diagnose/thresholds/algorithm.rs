@@ -319,6 +319,15 @@ pub const DIRECT_RECLAIM_PRESSURE: f64 = 0.01;
 /// Share of the memory from which one group leaves too little to the page cache.
 pub const MEMORY_HOGGED: f64 = 0.5;
 
+/// Swap space, as a share of the memory, with which there is none left.
+pub const SWAP_LEFT: f64 = 0.01;
+
+/// Memory that is not low whatever its share, unless it falls.
+pub const ROOM_BYTES: f64 = (4_u64 << 30) as f64;
+
+/// Time until the memory is full from which somebody has to do something now.
+pub const FULL_SOON_SECONDS: f64 = 600.0;
+
 /// Share of the limit for stall time that is enough beside swap traffic.
 pub const SWAP_PRESSURE: f64 = 0.5;
 

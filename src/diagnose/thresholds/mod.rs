@@ -139,8 +139,12 @@ pub const MAJOR_FAULTS: Limit = limit(
 pub const REFAULT_SHARE: Limit = limit("refault_share_ratio", Unit::Ratio, 0.50, None, "house value");
 /// Memory that could still be had.
 pub const AVAILABLE: Limit =
-    limit("memory_available_ratio", Unit::Ratio, 0.10, None, "netdata ram_available, node-mixin: 10 %")
-        .shown_only("warning");
+    limit("memory_available_ratio", Unit::Ratio, 0.10, Some(0.05), "netdata ram_available: 10/5 %")
+        .shown_only("warning and critical");
+/// Memory that no process owns.
+pub const MEMORY_UNOWNED: Limit = limit("memory_unowned_ratio", Unit::Ratio, 0.25, None, "house value");
+/// Memory that could still be had where there is no swap space.
+pub const MEMORY_LOW: Limit = limit("memory_left_ratio", Unit::Ratio, 0.03, Some(0.01), "house value");
 /// Time in which some thread waited for I/O.
 pub const IO_PRESSURE: Limit = limit("psi_io_some_ratio", Unit::Ratio, 0.10, Some(0.40), "house value");
 /// Time that a program waits for a disk.
@@ -419,6 +423,8 @@ pub const ALL: &[&Limit] = &[
     &MAJOR_FAULTS,
     &REFAULT_SHARE,
     &AVAILABLE,
+    &MEMORY_UNOWNED,
+    &MEMORY_LOW,
     &IO_PRESSURE,
     &PROGRAM_IO_WAIT,
     &IOWAIT,
