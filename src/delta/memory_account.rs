@@ -11,7 +11,7 @@ use crate::model::limits::Mount;
 use crate::model::memory_account::{HugePool, MemoryAccount, MemoryKind, MemoryPart};
 use crate::model::reading::Reading;
 use crate::model::snapshot::{MemInfo, Recording};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Mounts with a part of their own, the fullest.
 const MOUNTS_MAX: usize = 6;
@@ -129,6 +129,9 @@ fn mounts(recording: &Recording) -> Vec<(&Mount, u64)> {
         .filter(|mount| ["tmpfs", "devtmpfs"].contains(&mount.kind.as_str()))
         .filter_map(|mount| Some((mount, used(mount)?)))
         .collect();
+    // Of mounts over each other only the one on top is seen by its path.
+    let mut seen = BTreeSet::new();
+    mounts.retain(|(mount, _)| seen.insert(mount.path.clone()));
     mounts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.path.cmp(&b.0.path)));
     mounts
 }
@@ -177,7 +180,14 @@ fn rest(parts: &mut Parts, memory: &MemInfo, recording: &Recording) {
     let arc = recording.limits.memory_pools.arc.map_or(0, |arc| arc.size_bytes);
     parts.add_unowned(MemoryKind::ZfsArc, None, arc.min(parts.left()));
     let left = parts.left();
-    parts.add_unowned(MemoryKind::Unexplained, None, left);
+    parts.push(MemoryKind::Unexplained, None, left, left.saturating_sub(beyond_counters(memory, recording)));
+}
+
+/// What processes say that they hold beyond what the counters of the whole machine have: that is not nobody's.
+fn beyond_counters(memory: &MemInfo, recording: &Recording) -> u64 {
+    let statuses = recording.details.values().filter_map(|details| details.status.as_ref()?.as_ref().ok());
+    let held = statuses.filter_map(|status| status.rss_anon_bytes).fold(0, u64::saturating_add);
+    held.saturating_sub(memory.anonymous_bytes.unwrap_or(0))
 }
 
 /// What the kernel would get without swapping. It does not know that ZFS gives its cache back.

@@ -28,6 +28,8 @@ pub enum WaitReason {
     Memory,
     /// The start of a child by vfork(2): harmless.
     Vfork,
+    /// The freezer of control groups: paused on purpose.
+    Frozen,
     /// Something else that is known by name only.
     Other,
     /// The reader may not know.
@@ -55,6 +57,7 @@ impl WaitReason {
             Self::KernelLock => "kernel-lock",
             Self::Memory => "memory",
             Self::Vfork => "vfork",
+            Self::Frozen => "frozen",
             Self::Other => "other",
             Self::Hidden => "not-permitted",
         }
@@ -148,7 +151,7 @@ impl Wait {
             WaitReason::KernelLock => Self::Lock,
             WaitReason::Memory => Self::Memory,
             // The parent of a child that is about to start sleeps until it has.
-            WaitReason::Vfork => Self::Asleep,
+            WaitReason::Vfork | WaitReason::Frozen => Self::Asleep,
             WaitReason::Other | WaitReason::Hidden => Self::Unknown,
         }
     }
@@ -219,6 +222,7 @@ const SLEEPS_FOR_A_PEER: &[&str] = &[
 /// Parts of function names, the more special first: `folio_wait_bit` must not hide `nfs_`.
 const DICTIONARY: &[(WaitReason, &[&str])] = &[
     // vfork(2): the parent sleeps in D until its child execs. Normal.
+    (WaitReason::Frozen, &["__refrigerator", "do_freezer_trap", "do_jobctl_trap"]),
     (WaitReason::Vfork, &["kernel_clone", "_do_fork", "do_fork", "wait_for_vfork_done", "do_sys_vfork"]),
     (
         WaitReason::Memory,
@@ -328,6 +332,7 @@ mod tests {
         assert_eq!(WaitReason::of("request_wait_answer"), WaitReason::RemoteFilesystem);
         assert_eq!(WaitReason::of("nfs_wait_bit_killable"), WaitReason::RemoteFilesystem);
         assert_eq!(WaitReason::of("kernel_clone"), WaitReason::Vfork);
+        assert_eq!(WaitReason::of("__refrigerator"), WaitReason::Frozen);
         assert_eq!(WaitReason::of("__iomap_dio_rw"), WaitReason::Disk);
         assert_eq!(WaitReason::of("percpu_rwsem_wait"), WaitReason::FrozenFilesystem);
         assert_eq!(WaitReason::of("rwsem_down_write_slowpath"), WaitReason::KernelLock);

@@ -11,6 +11,10 @@ const WORTH_SHARE: f64 = 0.05;
 
 const ARC_MAX: &str = "/sys/module/zfs/parameters/zfs_arc_max";
 
+const IN_HUGE_PAGES: &str = "HugetlbPages";
+const SEGMENTS: &str = "-m";
+const SLABS: &str = "/proc/slabinfo";
+
 /// What can be done.
 #[derive(Debug, Default)]
 pub(super) struct MemoryActions {
@@ -20,6 +24,12 @@ pub(super) struct MemoryActions {
     pub(super) zfs_cache: Option<Action>,
     /// The tmpfs with most in it.
     pub(super) tmpfs: Option<String>,
+    /// The word of `/proc/PID/status` for huge pages in use, where there are any.
+    pub(super) in_huge_pages: Option<String>,
+    /// The option of ipcs(1) for shared memory, where there is much.
+    pub(super) segments: Option<String>,
+    /// The file with the caches of the kernel, where they hold much.
+    pub(super) slabs: Option<String>,
 }
 
 impl MemoryActions {
@@ -31,6 +41,9 @@ impl MemoryActions {
             huge_pages: Some(Action::Sysctl(vec![Setting { name, value: "PAGES".to_owned(), back }])),
             zfs_cache: Some(Action::Write(vec![file(ARC_MAX.to_owned(), "BYTES", None)])),
             tmpfs: Some("MOUNT".to_owned()),
+            in_huge_pages: Some(IN_HUGE_PAGES.to_owned()),
+            segments: Some(SEGMENTS.to_owned()),
+            slabs: Some(SLABS.to_owned()),
         }
     }
 }
@@ -47,6 +60,9 @@ pub(super) fn actions(facts: &Facts<'_>) -> MemoryActions {
             let wanted = (arc.size_bytes / 2).max(arc.min_bytes).to_string();
             Action::Write(vec![file(ARC_MAX.to_owned(), &wanted, Some(&arc.max_bytes.to_string()))])
         }),
+        in_huge_pages: worth(account.bytes(MemoryKind::HugePagesUsed)).then(|| IN_HUGE_PAGES.to_owned()),
+        segments: worth(account.bytes(MemoryKind::SharedMemory)).then(|| SEGMENTS.to_owned()),
+        slabs: worth(account.bytes(MemoryKind::SlabUnreclaimable)).then(|| SLABS.to_owned()),
         tmpfs: mounts.find_map(|part| part.name.clone()).filter(|mount| is_plain(mount)),
     }
 }

@@ -263,7 +263,9 @@ impl<'a> Facts<'a> {
 
     /// Mean number of user threads in D for a reason that I/O can explain.
     pub fn io_waiters_mean(&self) -> f64 {
-        self.blocked_threads(|reason| !matches!(reason, WaitReason::Vfork | WaitReason::KernelLock))
+        self.blocked_threads(|reason| {
+            !matches!(reason, WaitReason::Vfork | WaitReason::Frozen | WaitReason::KernelLock)
+        })
     }
 
     /// Mean number of user threads in D whose wait reason satisfies `wanted`.

@@ -46,8 +46,8 @@ impl Facts<'_> {
             rank(self, None, |group| group.memory_bytes(), |process| process.memory_bytes() as f64);
         let unowned_bytes = self.unowned_memory();
         let largest = ranked.first().map_or(0.0, |top| top.amount);
-        let growing = self.growing(total).filter(|_| !self.unowned_exceeds(largest));
-        let demand = if self.unowned_exceeds(largest) {
+        let growing = self.growing(total).filter(|_| !self.unowned_is_main(largest));
+        let demand = if self.unowned_is_main(largest) {
             Demand::Unowned
         } else if let Some(position) =
             growing.and_then(|group| ranked.iter().position(|ranked| ranked.group == group))

@@ -1,12 +1,17 @@
 //! Whether memory is short, and how one can tell.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::thresholds::algorithm::{FULL_SOON_SECONDS, MEMORY_PLENTY, ROOM_BYTES, SWAP_PRESSURE};
+use crate::diagnose::evidence::memory_blame::unowned_name;
+use crate::diagnose::thresholds::algorithm::{
+    FULL_SOON_SECONDS, MEMORY_PLENTY, OVERSIZED, ROOM_BYTES, SWAP_PRESSURE,
+};
 use crate::diagnose::thresholds::{
-    ALLOCATION_STALLS, MEMORY_FULL, MEMORY_LOW, MEMORY_PRESSURE, MEMORY_UNOWNED, OOM_KILLS, SWAP_IN,
+    ALLOCATION_STALLS, MEMORY_FULL, MEMORY_LOW, MEMORY_PRESSURE, MEMORY_UNOWNED, OOM_KILLS, REFAULT_SHARE,
+    REFAULTS_MIN, SWAP_IN,
 };
 use crate::model::finding::Severity;
-use crate::model::sentence::{Sentence, count, ratio, sentence};
+use crate::model::memory_account::MemoryKind;
+use crate::model::sentence::{Sentence, bytes, count, ratio, sentence};
 
 /// A shortage of memory of the whole machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,11 +80,41 @@ impl Facts<'_> {
             .then_some(kills)
     }
 
-    /// Whether no process owns so much of the memory that none can be who took it: more than the largest holds.
-    pub fn unowned_exceeds(&self, largest: f64) -> bool {
-        self.rates.memory_account.as_ref().is_ok_and(|account| {
-            account.unowned_ratio() >= self.limit(&MEMORY_UNOWNED).warning
-                && account.unowned_bytes as f64 > largest
+    /// Whether no process owns so much of the memory that none can be who took it: more than the `largest` program
+    /// holds.
+    ///
+    /// Huge pages are set aside on purpose and once for all. A program that needs more than all of the rest, or reads more
+    /// files than fit into it, is too large for the machine as it is set up: then the program comes first.
+    pub fn unowned_is_main(&self, largest: f64) -> bool {
+        let Ok(account) = &self.rates.memory_account else { return false };
+        let unowned = account.unowned_bytes as f64;
+        let rest = account.total_bytes as f64 - unowned;
+        let aside = account.largest_unowned().is_some_and(|part| part.kind == MemoryKind::HugePagesFree);
+        account.unowned_ratio() >= self.limit(&MEMORY_UNOWNED).warning
+            && unowned > largest
+            && !(aside && (largest >= OVERSIZED * rest || self.cache_is_short()))
+    }
+
+    /// Whether files are read again that were in memory a moment ago, and it is not swap that is read.
+    fn cache_is_short(&self) -> bool {
+        let Some(paging) = self.paging() else { return false };
+        let swaps = paging.swap_in_per_second.is_some_and(|rate| rate >= self.limit(&SWAP_IN).warning);
+        let again = paging.refault_file_per_second.is_some_and(|rate| rate >= self.setting(&REFAULTS_MIN));
+        let share = self.refault_share().is_some_and(|share| share >= self.limit(&REFAULT_SHARE).warning);
+        again && share && !swaps
+    }
+
+    /// That much belongs to no process, where that is not the main thing.
+    pub fn unowned_beside(&self) -> Option<Sentence> {
+        let account = self.rates.memory_account.as_ref().ok()?;
+        let part = account.largest_unowned()?;
+        (account.unowned_ratio() >= self.limit(&MEMORY_UNOWNED).warning).then(|| {
+            sentence![
+                bytes(part.unowned_bytes as f64),
+                " of the memory belong to no process: ",
+                unowned_name(part),
+                ". Without them there would be room.",
+            ]
         })
     }
 

@@ -222,12 +222,12 @@ fn waits_for_no_disk(thread: &ThreadRates) -> bool {
     elsewhere.map(|share| share.mean).sum::<f64>() >= BLOCKED_HALF * thread.uninterruptible_mean
 }
 
-/// Whether what the thread sleeps in can block it: not vfork, not a contended lock.
+/// Whether what the thread sleeps in can block it: not vfork, not a contended lock, not the freezer.
 fn blocking_wait(thread: &ThreadRates) -> bool {
     let waits = thread.waits.iter().filter(|share| share.state == State::Uninterruptible);
     let harmless: f64 = waits
         .clone()
-        .filter(|share| matches!(reason(share.function.as_deref()), WaitReason::Vfork))
+        .filter(|share| matches!(reason(share.function.as_deref()), WaitReason::Vfork | WaitReason::Frozen))
         .map(|share| share.mean)
         .sum();
     let fought: f64 = waits

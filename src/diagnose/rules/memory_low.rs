@@ -5,11 +5,12 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
+use crate::diagnose::evidence::memory_blame::Demand;
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
     confirm, look, reading, with_diag,
 };
-use crate::diagnose::thresholds::algorithm::{FULL_SOON_SECONDS, Rank};
+use crate::diagnose::thresholds::algorithm::{FULL_SOON_SECONDS, HOLDER_SHARE, Rank};
 use crate::diagnose::thresholds::{LEAK_BYTES_PER_SECOND, MEMORY_LOW};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -83,12 +84,15 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let grows = |process: &ProcessRates| process.rss_growth_bytes.max(0) as f64;
     let growing = rank(facts, None, |group| group.sum(grows), grows);
     let window = facts.rates.seconds.max(0.1);
+    // A small one is not why the memory is full.
+    let held = blame.ranked.first().map_or(0.0, |top| top.amount);
+    let holds = blame.demand == Demand::Unowned || held >= HOLDER_SHARE * account.total_bytes as f64;
     let top = growing.first().filter(|top| falls.is_some_and(|fall| top.amount / window >= 0.5 * fall));
     let named = match top {
         Some(top) => {
             Some(sentence!["; ", facts.name(top), " grows by ", bytes(top.amount / window), " per second"])
         }
-        None => blame.text(facts),
+        None => blame.text(facts).filter(|_| holds),
     };
     let until = full_in.map(|full_in| sentence!["; at this rate it is full in ", seconds(full_in)]);
     Outcome::hit(Hit {
@@ -123,7 +127,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 named,
                 ". No thread waits for memory yet.",
             ],
-            top.cloned().map_or_else(|| blame.who(), Who::Group),
+            top.cloned().map_or_else(|| if holds { blame.who() } else { Who::None }, Who::Group),
             blame.remedy(),
         )
     })

@@ -107,6 +107,12 @@ pub const RULE: Rule = Rule {
             "about 1 % of the memory is kept free",
             Remedy::Tune,
         ),
+        change(
+            "Give the huge pages back that nobody uses. It takes effect at once.",
+            ActionTemplate::HugePages,
+            "a program that starts later and wants huge pages gets fewer",
+            Remedy::Tune,
+        ),
         advise("Add memory until the files in use fit into it.", Remedy::AddResource),
         advise("Spread the reads over replicas, or put a cache server in front.", Remedy::Distribute),
     ],
@@ -145,6 +151,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let thrashing = facts.limit(&MEMORY_FULL).critical.is_some_and(|limit| stalls.full_reaches(limit))
         || (facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| stalls.some_reaches(limit))
             && (direct || cache_short));
+    let unowned = facts.memory_blame().demand == Demand::Unowned;
     let blame = blame(facts, cache_short);
     let what = if let Some((share, refaults)) = refaulting.filter(|_| cache_short) {
         sentence![
@@ -181,7 +188,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             ".",
         ],
         evidence: numbers(facts, paging),
-        against: Vec::new(),
+        against: facts.unowned_beside().into_iter().filter(|_| !unowned).collect(),
         who: blame.who,
         why: blame.why,
         device: None,

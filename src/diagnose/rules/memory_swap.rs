@@ -6,6 +6,7 @@
 
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::diagnose::evidence::groups::{rank, suspects};
+use crate::diagnose::evidence::memory_blame::Demand;
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, advise, change, confirm, look,
@@ -14,7 +15,9 @@ use crate::diagnose::rule::{
 use crate::diagnose::thresholds::algorithm::{
     MEMORY_PLENTY, Rank, SWAP_MAKES_IO, SWAP_PRESSURE, ZRAM_TRAFFIC,
 };
-use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS};
+use crate::diagnose::thresholds::{
+    ALLOCATION_STALLS, MEMORY_FULL, MEMORY_PRESSURE, SWAP_IN, SWAP_OUT, SWAP_SECONDS,
+};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
@@ -37,6 +40,7 @@ pub const RULE: Rule = Rule {
     false_positives: &[
         "Used swap space without traffic: pages that no program needs.",
         "A single burst of swapping out: the kernel makes room once.",
+        "Pages that only go out, while no thread is known to wait for memory.",
         "zram: the traffic costs CPU time, not disk time.",
     ],
     sources: &[
@@ -55,7 +59,7 @@ pub const RULE: Rule = Rule {
         "/proc/PID/stat rss, majflt; /proc/PID/status RssAnon, VmSwap; smaps_rollup Pss: which process \
          grows, which is largest, which waits",
     ],
-    limits: &[&SWAP_IN, &SWAP_OUT, &SWAP_SECONDS, &MEMORY_PRESSURE, &MEMORY_FULL],
+    limits: &[&SWAP_IN, &SWAP_OUT, &SWAP_SECONDS, &MEMORY_PRESSURE, &MEMORY_FULL, &ALLOCATION_STALLS],
     confirm: &[
         confirm(
             "vmstat 1 5",
@@ -92,6 +96,12 @@ pub const RULE: Rule = Rule {
             Remedy::FixProgram,
         ),
         advise("Fix the leak, run fewer workers, or use a smaller cache.", Remedy::FixProgram),
+        change(
+            "Give the huge pages back that nobody uses. It takes effect at once.",
+            ActionTemplate::HugePages,
+            "a program that starts later and wants huge pages gets fewer",
+            Remedy::Tune,
+        ),
         advise("Add memory. Do not turn swap off while the machine is swapping.", Remedy::AddResource),
         advise("If memory cannot be added, spread the service over more servers.", Remedy::Distribute),
     ],
@@ -113,8 +123,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let scale = if cheap { ZRAM_TRAFFIC } else { 1.0 };
     let stalls = facts.memory_stalls();
     let hurts = stalls.some.is_none_or(|some| some >= SWAP_PRESSURE * facts.limit(&MEMORY_PRESSURE).warning);
+    // Pages that only go out make room. That somebody waits for it, the stall time tells, or who reclaims.
+    let reclaims = paging
+        .allocation_stalls_per_second
+        .is_some_and(|rate| rate >= facts.limit(&ALLOCATION_STALLS).warning);
+    let out_hurts = stalls.some.is_some() || reclaims;
     let traffic = swap_in >= facts.limit(&SWAP_IN).warning * scale
-        || swap_out >= facts.limit(&SWAP_OUT).warning * scale;
+        || (out_hurts && swap_out >= facts.limit(&SWAP_OUT).warning * scale);
     let seconds = swapping_seconds(facts, scale);
     if !traffic || !hurts || seconds < facts.limit(&SWAP_SECONDS).warning {
         return Outcome::Clear;
@@ -183,6 +198,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 ]
             })
             .into_iter()
+            .chain(facts.unowned_beside().filter(|_| blame.demand != Demand::Unowned))
             .collect(),
         who: blame.who(),
         why: blame.why(),

@@ -69,17 +69,17 @@ pub const RULE: Rule = Rule {
         ),
         look(
             "See who holds the huge pages that are in use.",
-            "grep -H HugetlbPages /proc/[0-9]*/status | grep -v ' 0 kB'",
+            "grep -H {in_huge_pages} /proc/[0-9]*/status | grep -v ' 0 kB'",
             Remedy::FixProgram,
         ),
         look(
             "See the shared memory segments; those with nattch 0 are in nobody's use.",
-            "ipcs -m",
+            "ipcs {segments}",
             Remedy::FixProgram,
         ),
         look(
             "See which cache of the kernel grows.",
-            "sort -k3 -n -r /proc/slabinfo | awk '{print $1, $3 * $4 / 1048576 \" MiB\"}' | head",
+            "sort -k3 -n -r {slabs} | awk '{print $1, $3 * $4 / 1048576 \" MiB\"}' | head",
             Remedy::FixProgram,
         ),
         change(

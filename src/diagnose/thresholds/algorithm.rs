@@ -319,6 +319,12 @@ pub const DIRECT_RECLAIM_PRESSURE: f64 = 0.01;
 /// Share of the memory from which one group leaves too little to the page cache.
 pub const MEMORY_HOGGED: f64 = 0.5;
 
+/// Share of the memory from which a program that does not grow is why it is full.
+pub const HOLDER_SHARE: f64 = 0.25;
+
+/// What a program needs, by all that huge pages leave, from which it is too large for the machine as it is set up.
+pub const OVERSIZED: f64 = 1.05;
+
 /// Swap space, as a share of the memory, with which there is none left.
 pub const SWAP_LEFT: f64 = 0.01;
 

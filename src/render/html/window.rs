@@ -7,6 +7,7 @@ use crate::model::report::{LoadGroup, Report};
 use crate::model::series::{DiskSlice, Slice};
 use crate::model::tuning::ReportExtras;
 use crate::model::units::{human_bytes, human_count, human_seconds, percent};
+use crate::render::memory;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -44,6 +45,7 @@ pub(super) fn section(report: &Report, extras: &ReportExtras) -> Markup {
     figures.extend(runnable(extras, &times));
     figures.extend(makeup(report));
     figures.extend(memory(slices, &times));
+    figures.extend(memory_parts(report));
     figures.extend(swap(slices, &times));
     figures.extend(disks(slices, &times));
     figures.extend(each_cpu(extras));
@@ -153,6 +155,26 @@ fn memory(slices: &[Slice], times: &[(f64, f64)]) -> Option<Markup> {
     let (title, unit) = ("Memory", "bytes; the scale ends at what there is");
     let top = Some(total.max(swapped));
     Chart { title, unit, times, rows, top, say: human_bytes, stacked: false }.figure()
+}
+
+/// All of the memory, part by part, and what of each no process owns.
+fn memory_parts(report: &Report) -> Option<Markup> {
+    let account = report.memory.as_ref()?;
+    let total = account.total_bytes.max(1) as f64;
+    let bars: Vec<Bar> = memory::rows(account)
+        .into_iter()
+        .map(|row| Bar {
+            value: format!("{}, {}", human_bytes(row.bytes as f64), percent(row.ratio(account))),
+            parts: vec![
+                (0, row.bytes.saturating_sub(row.unowned_bytes) as f64 / total),
+                (1, row.unowned_bytes as f64 / total),
+            ],
+            label: row.label,
+        })
+        .collect();
+    let unit = format!("parts of {}", human_bytes(total));
+    let legend = ["of processes, or free for them", "of no process"];
+    (!bars.is_empty()).then(|| bars::figure("Where the memory is", &unit, &bars, &legend))
 }
 
 fn swap(slices: &[Slice], times: &[(f64, f64)]) -> Option<Markup> {

@@ -9,6 +9,7 @@ use crate::model::tuning::{ReportExtras, SettingNote};
 use crate::model::units::{Unit, human_seconds, label, quantity};
 use crate::render::escape::{self, Visible};
 use crate::render::html::{actionable, change, check, fit_words, sum_words};
+use crate::render::memory;
 use crate::render::shared::{THIN_PROFILE, cut, moment};
 
 /// Characters of a sentence, so that a ticket stays one.
@@ -59,6 +60,9 @@ pub fn render(report: &Report, extras: &ReportExtras) -> String {
         if let Some(check) = check(finding) {
             page.add(&format!("It worked when {}.", words(check, SENTENCE_MAX)));
         }
+    }
+    if let Some(account) = &report.memory {
+        page.add(&format!("Memory: {}", words(&memory::line(account, LINES_MAX), SENTENCE_MAX)));
     }
     sizes(&mut page, report, extras);
     numbers(&mut page, report);

@@ -62,6 +62,7 @@ fn render_all(report: &Report, options: &TextOptions) -> String {
     verdict::news(&mut page, report);
     steps::write(&mut page, &report.steps);
     tables::load(&mut page, &report.load, options);
+    tables::memory(&mut page, report.memory.as_ref());
     findings::write(&mut page, report);
     tables::processes(&mut page, report, options);
     not_checked(&mut page, &report.not_checked);

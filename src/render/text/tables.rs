@@ -1,13 +1,15 @@
 //! What the load is made of, and who runs.
 
 use super::TextOptions;
-use super::page::Page;
+use super::page::{Page, plain};
 use super::table;
 use super::table::{Column, Kind};
 use crate::model::bottleneck::Sort;
+use crate::model::memory_account::MemoryAccount;
 use crate::model::report::{Load, LoadGroup, ProcessRow, Report};
 use crate::model::units;
 use crate::model::units::number;
+use crate::render::memory;
 use crate::render::shared::share;
 
 /// The load average and its parts.
@@ -54,6 +56,48 @@ pub(in crate::render) fn load(page: &mut Page, load: &Load, options: &TextOption
         page.blank();
         table::write(page, 2, columns, None);
     }
+}
+
+/// All of the memory, part by part.
+pub(in crate::render) fn memory(page: &mut Page, account: Option<&MemoryAccount>) {
+    let Some(account) = account else { return };
+    let rows = memory::rows(account);
+    page.heading(&format!("Where the {} of memory are", units::human_bytes(account.total_bytes as f64)));
+    page.blank();
+    let columns = vec![
+        Column {
+            title: "SIZE",
+            rank: 0,
+            kind: Kind::Number,
+            cells: rows.iter().map(|row| units::human_bytes(row.bytes as f64)).collect(),
+        },
+        Column {
+            title: "%",
+            rank: 0,
+            kind: Kind::Number,
+            cells: rows.iter().map(|row| share(row.ratio(account))).collect(),
+        },
+        Column {
+            title: "OF NO PROCESS",
+            rank: 1,
+            kind: Kind::Number,
+            cells: rows.iter().map(|row| unowned(row.unowned_bytes)).collect(),
+        },
+        Column {
+            title: "WHAT",
+            rank: 0,
+            kind: Kind::Rest(16),
+            cells: rows.iter().map(|row| row.label.clone()).collect(),
+        },
+    ];
+    table::write(page, 2, columns, None);
+    if let Some(caches) = memory::caches(account) {
+        page.paragraph(2, &plain(""), &[plain(&caches)]);
+    }
+}
+
+fn unowned(bytes: u64) -> String {
+    if bytes == 0 { String::new() } else { units::human_bytes(bytes as f64) }
 }
 
 /// The largest groups, and one line for the rest of each state, so that the parts still add up.

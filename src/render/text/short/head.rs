@@ -7,6 +7,7 @@ use crate::model::bottleneck::{BottleneckId, Resource};
 use crate::model::finding::{Evidence, Finding, Severity, Step, StepId};
 use crate::model::report::{Culprit, Report, Verdict};
 use crate::model::units::{human_seconds, label, percent, quantity};
+use crate::render::memory;
 use crate::render::shared::{amount, columns, own_finding, shortened, statement, verdict_name};
 use anstyle::Style;
 
@@ -18,6 +19,9 @@ const PROOF_MIN: usize = 2;
 
 /// Process ids of the culprit that are listed.
 const PIDS_MAX: usize = 12;
+
+/// Parts of the memory in one line.
+const MEMORY_PARTS: usize = 3;
 
 /// Other findings and events that get a line each.
 const OTHERS_MAX: usize = 3;
@@ -63,6 +67,9 @@ pub(super) fn proof(page: &mut Page, report: &Report) {
     }
     if let Some(finding) = own_finding(report) {
         numbers(page, &finding.evidence);
+    }
+    if let Some(account) = report.memory.as_ref().filter(|_| verdict.resource == Resource::Memory) {
+        labelled_line(page, "Memory", &memory::line(account, MEMORY_PARTS));
     }
     path(page, report);
     let cleared = cleared(&report.steps, verdict);
