@@ -123,6 +123,7 @@ mod tests {
     #[test]
     fn pools_of_all_sizes_are_read() {
         let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("proc/1")).unwrap();
         let put = |path: &str, text: &str| {
             let file = tree.path().join(POOLS).join(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -49,7 +49,7 @@ impl Facts<'_> {
         if let Some(rate) = swapping.filter(|_| hurts) {
             return shortage(
                 severity,
-                sentence![count(rate), " pages per second come back from swap and ", waits()],
+                sentence!["the machine reads ", count(rate), " pages per second from swap"],
             );
         }
         if stalls.some_reaches(self.limit(&MEMORY_PRESSURE).warning) {
@@ -127,7 +127,7 @@ impl Facts<'_> {
         let falls = account
             .available_fall_bytes_per_second
             .is_some_and(|fall| fall * FULL_SOON_SECONDS >= left as f64);
-        share < self.limit(&MEMORY_LOW).warning
+        1.0 - share >= self.limit(&MEMORY_LOW).warning
             && self.no_swap_left()
             && (falls || (left as f64) < ROOM_BYTES)
     }

@@ -77,7 +77,7 @@ pub const RULE: Rule = Rule {
     ],
     advice: &[
         look(
-            "See what the group's memory is: processes (anon, rss) or page cache (file, cache).",
+            "See what it is: processes (anon, rss) or page cache (file, cache).",
             "grep -E '^(anon|file|rss|cache|swap|workingset_refault_file) ' {memory_group}/memory.stat",
             Remedy::FixProgram,
         ),

@@ -10,7 +10,7 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
     confirm, look, reading, with_diag,
 };
-use crate::diagnose::thresholds::algorithm::{FULL_SOON_SECONDS, HOLDER_SHARE, Rank};
+use crate::diagnose::thresholds::algorithm::{FULL_SOON_SECONDS, HOLDER_SHARE, Rank, VERY_LOW};
 use crate::diagnose::thresholds::{LEAK_BYTES_PER_SECOND, MEMORY_LOW};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
@@ -79,7 +79,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         account.available_fall_bytes_per_second.filter(|fall| *fall >= facts.setting(&LEAK_BYTES_PER_SECOND));
     let full_in = falls.map(|fall| left / fall);
     let soon = full_in.is_some_and(|full_in| full_in <= FULL_SOON_SECONDS);
-    let very_low = facts.limit(&MEMORY_LOW).critical.is_some_and(|limit| share <= limit);
+    let very_low = share <= VERY_LOW;
     let blame = facts.memory_blame();
     let grows = |process: &ProcessRates| process.rss_growth_bytes.max(0) as f64;
     let growing = rank(facts, None, |group| group.sum(grows), grows);
@@ -98,7 +98,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     Outcome::hit(Hit {
         impact: Impact::Rank(if soon || very_low { Rank::Low } else { Rank::Minor }),
         evidence: vec![
-            facts.evidence(&MEMORY_LOW, Some(share), "/proc/meminfo MemAvailable, SwapFree"),
+            facts.evidence(&MEMORY_LOW, Some(1.0 - share), "/proc/meminfo MemAvailable, MemTotal"),
             plain("memory_left_bytes", Some(left), Unit::Bytes, "/proc/meminfo MemAvailable"),
             plain(
                 "memory_left_falls_bytes_per_second",

@@ -13,7 +13,7 @@ use crate::diagnose::rule::{
     reading,
 };
 use crate::diagnose::thresholds::algorithm::Rank;
-use crate::diagnose::thresholds::{AVAILABLE, MEMORY_FULL, MEMORY_PRESSURE, MEMORY_UNOWNED, SWAP_IN};
+use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, MEMORY_UNOWNED, SWAP_IN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Evidence, Remedy, Severity};
 use crate::model::memory_account::{MemoryAccount, MemoryKind, MemoryPart};
@@ -53,7 +53,7 @@ pub const RULE: Rule = Rule {
         "/proc/meminfo MemTotal less all that is counted: drivers, graphics, a balloon of the hypervisor",
         "a shortage: /proc/pressure/memory, pages from swap, OOM kills, or little available without swap",
     ],
-    limits: &[&MEMORY_UNOWNED, &MEMORY_PRESSURE, &MEMORY_FULL, &SWAP_IN, &AVAILABLE],
+    limits: &[&MEMORY_UNOWNED, &MEMORY_PRESSURE, &MEMORY_FULL, &SWAP_IN],
     confirm: &[
         confirm(
             "grep -E '^(MemTotal|MemAvail|AnonPages|Shmem:|SUnrec|Huge)' /proc/meminfo",
@@ -176,7 +176,12 @@ fn evidence(facts: &Facts<'_>, account: &MemoryAccount) -> Vec<Evidence> {
             Some(account.unowned_ratio()),
             "/proc/meminfo, statvfs of tmpfs, hugepages",
         ),
-        facts.evidence(&AVAILABLE, facts.available_of_account(), "/proc/meminfo MemAvailable"),
+        plain(
+            "memory_available_ratio",
+            facts.available_of_account(),
+            Unit::Ratio,
+            "/proc/meminfo MemAvailable",
+        ),
         facts.evidence(&MEMORY_PRESSURE, stalls.some, "/proc/pressure/memory some total"),
         facts.evidence(&MEMORY_FULL, stalls.full, "/proc/pressure/memory full total"),
         facts.evidence(&SWAP_IN, swap_in, "/proc/vmstat pswpin"),

@@ -328,6 +328,9 @@ pub const OVERSIZED: f64 = 1.05;
 /// Swap space, as a share of the memory, with which there is none left.
 pub const SWAP_LEFT: f64 = 0.01;
 
+/// Share of the memory below which little is left, whether it falls or not.
+pub const VERY_LOW: f64 = 0.01;
+
 /// Memory that is not low whatever its share, unless it falls.
 pub const ROOM_BYTES: f64 = (4_u64 << 30) as f64;
 

@@ -114,18 +114,13 @@ pub const SWAP_SECONDS: Limit =
     limit("swap_seconds_ratio", Unit::Ratio, 0.30, None, "pmie: in 30 % of samples");
 /// Time in which some thread waited for memory.
 pub const MEMORY_PRESSURE: Limit =
-    limit("psi_memory_some_ratio", Unit::Ratio, 0.05, Some(0.20), "lmkd: 70 ms/s; coroot: 2 %");
+    limit("psi_memory_some_ratio", Unit::Ratio, 0.05, Some(0.20), "house value");
 /// Time in which all threads waited for memory.
 pub const MEMORY_FULL: Limit =
     limit("psi_memory_full_ratio", Unit::Ratio, 0.03, Some(0.10), "nohang: full 10 %").shown_only("warning");
 /// Times a thread had to free memory itself before it got some.
-pub const ALLOCATION_STALLS: Limit = limit(
-    "allocation_stalls_per_second",
-    Unit::PerSecond,
-    10.0,
-    None,
-    "kernel Documentation/admin-guide/sysctl/vm.rst: watermark_scale_factor",
-);
+pub const ALLOCATION_STALLS: Limit =
+    limit("allocation_stalls_per_second", Unit::PerSecond, 10.0, None, "house value");
 /// Faults that read from a device.
 pub const MAJOR_FAULTS: Limit = limit(
     "major_faults_per_second",
@@ -139,12 +134,12 @@ pub const MAJOR_FAULTS: Limit = limit(
 pub const REFAULT_SHARE: Limit = limit("refault_share_ratio", Unit::Ratio, 0.50, None, "house value");
 /// Memory that could still be had.
 pub const AVAILABLE: Limit =
-    limit("memory_available_ratio", Unit::Ratio, 0.10, Some(0.05), "netdata ram_available: 10/5 %")
-        .shown_only("warning and critical");
+    limit("memory_available_ratio", Unit::Ratio, 0.10, None, "netdata ram_available, node-mixin: 10 %")
+        .shown_only("warning");
 /// Memory that no process owns.
 pub const MEMORY_UNOWNED: Limit = limit("memory_unowned_ratio", Unit::Ratio, 0.25, None, "house value");
-/// Memory that could still be had where there is no swap space.
-pub const MEMORY_LOW: Limit = limit("memory_left_ratio", Unit::Ratio, 0.03, Some(0.01), "house value");
+/// Memory that cannot be had any more where there is no swap space.
+pub const MEMORY_LOW: Limit = limit("memory_taken_ratio", Unit::Ratio, 0.97, None, "house value");
 /// Time in which some thread waited for I/O.
 pub const IO_PRESSURE: Limit = limit("psi_io_some_ratio", Unit::Ratio, 0.10, Some(0.40), "house value");
 /// Time that a program waits for a disk.
@@ -230,9 +225,14 @@ pub const IO_LIMIT_USED: Limit = limit("io_limit_used_ratio", Unit::Ratio, 0.90,
 pub const OOM_KILLS: Limit =
     limit("oom_kills_count", Unit::Count, 1.0, Some(1.0), "netdata oom_kill; pmie: above 0");
 /// Memory of a control group that could not be dropped at once, by its limit.
-pub const CGROUP_MEMORY: Limit =
-    limit("cgroup_memory_used_ratio", Unit::Ratio, 0.80, Some(0.98), "netdata cgroup_ram_in_use: 90/98 %")
-        .shown_only("critical");
+pub const CGROUP_MEMORY: Limit = limit(
+    "cgroup_memory_used_ratio",
+    Unit::Ratio,
+    0.80,
+    Some(0.98),
+    "netdata cgroup_ram_in_use: critical at 98 %; the warning is a house value",
+)
+.shown_only("critical");
 /// Times a second that the limit was hit.
 pub const CGROUP_MEMORY_HITS: Limit =
     limit("cgroup_memory_hits_per_second", Unit::PerSecond, 1.0, None, "house value");

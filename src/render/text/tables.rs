@@ -73,7 +73,7 @@ pub(in crate::render) fn memory(page: &mut Page, account: Option<&MemoryAccount>
         },
         Column {
             title: "%",
-            rank: 0,
+            rank: 2,
             kind: Kind::Number,
             cells: rows.iter().map(|row| share(row.ratio(account))).collect(),
         },
@@ -86,7 +86,7 @@ pub(in crate::render) fn memory(page: &mut Page, account: Option<&MemoryAccount>
         Column {
             title: "WHAT",
             rank: 0,
-            kind: Kind::Rest(16),
+            kind: Kind::Rest(12),
             cells: rows.iter().map(|row| row.label.clone()).collect(),
         },
     ];

@@ -68,7 +68,9 @@ pub(super) fn proof(page: &mut Page, report: &Report) {
     if let Some(finding) = own_finding(report) {
         numbers(page, &finding.evidence);
     }
-    if let Some(account) = report.memory.as_ref().filter(|_| verdict.resource == Resource::Memory) {
+    // At the limit of a group the rest of the machine's memory says nothing.
+    let all = verdict.resource == Resource::Memory && verdict.bottleneck != BottleneckId::MemoryCgroupLimit;
+    if let Some(account) = report.memory.as_ref().filter(|_| all) {
         labelled_line(page, "Memory", &memory::line(account, MEMORY_PARTS));
     }
     path(page, report);
