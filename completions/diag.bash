@@ -320,7 +320,7 @@ _diag() {
             return 0
             ;;
         diag__subcmd__explain)
-            opts="-o -f -h --color --output --format --help hw-error memory-unowned memory-oom memory-cgroup-limit memory-swap cpu-steal cpu-thermal cpu-throttled io-throttled io-blocked memory-reclaim memory-low disk-full inodes-full fd-exhaustion pid-exhaustion conntrack-full port-exhaustion cpu-interrupts disk-saturated writeback-stall disk-latency rt-hog cpu-pinned kthread-hog short-lived-processes lock-contention clocksource thp-compaction numa-remote cpu-system cpu-user cpu-single-thread listen-overflow net-drops net-saturated net-retransmits zombies external-wait none unknown"
+            opts="-o -f -h --color --output --format --help hw-error memory-unowned memory-oom memory-cgroup-limit memory-swap cpu-steal cpu-thermal cpu-throttled io-throttled io-blocked memory-reclaim memory-low disk-full inodes-full fd-exhaustion pid-exhaustion conntrack-full port-exhaustion cpu-interrupts disk-saturated writeback-stall disk-latency io-bound rt-hog cpu-pinned kthread-hog short-lived-processes lock-contention clocksource thp-compaction numa-remote cpu-system cpu-user cpu-single-thread listen-overflow net-drops net-saturated net-retransmits zombies external-wait none unknown"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
