@@ -68,9 +68,7 @@ pub(super) fn proof(page: &mut Page, report: &Report) {
     if let Some(finding) = own_finding(report) {
         numbers(page, &finding.evidence);
     }
-    // At the limit of a group the rest of the machine's memory says nothing.
-    let all = verdict.resource == Resource::Memory && verdict.bottleneck != BottleneckId::MemoryCgroupLimit;
-    if let Some(account) = report.memory.as_ref().filter(|_| all) {
+    if let Some(account) = report.memory.as_ref().filter(|_| memory_matters(page, verdict)) {
         labelled_line(page, "Memory", &memory::line(account, MEMORY_PARTS));
     }
     path(page, report);
@@ -124,6 +122,19 @@ fn pids(culprit: &Culprit) -> String {
         format!(", {oldest}started {age} ago")
     });
     format!("pid{} {}{}", if several { "s" } else { "" }, listed.join(" "), age.unwrap_or_default())
+}
+
+/// Whether the account of the memory is worth a line: on a narrow screen only where it is the answer. At the limit of a
+/// group the rest of the machine's memory says nothing.
+fn memory_matters(page: &Page, verdict: &Verdict) -> bool {
+    const WIDE: usize = 100;
+    match verdict.bottleneck {
+        BottleneckId::MemoryUnowned | BottleneckId::MemoryLow => true,
+        BottleneckId::MemorySwap | BottleneckId::MemoryReclaim | BottleneckId::MemoryOom => {
+            page.width() >= WIDE
+        }
+        _ => false,
+    }
 }
 
 /// One number of the proof.
