@@ -192,12 +192,14 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
 }
 
 /// Whether a lock lets the threads on: the number that is awake hardly changes, is never zero, and it is not always the
-/// same thread. Of idle workers none or several are awake, as chance has it: the variance of a Poisson distribution is
-/// its mean. What the lock does not guard may go on beside it, so more than one may be awake.
+/// same thread. Of workers that are on their own none or several are awake, as chance has it: the variance is that of a
+/// binomial distribution, nearly the mean where few are awake, less where most are. What the lock does not guard may go
+/// on beside it, so more than one may be awake.
 fn one_at_a_time(turns: &Turns, cpus: f64) -> bool {
     let serial = LOCK_SERIAL_CPUS.contains(&cpus);
     let steady = if serial { TURNS_STEADY_SERIAL } else { TURNS_STEADY };
-    turns.awake_variance <= steady * turns.awake_mean
+    let asleep = 1.0 - (turns.awake_mean / turns.threads_count.max(1) as f64).min(1.0);
+    turns.awake_variance <= steady * turns.awake_mean * asleep
         && turns.all_asleep_ratio <= TURNS_NONE
         && (serial || turns.threads_count >= 3)
         && turns.same_ratio < LOCK_ALONE_RATIO

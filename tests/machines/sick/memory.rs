@@ -238,6 +238,8 @@ pub(super) fn leak_without_swap() -> Machine {
 pub(super) fn huge_pages_unused() -> Machine {
     let mut machine = tmpfs_and_swap();
     machine.memory.shared = 100 * MIB;
+    machine.processes[0].anonymous = 1900 * MIB;
+    machine.processes[0].swapped = 600 * MIB;
     machine.memory.huge_pages = 28 * GIB;
     machine.memory.huge_pages_free = 28 * GIB;
     machine.mounts = vec![Mount::root()];
