@@ -180,6 +180,12 @@ pub enum ActionTemplate {
     Renice,
     /// Disk access for all processes of the culprit only while no other process needs the disk.
     Ionice,
+    /// A restart of the culprit, which holds room in deleted files.
+    Restart,
+    /// The end of a freeze of the file system that the culprit waits for.
+    Thaw,
+    /// Less unwritten data: what the disk of the finding writes in a few seconds.
+    DirtyLimits,
     /// A stop signal to all processes of the culprit.
     Pause,
     /// All CPUs for all processes of the culprit.
@@ -219,6 +225,7 @@ impl ActionTemplate {
             Self::Renice
                 | Self::Ionice
                 | Self::Pause
+                | Self::Thaw
                 | Self::NormalPolicy
                 | Self::CpuWeight
                 | Self::MemoryCap

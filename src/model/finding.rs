@@ -142,6 +142,8 @@ pub enum ActionKind {
     Trace,
     /// Limits the culprit for now, so that the rest of the machine can work.
     Contain,
+    /// Ends a program and starts it again.
+    Restart,
     /// Changes a setting or a limit.
     Change,
     /// Advice in words: there is no command.
@@ -157,7 +159,7 @@ impl ActionKind {
 
     /// Whether the command has a risk of its own that belongs beside it in a short report.
     pub fn is_risky(self) -> bool {
-        self.changes() || self == Self::Trace
+        self.changes() || matches!(self, Self::Trace | Self::Restart)
     }
 }
 

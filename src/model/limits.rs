@@ -35,6 +35,8 @@ pub struct Mount {
     pub writers: Vec<Pid>,
     /// Processes that hold deleted files on it open, with the bytes of these, largest first; on full ones only.
     pub deleted: Vec<(Pid, u64)>,
+    /// Processes that were blocked at the end and have a file on it open.
+    pub blocked: Vec<Pid>,
     /// Whether it was mounted to be written and the kernel made it read-only after an error.
     pub made_read_only: bool,
 }

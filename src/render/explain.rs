@@ -86,7 +86,7 @@ fn threshold(limit: &Threshold) -> String {
 
 /// Whether it comes before any lasting change.
 fn is_first(kind: ActionKind) -> bool {
-    matches!(kind, ActionKind::Look | ActionKind::Trace | ActionKind::Contain)
+    matches!(kind, ActionKind::Look | ActionKind::Trace | ActionKind::Contain | ActionKind::Restart)
 }
 
 fn fix(advice: &Advice) -> Item {

@@ -23,15 +23,19 @@ const SILENT_MAX: usize = 3;
 /// Files of one process that are looked at for a writer.
 const FILES_MAX: usize = 256;
 
+/// Blocked processes, and files of each, that are looked at.
+const BLOCKED_MAX: usize = 16;
+const BLOCKED_FILES_MAX: usize = 32;
+
 /// Types without room of their own, or that are full by nature.
 const NO_ROOM: [&str; 8] =
     ["squashfs", "iso9660", "udf", "erofs", "cramfs", "nsfs", "fuse.snapfuse", "autofs"];
 
 /// Mounted file systems with room, one per device. Where one uses at least `space_ratio` of its space or `inodes_ratio`
-/// of its inodes, the processes that write to it are searched among `pids`.
+/// of its inodes, the processes that write to it are searched among `pids`; where `blocked` ones have files is looked at anyway.
 pub fn read(
     root: &Root,
-    pids: &[Pid],
+    (pids, blocked): (&[Pid], &[Pid]),
     (space_ratio, inodes_ratio): (f64, f64),
     buffer: &mut Vec<u8>,
 ) -> Reading<Vec<Mount>> {
@@ -51,6 +55,7 @@ pub fn read(
     if any_full {
         find_writers(root, pids, &mut mounts, buffer);
     }
+    find_blocked(root, blocked, &mut mounts, buffer);
     Ok(mounts)
 }
 
@@ -164,6 +169,7 @@ fn mount(line: &str) -> Option<Mount> {
         room: Err(Absence::missing(*path)),
         writers: Vec::new(),
         deleted: Vec::new(),
+        blocked: Vec::new(),
         made_read_only,
     })
 }
@@ -174,21 +180,7 @@ fn find_writers(root: &Root, pids: &[Pid], mounts: &mut [Mount], buffer: &mut Ve
         let Ok(files) = root.list(&format!("proc/{pid}/fd")) else { continue };
         for file in files.into_iter().take(FILES_MAX) {
             let Ok(target) = root.link(&format!("proc/{pid}/fd/{file}")) else { continue };
-            // The longest mount point above the file is the one it is on.
-            let above = |mount: &&mut Mount| {
-                target
-                    .strip_prefix(mount.path.as_str())
-                    .is_some_and(|rest| mount.path == "/" || rest.starts_with('/'))
-            };
-            let Some(mount) = mounts.iter_mut().filter(above).max_by_key(|mount| mount.path.len()) else {
-                continue;
-            };
-            // The kernel's own file systems are not among the mounts.
-            if mount.path == "/"
-                && ["/dev/", "/proc/", "/sys/", "/memfd:"].iter().any(|own| target.starts_with(own))
-            {
-                continue;
-            }
+            let Some(mount) = mount_above(mounts, &target) else { continue };
             if !mount.writers.contains(&pid) && writes(root, pid, &file, buffer) {
                 mount.writers.push(pid);
             }
@@ -203,6 +195,34 @@ fn find_writers(root: &Root, pids: &[Pid], mounts: &mut [Mount], buffer: &mut Ve
     }
     for mount in mounts {
         mount.deleted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    }
+}
+
+/// The mount that a file is on: the longest one above it. The kernel's own file systems are not among the mounts.
+fn mount_above<'a>(mounts: &'a mut [Mount], target: &str) -> Option<&'a mut Mount> {
+    let above = |mount: &&mut Mount| {
+        target
+            .strip_prefix(mount.path.as_str())
+            .is_some_and(|rest| mount.path == "/" || rest.is_empty() || rest.starts_with('/'))
+    };
+    let own = ["/dev/", "/proc/", "/sys/", "/memfd:"].iter().any(|own| target.starts_with(own));
+    let mount = mounts.iter_mut().filter(above).max_by_key(|mount| mount.path.len())?;
+    (mount.path != "/" || !own).then_some(mount)
+}
+
+/// Where processes that are blocked have files open; on a local file system only those that they write, as a freeze stops
+/// nothing else. The names of open files are known without asking their file system.
+fn find_blocked(root: &Root, pids: &[Pid], mounts: &mut [Mount], buffer: &mut Vec<u8>) {
+    for &pid in pids.iter().take(BLOCKED_MAX) {
+        let files = root.list(&format!("proc/{pid}/fd")).unwrap_or_default();
+        for file in files.into_iter().take(BLOCKED_FILES_MAX) {
+            let Ok(target) = root.link(&format!("proc/{pid}/fd/{file}")) else { continue };
+            let Some(mount) = mount_above(mounts, &target) else { continue };
+            let local = mount.source.starts_with('/');
+            if !mount.blocked.contains(&pid) && (!local || writes(root, pid, &file, buffer)) {
+                mount.blocked.push(pid);
+            }
+        }
     }
 }
 
@@ -244,7 +264,7 @@ mod tests {
         frame.links.insert("proc/7/fd/3".to_owned(), "/var/log/x".to_owned());
         let root = Root::captured(frame);
         let writers = |limits| {
-            let mounts = read(&root, &[7], limits, &mut Vec::new()).unwrap();
+            let mounts = read(&root, (&[7], &[]), limits, &mut Vec::new()).unwrap();
             mounts.iter().flat_map(|mount| mount.writers.clone()).collect::<Vec<Pid>>()
         };
         assert_eq!(writers((0.5, 0.9)), [7]);
@@ -333,7 +353,7 @@ mod tests {
         ] {
             frame.links.insert(fd.to_owned(), target.to_owned());
         }
-        let mounts = read(&Root::captured(frame), &[7, 8, 9], (0.9, 0.9), &mut Vec::new()).unwrap();
+        let mounts = read(&Root::captured(frame), (&[7, 8, 9], &[]), (0.9, 0.9), &mut Vec::new()).unwrap();
         assert_eq!(mounts[0].deleted, [(8, 9000), (7, 4196)]);
     }
 }

@@ -42,6 +42,12 @@ pub(super) fn limits(
         .take(OWNERS_MAX)
         .collect();
     let now = after.system.uptime_seconds.as_ref().and_then(|uptime| uptime.as_ref().ok()).copied();
+    let blocked: Vec<Pid> = after
+        .processes
+        .iter()
+        .filter(|process| !process.stat.is_kernel_thread() && process.stat.state == State::Uninterruptible)
+        .map(|process| process.stat.pid)
+        .collect();
     let asked = sockets_in_trouble(before, after, limits);
     let others = namespaces_in_trouble(before, after);
     LimitReadings {
@@ -51,7 +57,7 @@ pub(super) fn limits(
         frequencies: cpu_frequency::read(root, &busiest_cpus(before, after), &mut scratch.bytes),
         mounts: mounts::read(
             root,
-            &pids,
+            (&pids, &blocked),
             (limits.disk_used_ratio, limits.inodes_used_ratio),
             &mut scratch.bytes,
         ),

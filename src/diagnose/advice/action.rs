@@ -50,6 +50,10 @@ pub(super) enum Action {
     Renice { processes: Vec<Was>, nice: i32 },
     /// The idle class for the disk access of processes.
     Ionice { pids: Vec<String> },
+    /// A restart: of a systemd unit, else the end of a process, which is then to be started again.
+    Restart { unit: Option<String>, pid: String },
+    /// The end of a freeze of a file system.
+    Thaw { mount: String },
     /// A stop signal.
     Pause { pids: Vec<String> },
     /// CPUs that processes may use.
@@ -69,9 +73,12 @@ impl Action {
             Self::Plan => ActionKind::Plan,
             Self::Look(_) | Self::Diag(_) => ActionKind::Look,
             Self::Trace(_) => ActionKind::Trace,
-            Self::Renice { .. } | Self::Ionice { .. } | Self::Pause { .. } | Self::NormalPolicy { .. } => {
-                ActionKind::Contain
-            }
+            Self::Restart { .. } => ActionKind::Restart,
+            Self::Renice { .. }
+            | Self::Ionice { .. }
+            | Self::Pause { .. }
+            | Self::Thaw { .. }
+            | Self::NormalPolicy { .. } => ActionKind::Contain,
             Self::UnitProperty { property: "CPUWeight" | "MemoryHigh", before: None, .. } => {
                 ActionKind::Contain
             }
@@ -100,6 +107,9 @@ impl Action {
                 format!("renice -n {nice} -p {}", pids.join(" "))
             }
             Self::Ionice { pids } => format!("ionice -c 3 -p {}", pids.join(" ")),
+            Self::Restart { unit: Some(unit), .. } => format!("systemctl restart {unit}"),
+            Self::Restart { unit: None, pid } => format!("kill {pid}"),
+            Self::Thaw { mount } => format!("fsfreeze -u {mount}"),
             Self::Pause { pids } => format!("kill -STOP {}", pids.join(" ")),
             Self::Affinity { processes, cpus } => {
                 let pids: Vec<&str> = processes.iter().map(|process| process.pid.as_str()).collect();
@@ -117,7 +127,10 @@ impl Action {
     /// What brings back the state of before.
     pub(super) fn undo(&self) -> Option<String> {
         Some(match self {
-            Self::Plan | Self::Look(_) | Self::Trace(_) | Self::Diag(_) => return None,
+            Self::Plan | Self::Look(_) | Self::Trace(_) | Self::Diag(_) | Self::Restart { .. } => {
+                return None;
+            }
+            Self::Thaw { mount } => format!("fsfreeze -f {mount}"),
             Self::Sysctl(settings) => {
                 sysctl(settings.iter().map(|setting| (&setting.back.0, &setting.back.1)))
             }
@@ -158,6 +171,9 @@ impl Action {
     pub(super) fn undo_in_words(&self, remedy: Remedy) -> &'static str {
         match (self.kind(), remedy) {
             (ActionKind::Look | ActionKind::Trace, _) => "nothing to undo: the command only reads",
+            (ActionKind::Restart, _) => {
+                "nothing to undo; what systemd does not start is to be started by hand"
+            }
             (_, Remedy::FixProgram) => "go back to the previous version or configuration",
             (_, Remedy::Tune) => "set the previous value again",
             (_, Remedy::AddResource) => "remove it again",
@@ -171,6 +187,7 @@ impl Action {
             (ActionKind::Look, _) => "none: the command only reads",
             (ActionKind::Trace, _) => "slows down what it watches",
             (ActionKind::Contain, _) => "the culprit gets slower",
+            (ActionKind::Restart, _) => "the service is down until it runs again",
             (_, Remedy::FixProgram) => "the same as with any new version: try it on one instance first",
             (_, Remedy::Tune) => {
                 "other services may get less: change one setting at a time and note its old value"
@@ -187,6 +204,12 @@ impl Action {
         let effect = match (self, remedy) {
             (Self::Look(_) | Self::Trace(_) | Self::Diag(_), _) => {
                 return "shows what to change; it changes nothing itself".to_owned();
+            }
+            (Self::Restart { .. }, _) => {
+                return "the kernel frees the deleted files as soon as no process has them open".to_owned();
+            }
+            (Self::Thaw { .. }, _) => {
+                return "threads that wait to write go on at once".to_owned();
             }
             (Self::Pause { .. }, _) => {
                 return "the culprit stops at once and takes no more; it keeps what it holds".to_owned();

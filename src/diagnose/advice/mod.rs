@@ -74,6 +74,17 @@ fn resolve(template: ActionTemplate, names: &Names) -> Option<Action> {
             }
             Action::Ionice { pids: pids(names)? }
         }
+        ActionTemplate::Restart => {
+            let pid = names.pid.clone().filter(|_| names.holds_deleted)?;
+            Action::Restart { unit: names.unit.clone(), pid }
+        }
+        ActionTemplate::Thaw => Action::Thaw { mount: names.frozen.clone()? },
+        ActionTemplate::DirtyLimits => {
+            let (background, limit) = names.dirty.clone()?;
+            let pairs =
+                [("vm.dirty_background_bytes", background.as_str()), ("vm.dirty_bytes", limit.as_str())];
+            settings::sysctl(&pairs, &names.settings)?
+        }
         ActionTemplate::Pause => Action::Pause { pids: pids(names)? },
         ActionTemplate::EveryCpu => {
             Action::Affinity { processes: some(&names.bound)?, cpus: names.cpus.clone() }
@@ -215,7 +226,7 @@ mod tests {
     /// Contain and look, fix the program, tune, add, distribute.
     fn place(advice: &Advice) -> usize {
         match (advice.kind, advice.remedy) {
-            (ActionKind::Look | ActionKind::Trace | ActionKind::Contain, _) => 0,
+            (ActionKind::Look | ActionKind::Trace | ActionKind::Contain | ActionKind::Restart, _) => 0,
             (_, Remedy::FixProgram) => 1,
             (_, Remedy::Tune) => 2,
             (_, Remedy::AddResource) => 3,

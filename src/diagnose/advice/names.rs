@@ -6,7 +6,8 @@
 use super::action::{UNKNOWN, Was};
 use super::groups::{self, GroupActions};
 use super::memory::{self, MemoryActions};
-use crate::diagnose::evidence::facts::Facts;
+use super::settings::{DIRTY_BACKGROUND_PART, dirty_limit};
+use crate::diagnose::evidence::facts::{DELETED_FILES, FROZEN_MOUNTS, Facts};
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::judge::culprit::culprit;
 use crate::diagnose::rule::Who;
@@ -53,6 +54,12 @@ pub(super) struct Names {
     pub(super) profiled: bool,
     /// What can be done about memory that no process owns.
     pub(super) memory: MemoryActions,
+    /// Whether the culprit holds room in deleted files.
+    pub(super) holds_deleted: bool,
+    /// Mount point of the frozen file system that the culprit waits for.
+    pub(super) frozen: Option<String>,
+    /// Bytes that may wait to be written: in the background, and at all.
+    pub(super) dirty: Option<(String, String)>,
     /// Kernel settings.
     pub(super) settings: KernelSettings,
     /// Clock source.
@@ -77,11 +84,15 @@ impl Names {
         let files = limits.open_files.iter().find(|files| lead.is_some_and(|lead| lead.pid == files.pid));
         let files = files.and_then(|files| files.limit);
         let shown = shown(&members);
+        let has = |metric: &str| judged.hit.evidence.iter().any(|item| item.metric == metric);
         Self {
             pid: lead.map(|lead| lead.pid.to_string()),
             processes: shown.iter().map(|process| was(process.pid, &process.nice.to_string())).collect(),
             processes_count: members.len(),
             groups: groups::actions(facts, judged.rule.id, lead, unit.as_deref(), systemd),
+            holds_deleted: has(DELETED_FILES),
+            frozen: device.clone().filter(|mount| has(FROZEN_MOUNTS) && is_plain(mount)),
+            dirty: device.as_deref().and_then(|device| dirty(facts, device)),
             device: device.filter(|device| is_plain(device)),
             files: files.map(|now| (now.to_string(), now.saturating_mul(2).max(FILES_MIN).to_string())),
             cpus: format!("0-{}", facts.rates.cpus.iter().map(|(id, _)| *id).max().unwrap_or(1023)),
@@ -115,6 +126,9 @@ impl Names {
             account: Some("-p PID".to_owned()),
             profiled: false,
             memory: MemoryActions::words(),
+            holds_deleted: true,
+            frozen: Some("MOUNT".to_owned()),
+            dirty: Some(("BYTES".to_owned(), "BYTES".to_owned())),
             settings: KernelSettings::default(),
             clock: None,
         }
@@ -146,6 +160,13 @@ impl Names {
         }
         Some(text)
     }
+}
+
+/// What the disk of a finding writes in a few seconds.
+fn dirty(facts: &Facts<'_>, device: &str) -> Option<(String, String)> {
+    let disk = facts.disks().iter().find(|disk| disk.name == device)?;
+    let limit = dirty_limit(disk.write_bytes_per_second)?;
+    Some(((limit / DIRTY_BACKGROUND_PART).to_string(), limit.to_string()))
 }
 
 fn was(pid: Pid, now: &str) -> Was {

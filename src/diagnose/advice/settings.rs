@@ -8,6 +8,22 @@ const CLOCK: &str = "/sys/devices/system/clocksource/clocksource0/current_clocks
 const KERNEL_MEMORY: &str = "/sys/kernel/mm/";
 const CONNTRACK: &str = "net.netfilter.nf_conntrack_max";
 
+/// Seconds of writing that may wait in memory.
+const DIRTY_SECONDS: f64 = 3.0;
+
+/// Less than this helps no disk.
+const DIRTY_MIN_BYTES: f64 = (4_u64 << 20) as f64;
+
+/// The background writes from this part of the limit on.
+pub(super) const DIRTY_BACKGROUND_PART: u64 = 4;
+
+/// How much may wait to be written, by what the disk was measured to write; none where it wrote nothing.
+pub(super) fn dirty_limit(write_bytes_per_second: f64) -> Option<u64> {
+    const MEBIBYTE: f64 = (1_u64 << 20) as f64;
+    let bytes = (DIRTY_SECONDS * write_bytes_per_second).max(DIRTY_MIN_BYTES);
+    (write_bytes_per_second > 0.0).then(|| ((bytes / MEBIBYTE).round() * MEBIBYTE) as u64)
+}
+
 /// Sets kernel settings to `pairs`; none where all of them are as good or better already.
 pub(super) fn sysctl(pairs: &[(&str, &str)], now: &KernelSettings) -> Option<Action> {
     let set: Vec<Setting> = pairs.iter().filter_map(|(name, value)| one(name, value, now)).collect();

@@ -390,6 +390,12 @@ pub fn group_stall(group: &CgroupRates, resource: &str) -> Option<Evidence> {
     Some(plain(&metric, Some(ratio), Unit::Ratio, &format!("{resource}.pressure of the group, avg10")))
 }
 
+/// Metric of the evidence that the finding's device is the mount point of a frozen file system.
+pub const FROZEN_MOUNTS: &str = "frozen_mounts_count";
+
+/// Metric of the evidence that says how much room deleted files hold.
+pub const DELETED_FILES: &str = "deleted_files_bytes";
+
 /// Metric of the evidence that says how long ago an event was: a finding with it and without severity is news.
 pub const EVENT_AGE: &str = "event_age_seconds";
 

@@ -260,9 +260,11 @@ fn swap_makes_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
         || mostly.is_some_and(|(memory, io)| memory > 0.0 && memory >= MEMORY_OF_IO * io)
 }
 
-/// A page cache that is too small explains the reads that it causes.
-fn refaults_make_the_io(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    facts.refault_share().is_some_and(|share| share >= facts.limit(&REFAULT_SHARE).warning)
+/// A page cache that is too small explains the reads that it causes, not a disk that writes.
+fn refaults_make_the_io(facts: &Facts<'_>, _: &Hit, effect: &Hit) -> bool {
+    let disk = facts.disks().iter().find(|disk| Some(&disk.name) == effect.device.as_ref());
+    let reads = disk.is_none_or(|disk| disk.read_bytes_per_second >= disk.write_bytes_per_second);
+    reads && facts.refault_share().is_some_and(|share| share >= facts.limit(&REFAULT_SHARE).warning)
 }
 
 /// Freeing memory explains kernel time when the kernel's memory threads take a part of it, or when threads

@@ -3,7 +3,7 @@
 //! Evidence: statvfs(3) of every mounted file system, each device once. The share is that of what everybody may
 //! use: the part kept for root does not count as room.
 
-use crate::diagnose::evidence::facts::{Facts, plain};
+use crate::diagnose::evidence::facts::{DELETED_FILES, Facts, plain};
 use crate::diagnose::evidence::groups::Ranked;
 use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
@@ -52,6 +52,13 @@ pub const RULE: Rule = Rule {
         confirm("lsof -nP +L1 | head -20", "deleted files that are still open: du does not count them"),
     ],
     advice: &[
+        change(
+            "Restart the service that holds deleted files: its room is free at once; du does not find it, and to \
+             remove other files does not help.",
+            ActionTemplate::Restart,
+            "the service is down until it runs again",
+            Remedy::FixProgram,
+        ),
         look(
             "Find the directories that use the space.",
             "du -xhd1 {device} 2>/dev/null | sort -h | tail",
@@ -118,7 +125,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ]
         .into_iter()
         .chain(held.map(|held| {
-            plain("deleted_files_bytes", Some(held), Unit::Bytes, "/proc/PID/fd, stat(2) st_nlink, st_blocks")
+            plain(DELETED_FILES, Some(held), Unit::Bytes, "/proc/PID/fd, stat(2) st_nlink, st_blocks")
         }))
         .collect(),
         why,

@@ -5,22 +5,23 @@
 //! space or on a server, a frozen file system, a hung device. The parent of a vfork(2) sleeps in D as well,
 //! and threads that fight for a lock of the kernel make progress: neither is this.
 
-use crate::diagnose::evidence::facts::{Facts, plain, reason};
+use crate::diagnose::evidence::facts::{FROZEN_MOUNTS, Facts, plain, reason};
 use crate::diagnose::evidence::groups::{Ranked, suspects};
 use crate::diagnose::evidence::kernel_log::{Reported, others};
 use crate::diagnose::judge::confidence::Confidence;
 use crate::diagnose::rule::{
-    Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, confirm, look, trace,
-    with_diag,
+    ActionTemplate, Hit, Impact, Input, Lane, Outcome, OwnOption, Rule, Scope, Since, Who, advise, change,
+    confirm, look, trace, with_diag,
 };
 use crate::diagnose::thresholds::algorithm::{BLOCKED_HALF, GETS_ON, NOT_RUN_CPU, Rank};
 use crate::diagnose::thresholds::{BLOCKED_LOOKS, LOOKS_MIN, STUCK_SECONDS, UNINTERRUPTIBLE};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::kernel_log::Topic;
+use crate::model::limits::Mount;
 use crate::model::profile::ProfileMode;
 use crate::model::rates::{DiskRates, ThreadRates};
-use crate::model::sentence::{Sentence, count, device, function, quote, seconds, sentence};
+use crate::model::sentence::{Sentence, count, device, function, path, quote, seconds, sentence};
 use crate::model::task::State;
 use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
@@ -74,6 +75,12 @@ pub const RULE: Rule = Rule {
         ),
     ],
     advice: &[
+        change(
+            "Thaw the frozen file system: a snapshot or a backup has frozen it and not let go.",
+            ActionTemplate::Thaw,
+            "a snapshot that is being taken just now is not consistent",
+            Remedy::Tune,
+        ),
         with_diag("See in which function its threads wait, and how long.", OwnOption::Account, Remedy::Tune),
         look(
             "See where it hangs and which files it has open.",
@@ -92,8 +99,7 @@ pub const RULE: Rule = Rule {
             Remedy::Tune,
         ),
         advise(
-            "Restore what the mount needs: the server, the FUSE daemon, the path to the device. Thaw a \
-             frozen file system with `fsfreeze -u`.",
+            "Restore what the mount needs: the server, the FUSE daemon, the path to the device.",
             Remedy::Tune,
         ),
         advise("Keep remote file systems out of the path of requests.", Remedy::Distribute),
@@ -133,6 +139,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 && facts.limit(&STUCK_SECONDS).critical.is_some_and(|limit| disk.stuck_seconds >= limit)
         });
     let pressure = facts.rates.io_pressure.as_ref().ok().map(|pressure| pressure.some_ratio);
+    let kind = wait.as_deref().map(WaitReason::of);
+    let mount = mount_of(facts, &threads, kind);
+    let frozen =
+        mount.filter(|_| device.is_none() && kind == Some(WaitReason::FrozenFilesystem)).map(|_| 1.0);
     Outcome::hit(Hit {
         severity: if critical { Severity::Critical } else { Severity::Warning },
         confidence_ratio: Confidence::new()
@@ -143,8 +153,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
             Some(_) => Impact::at_least(Some(mean.min(1.0)), Rank::Serious),
             None => Impact::TimeLost(mean.min(1.0)),
         },
-        summary: summary(facts, &threads, &ranked, wait.as_deref(), device, hung),
-        evidence: vec![
+        summary: summary(facts, &threads, &ranked, (wait.as_deref(), mount), device, hung),
+        evidence: [
             facts.evidence(&UNINTERRUPTIBLE, Some(mean), "/proc/PID/task/TID/stat state D"),
             facts.evidence(
                 &BLOCKED_LOOKS,
@@ -163,7 +173,10 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 "/proc/stat procs_blocked",
             ),
             plain("psi_io_some_ratio", pressure, Unit::Ratio, "/proc/pressure/io some total"),
-        ],
+        ]
+        .into_iter()
+        .chain(frozen.map(|frozen| plain(FROZEN_MOUNTS, Some(frozen), Unit::Count, "/proc/PID/fd, wchan")))
+        .collect(),
         against: Vec::new(),
         suspects: suspects(facts, &ranked, Role::Victim),
         who: ranked
@@ -173,7 +186,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             .or_else(|| device.map(|disk| Who::Device(disk.name.clone())))
             .unwrap_or(Who::None),
         why: wait.map(|wait| sentence!["waits in ", function(wait)]),
-        device: device.map(|disk| disk.name.clone()),
+        device: device.map(|disk| disk.name.clone()).or_else(|| mount.map(|mount| mount.path.clone())),
         remedy: Remedy::Tune,
         share_of_busy: None,
     })
@@ -256,6 +269,27 @@ fn blocked(facts: &Facts<'_>, threads: &[&ThreadRates]) -> Vec<Ranked> {
     ranked
 }
 
+/// The file system that the threads wait for, where one is in question: they have files on it open, and it is of the kind
+/// that they wait for.
+fn mount_of<'a>(
+    facts: &'a Facts<'_>,
+    threads: &[&ThreadRates],
+    kind: Option<WaitReason>,
+) -> Option<&'a Mount> {
+    let remote = |mount: &Mount| !mount.source.starts_with('/') && mount.kind != "tmpfs";
+    let wanted = |mount: &&Mount| match kind {
+        Some(WaitReason::RemoteFilesystem) => remote(mount),
+        Some(WaitReason::FrozenFilesystem) => !remote(mount),
+        _ => false,
+    };
+    let waiting = |mount: &Mount| {
+        mount.blocked.iter().filter(|pid| threads.iter().any(|thread| thread.pid == **pid)).count()
+    };
+    let mounts = facts.rates.limits.mounts.iter().flatten().filter(wanted);
+    // Every process has something of the root open.
+    mounts.filter(|mount| mount.path != "/" && waiting(mount) > 0).max_by_key(|mount| waiting(mount))
+}
+
 /// The kernel function that most of the waiting happens in.
 fn main_wait(threads: &[&ThreadRates]) -> Option<String> {
     let mut functions: HashMap<&str, f64> = HashMap::new();
@@ -272,7 +306,7 @@ fn summary(
     facts: &Facts<'_>,
     threads: &[&ThreadRates],
     ranked: &[Ranked],
-    wait: Option<&str>,
+    (wait, mount): (Option<&str>, Option<&Mount>),
     stuck: Option<&DiskRates>,
     hung: bool,
 ) -> Sentence {
@@ -282,7 +316,8 @@ fn summary(
             WaitReason::FrozenFilesystem => " (a frozen file system)",
             _ => "",
         };
-        sentence![" in ", function(wait), kind]
+        let mount = mount.map(|mount| sentence![" for ", path(mount.path.as_str())]);
+        sentence![" in ", function(wait), kind, mount]
     });
     let stuck = stuck.map(|disk| {
         sentence![

@@ -66,12 +66,9 @@ pub const RULE: Rule = Rule {
         ),
         advise("Write less: batches, compression, a lower log level.", Remedy::FixProgram),
         change(
-            "Start writeback earlier and allow less dirty memory: what the disk writes in two to five \
-             seconds.",
-            ActionTemplate::Sysctl(&[
-                ("vm.dirty_background_bytes", "67108864"),
-                ("vm.dirty_bytes", "536870912"),
-            ]),
+            "Start writeback earlier and allow less dirty memory: what the disk writes in a few \
+             seconds, as measured.",
+            ActionTemplate::DirtyLimits,
             "short bursts of writes wait earlier",
             Remedy::Tune,
         ),
@@ -113,6 +110,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             ),
         ],
         why: Some("writes faster than the disk can store".into()),
+        device: busiest.map(|disk| disk.name.clone()),
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             sentence![

@@ -1,12 +1,13 @@
 //! The settings, each with the findings that make it matter and what its better value follows from.
 
 use super::{Advice, Around, Better};
+use crate::diagnose::advice::settings::dirty_limit;
 use crate::model::bottleneck::BottleneckId as Id;
 use crate::model::network::Socket;
 use crate::model::units::human_bytes;
 
-/// More unwritten data than this makes an fsync(2) take many seconds on a usual disk.
-const DIRTY_BYTES_MAX: f64 = (1_u64 << 30) as f64;
+/// A limit so many times what the disk writes within seconds makes an fsync(2) take very long.
+const DIRTY_FAR_MORE: f64 = 4.0;
 
 const WRITEBACK: &[Id] = &[Id::WritebackStall, Id::DiskSaturated, Id::IoBlocked];
 
@@ -270,24 +271,23 @@ pub(super) const ADVICE: &[Advice] = &[
     },
 ];
 
-/// A percentage of memory that is more than a disk writes within seconds; none while nothing is written.
+/// A percentage of memory that is more than the disk writes within seconds, as measured; none while nothing is written.
 fn dirty(around: &Around<'_>, name: &str, bytes: &str, part: f64) -> Option<Better> {
     // Where bytes are set, the ratio is not in force and reads as 0.
     if around.number(bytes).is_some_and(|bytes| bytes > 0) {
         return None;
     }
-    if !around.writes() {
-        return None;
-    }
+    let written = around.written()?;
     let ratio = around.number(name)?;
     let allowed = ratio as f64 / 100.0 * around.rates.memory.as_ref().ok()?.available_bytes? as f64;
-    let most = part * DIRTY_BYTES_MAX;
-    (allowed > most).then(|| Better {
-        value: format!("{:.0}", most / 2.0),
+    let most = part * dirty_limit(written)? as f64;
+    (allowed > DIRTY_FAR_MORE * most).then(|| Better {
+        value: format!("{most:.0}"),
         sensible: "what the disk writes within a few seconds, set as bytes",
         why: format!(
-            "{ratio} % of the available memory: up to {} may wait to be written.",
-            human_bytes(allowed)
+            "{ratio} % of the available memory: up to {} may wait to be written, and the disk writes {} per second.",
+            human_bytes(allowed),
+            human_bytes(written)
         ),
     })
 }

@@ -29,10 +29,7 @@ struct Better {
 }
 
 /// Bytes written per second from which limits on unwritten data can matter.
-const WRITTEN_MIN: f64 = (1_u64 << 20) as f64;
-
-/// The same for unwritten data in memory.
-const UNWRITTEN_MIN: f64 = (64_u64 << 20) as f64;
+const WRITTEN_MIN: f64 = (256_u64 << 10) as f64;
 
 /// What a setting is judged with.
 struct Around<'a> {
@@ -50,12 +47,11 @@ impl Around<'_> {
         self.rates.net_per_second.as_ref().ok()?.get(name).copied()
     }
 
-    /// Whether data is written, or waits to be written, in a noticeable amount.
-    fn writes(&self) -> bool {
-        let disks = self.rates.disks.iter().flatten().filter(|disk| disk.leaf);
-        let written: f64 = disks.map(|disk| disk.write_bytes_per_second).sum();
-        let unwritten = self.rates.memory.as_ref().ok().and_then(|memory| memory.unwritten_bytes());
-        written >= WRITTEN_MIN || unwritten.is_some_and(|bytes| bytes as f64 >= UNWRITTEN_MIN)
+    /// What the disk that writes most writes per second; none where that is next to nothing.
+    fn written(&self) -> Option<f64> {
+        let disks = self.rates.disks.iter().flatten();
+        let most = disks.map(|disk| disk.write_bytes_per_second).reduce(f64::max);
+        most.filter(|bytes| *bytes >= WRITTEN_MIN)
     }
 
     fn memory_bytes(&self) -> Option<f64> {
