@@ -140,3 +140,16 @@ pub struct CpuFrequency {
     /// Who decides.
     pub governor: Option<String>,
 }
+
+/// inotify instances of one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InotifyInstances {
+    /// User.
+    pub uid: u32,
+    /// Instances that were seen.
+    pub count: u64,
+    /// How many each user may have.
+    pub limit: u64,
+    /// Processes that have many.
+    pub pids: Vec<Pid>,
+}

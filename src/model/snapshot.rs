@@ -3,7 +3,7 @@
 use crate::model::cgroup::CgroupReading;
 use crate::model::host::Host;
 use crate::model::kernel_log::KernelMessage;
-use crate::model::limits::{CpuFrequency, Hardware, Mount, OpenFiles, Tables, UserTasks};
+use crate::model::limits::{CpuFrequency, Hardware, InotifyInstances, Mount, OpenFiles, Tables, UserTasks};
 use crate::model::memory_account::{HugePool, MemoryPools};
 use crate::model::network::{NamespaceCounters, NetCounters, PeerWait, Sockets};
 use crate::model::reading::{Absence, Reading};
@@ -56,6 +56,8 @@ pub struct LimitReadings {
     pub tables: Tables,
     /// Processes with many open files.
     pub open_files: Vec<OpenFiles>,
+    /// Users with many inotify instances.
+    pub inotify: Vec<InotifyInstances>,
     /// Users with many tasks.
     pub user_tasks: Vec<UserTasks>,
     /// How fast busy CPUs run; empty where that is not seen.
@@ -79,6 +81,7 @@ impl Default for LimitReadings {
         Self {
             tables: Tables::default(),
             open_files: Vec::new(),
+            inotify: Vec::new(),
             user_tasks: Vec::new(),
             frequencies: Vec::new(),
             mounts: Err(Absence::missing("/proc/self/mountinfo")),

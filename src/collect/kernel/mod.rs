@@ -8,6 +8,7 @@ pub mod diskstats;
 pub mod file_locks;
 pub mod hardware;
 pub mod host;
+pub mod inotify;
 pub mod interrupts;
 pub mod kernel_log;
 pub mod loadavg;

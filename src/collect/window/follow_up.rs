@@ -2,7 +2,7 @@
 //! make worth reading. The two snapshots decide which, so a replay reads the same.
 
 use crate::collect::kernel::{
-    cgroups, cpu_frequency, kernel_log, memory_pools, mounts, settings, sockets, tables, user_tasks,
+    cgroups, cpu_frequency, inotify, kernel_log, memory_pools, mounts, settings, sockets, tables, user_tasks,
 };
 use crate::collect::root::Root;
 use crate::collect::tasks::peers;
@@ -50,9 +50,11 @@ pub(super) fn limits(
         .collect();
     let asked = sockets_in_trouble(before, after, limits);
     let others = namespaces_in_trouble(before, after);
+    let open_files = tables::open_files(root, &pids, &mut scratch.bytes);
     LimitReadings {
         tables: tables::read(root, &mut scratch.bytes),
-        open_files: tables::open_files(root, &pids, &mut scratch.bytes),
+        inotify: inotify::read(root, &open_files, &mut scratch.bytes),
+        open_files,
         user_tasks: user_tasks::read(root, &after.processes, &mut scratch.bytes),
         frequencies: cpu_frequency::read(root, &busiest_cpus(before, after), &mut scratch.bytes),
         mounts: mounts::read(

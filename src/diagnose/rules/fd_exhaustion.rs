@@ -8,10 +8,10 @@ use crate::diagnose::rule::{
     ActionTemplate, Hit, Impact, Input, Lane, Outcome, Rule, Scope, Since, Who, advise, change, confirm, look,
 };
 use crate::diagnose::thresholds::algorithm::Rank;
-use crate::diagnose::thresholds::{PROCESS_FILES, SYSTEM_FILES};
+use crate::diagnose::thresholds::{INOTIFY_INSTANCES, PROCESS_FILES, SYSTEM_FILES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::sentence::{ratio, sentence};
+use crate::model::sentence::{Span, ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -30,9 +30,11 @@ pub const RULE: Rule = Rule {
     sources: &["getrlimit(2) RLIMIT_NOFILE", "proc_sys_fs(5) file-nr", "node-mixin; netdata"],
     counters: &[
         "/proc/PID/fd: number of open files, divided by the soft limit \"Max open files\" of /proc/PID/limits",
+        "/proc/PID/fd links to anon_inode:inotify of processes with many open files, added up for each user \
+         and divided by /proc/sys/fs/inotify/max_user_instances",
         "/proc/sys/fs/file-nr: open files of the system divided by their limit; checked first",
     ],
-    limits: &[&PROCESS_FILES, &SYSTEM_FILES],
+    limits: &[&PROCESS_FILES, &SYSTEM_FILES, &INOTIFY_INSTANCES],
     confirm: &[
         confirm(
             "ls /proc/{pid}/fd | wc -l; grep 'open files' /proc/{pid}/limits",
@@ -50,6 +52,12 @@ pub const RULE: Rule = Rule {
             "See the open files of the whole system: open, unused and maximum.",
             "cat /proc/sys/fs/file-nr",
             Remedy::FixProgram,
+        ),
+        change(
+            "If inotify instances are used up, allow more of them.",
+            ActionTemplate::Sysctl(&[("fs.inotify.max_user_instances", "1024")]),
+            "a little kernel memory for each",
+            Remedy::Tune,
         ),
         advise("Close what is no longer used; set timeouts on idle connections.", Remedy::FixProgram),
         change(
@@ -97,7 +105,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
             )
         });
     }
-    let Some((files, share, limit)) = worst else { return Outcome::Clear };
+    let Some((files, share, limit)) = worst else {
+        return instances(facts).map_or(Outcome::Clear, Outcome::hit);
+    };
     let top = facts.most_among(&[files.pid], |_| 1.0);
     let critical = at(share, facts.limit(&PROCESS_FILES).critical);
     let name = top.as_ref().map_or_else(|| sentence!["process ", files.pid], |top| facts.name(top));
@@ -108,6 +118,43 @@ fn check(facts: &Facts<'_>) -> Outcome {
         ..Hit::new(
             if critical { Severity::Critical } else { Severity::Warning },
             sentence![name, " has ", files.count, " of the ", limit, " files open that it may have."],
+            top.map_or(Who::None, Who::Group),
+            Remedy::FixProgram,
+        )
+    })
+}
+
+/// A user whose inotify instances are used up: inotify_init(2) fails as if there were too many open files.
+fn instances(facts: &Facts<'_>) -> Option<Hit> {
+    let limit = facts.limit(&INOTIFY_INSTANCES);
+    let near = facts.rates.limits.inotify.iter().filter(|user| user.limit > 0);
+    let near = near.map(|user| (user, user.count as f64 / user.limit as f64));
+    let (user, share) =
+        near.filter(|(_, share)| *share >= limit.warning).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let critical = limit.critical.is_some_and(|critical| share >= critical);
+    let top = facts.most_among(&user.pids, |_| 1.0);
+    let name = match facts.rates.host.users.get(&user.uid) {
+        Some(name) => sentence![Span::User(name.clone())],
+        None => sentence![user.uid],
+    };
+    let named = top.as_ref().map(|top| sentence!["; most are of ", facts.name(top)]);
+    Some(Hit {
+        impact: Impact::Rank(if critical { Rank::Considerable } else { Rank::Minor }),
+        evidence: vec![facts.evidence(&INOTIFY_INSTANCES, Some(share), "/proc/PID/fd, max_user_instances")],
+        why: Some(sentence!["has ", user.count, " inotify instances"]),
+        ..Hit::new(
+            if critical { Severity::Critical } else { Severity::Warning },
+            sentence![
+                "User ",
+                name,
+                " has ",
+                user.count,
+                " of the ",
+                user.limit,
+                " inotify instances that it may have",
+                named,
+                "."
+            ],
             top.map_or(Who::None, Who::Group),
             Remedy::FixProgram,
         )

@@ -247,6 +247,14 @@ pub const CGROUP_MEMORY_PRESSURE: Setting = setting(
 /// Open files of a process by its soft limit.
 pub const PROCESS_FILES: Limit =
     limit("open_files_ratio", Unit::Ratio, 0.85, Some(0.98), "netdata: 95 %; house value");
+/// inotify instances of a user by their limit.
+pub const INOTIFY_INSTANCES: Limit = limit(
+    "inotify_instances_ratio",
+    Unit::Ratio,
+    0.90,
+    Some(1.0),
+    "house value; inotify(7) max_user_instances",
+);
 /// Open files of the system by their limit.
 pub const SYSTEM_FILES: Limit =
     limit("system_files_ratio", Unit::Ratio, 0.70, Some(0.90), "node-mixin: 70/90 %");
@@ -441,6 +449,7 @@ pub const ALL: &[&Limit] = &[
     &CGROUP_MEMORY,
     &CGROUP_MEMORY_HITS,
     &PROCESS_FILES,
+    &INOTIFY_INSTANCES,
     &SYSTEM_FILES,
     &SYSTEM_THREADS,
     &USER_TASKS,
