@@ -15,6 +15,9 @@ pub(super) const PATTERNS: &[Pattern] = &[
     // The block layer. Its errors are named `I/O`, `critical medium`, `critical target` and so on (`block/blk-core.c`).
     pattern("reservation-conflict", &["reservation conflict error, dev "], (Topic::Disk, Info), "another host has reserved a disk",
         (Scope::Device, After("dev ")), "block/blk-mq.c"),
+    // The device cannot do it, such as discard blocks, and is not asked again.
+    pattern("request-unsupported", &["operation not supported error, dev "], (Topic::Disk, Info), "request not supported",
+        (Scope::Device, After("error, dev ")), "block/blk-mq.c"),
     pattern("block-error", &["error, dev ", "sector "], DISK_LOST, "I/O error",
         (Scope::Device, After("error, dev ")), "block/blk-mq.c"),
     pattern("lost-write", &["Buffer I/O error on dev ", "lost "], DISK_LOST, "write lost",

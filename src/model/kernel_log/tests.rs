@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 const SEEN: &[(u8, &str, &str, Option<&str>)] = &[
     (3, "blk_update_request: I/O error, dev sda, sector 81920 op 0x0:(READ) flags 0x0", "block-error", Some("sda")),
     (3, "critical medium error, dev nvme0n1, sector 8 op 0x0:(READ) flags 0x0 phys_seg 1", "block-error", Some("nvme0n1")),
+    (3, "operation not supported error, dev loop0, sector 8 op 0x9:(WRITE_ZEROES)", "request-unsupported", Some("loop0")),
     (3, "reservation conflict error, dev sdb, sector 8 op 0x1:(WRITE)", "reservation-conflict", Some("sdb")),
     (3, "Buffer I/O error on dev sda1, logical block 5, lost async page write", "lost-write", Some("sda1")),
     (4, "nvme nvme0: I/O 123 (Read) QID 4 timeout, aborting", "nvme-timeout", Some("nvme0")),
