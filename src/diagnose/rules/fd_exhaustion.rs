@@ -53,13 +53,13 @@ pub const RULE: Rule = Rule {
             "cat /proc/sys/fs/file-nr",
             Remedy::FixProgram,
         ),
+        advise("Close what is no longer used; set timeouts on idle connections.", Remedy::FixProgram),
         change(
             "If inotify instances are used up, allow more of them.",
             ActionTemplate::Sysctl(&[("fs.inotify.max_user_instances", "1024")]),
             "a little kernel memory for each",
             Remedy::Tune,
         ),
-        advise("Close what is no longer used; set timeouts on idle connections.", Remedy::FixProgram),
         change(
             "Raise its limit now, and LimitNOFILE= in its unit for the next start.",
             ActionTemplate::OpenFiles,

@@ -54,18 +54,21 @@ pub const RULE: Rule = Rule {
     confirm: &[
         confirm("nstat -asz UdpRcvbufErrors Udp6RcvbufErrors", "a count that rises from one run to the next"),
         confirm(
-            "lnstat -c 1 -k arp_cache:entries,arp_cache:table_fulls",
-            "for neighbours: table_fulls above 0",
+            "ip -s -s link; tc -s qdisc; lnstat -c 1 -k arp_cache:entries,arp_cache:table_fulls",
+            "missed packets of a card, dropped ones of its queue, or a full table of neighbours",
         ),
         confirm(
-            "ip -s -s link; tc -s qdisc",
-            "missed packets of a card, or dropped ones of its queue, that rise",
+            "cat /proc/net/softnet_stat; ss -uapnm",
+            "a second column (hexadecimal, one row per CPU) that rises; d in skmem above 0: drops of that socket",
         ),
-        confirm("cat /proc/net/softnet_stat", "a second column (hexadecimal, one row per CPU) that rises"),
-        confirm("ss -uapnm", "a Recv-Q that stays high, and d in skmem above 0: drops of that socket"),
     ],
     advice: &[
         look("See which socket drops packets.", "ss -uapmn", Remedy::FixProgram),
+        look(
+            "If a network card loses packets, compare the size of its ring with the largest possible.",
+            "ethtool -g {device}",
+            Remedy::Tune,
+        ),
         with_diag("See what its threads do instead of reading.", OwnOption::Account, Remedy::FixProgram),
         advise(
             "Do less work between two reads, or read with several threads (SO_REUSEPORT).",
@@ -87,11 +90,6 @@ pub const RULE: Rule = Rule {
                 ("net.ipv4.neigh.default.gc_thresh3", "16384"),
             ]),
             "about 400 bytes of kernel memory per neighbour",
-            Remedy::Tune,
-        ),
-        look(
-            "If a network card loses packets, compare the size of its ring with the largest possible.",
-            "ethtool -g {device}",
             Remedy::Tune,
         ),
         advise("Spread the traffic over more receivers.", Remedy::Distribute),
