@@ -99,9 +99,10 @@ fn the_short_text_holds_what_the_verdict_rests_on() {
         }
         for news in &report.news {
             let told = news.summary.to_string();
-            let event = told.split("; ").next().unwrap();
-            assert_eq!(text.matches(event).count(), 1, "{name}: {event}\n{text}");
-            assert!(!verdict.summary.to_string().contains(event), "{name}: {}", verdict.summary);
+            // A long message of the kernel is cut to its line.
+            let event: String = told.split("; ").next().unwrap().chars().take(60).collect();
+            assert_eq!(text.matches(event.as_str()).count(), 1, "{name}: {event}\n{text}");
+            assert!(!verdict.summary.to_string().contains(event.as_str()), "{name}: {}", verdict.summary);
         }
     }
 }

@@ -87,8 +87,7 @@ pub const RULE: Rule = Rule {
     ],
     advice: &[
         look(
-            "See what holds the memory: processes (AnonPages), page cache (Cached), tmpfs (Shmem) or the \
-             kernel (SUnreclaim).",
+            "See what holds the memory: processes, page cache, tmpfs or the kernel.",
             "grep -E '^(MemAvail|AnonPages|Cached|Shmem:|SUnrec|Huge)' \
              /proc/meminfo",
             Remedy::FixProgram,

@@ -107,6 +107,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let stalls_critically =
         facts.limit(&MEMORY_PRESSURE).critical.is_some_and(|limit| facts.memory_stalls().some_reaches(limit));
     let critical = stalls_critically && stalls >= facts.limit(&COMPACTION_STALLS).warning;
+    let severity = match critical {
+        // Where memory itself is short, that is why no large piece is free, and what threads wait for.
+        _ if facts.memory_shortage().is_some() => Severity::Info,
+        true => Severity::Critical,
+        false => Severity::Warning,
+    };
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .agreement(
@@ -132,7 +138,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         why: Some("asks for large pages that the kernel must assemble first".into()),
         suspects: suspects(facts, &ranked, Role::Victim),
         ..Hit::new(
-            if critical { Severity::Critical } else { Severity::Warning },
+            severity,
             sentence![
                 count(stalls),
                 " times per second a thread waits while the kernel compacts memory for a large page",
