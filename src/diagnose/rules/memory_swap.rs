@@ -73,7 +73,7 @@ pub const RULE: Rule = Rule {
     ],
     advice: &[
         look(
-            "See how much of the process is in memory and in swap; a leak grows from one run to the next.",
+            "See how much of it is in memory and how much in swap: a leak grows.",
             "grep -E 'VmRSS|VmSwap|RssAnon' /proc/{pid}/status",
             Remedy::FixProgram,
         ),
