@@ -13,7 +13,7 @@ use crate::diagnose::rule::{
     reading,
 };
 use crate::diagnose::thresholds::algorithm::Rank;
-use crate::diagnose::thresholds::{MEMORY_FULL, MEMORY_PRESSURE, MEMORY_UNOWNED, SWAP_IN};
+use crate::diagnose::thresholds::{MEMORY_PRESSURE, MEMORY_UNOWNED, SWAP_IN};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Evidence, Remedy, Severity};
 use crate::model::memory_account::{MemoryAccount, MemoryKind, MemoryPart};
@@ -53,7 +53,7 @@ pub const RULE: Rule = Rule {
         "/proc/meminfo MemTotal less all that is counted: drivers, graphics, a balloon of the hypervisor",
         "a shortage: /proc/pressure/memory, pages from swap, OOM kills, or little available without swap",
     ],
-    limits: &[&MEMORY_UNOWNED, &MEMORY_PRESSURE, &MEMORY_FULL, &SWAP_IN],
+    limits: &[&MEMORY_UNOWNED, &MEMORY_PRESSURE, &SWAP_IN],
     confirm: &[
         confirm(
             "grep -E '^(MemTotal|MemAvail|AnonPages|Shmem:|SUnrec|Huge)' /proc/meminfo",
@@ -137,7 +137,7 @@ fn who(part: &MemoryPart) -> Who {
 
 fn why(part: &MemoryPart) -> &'static str {
     match part.kind {
-        MemoryKind::HugePagesFree => "reserved for huge pages and used by nobody: nothing else can use it",
+        MemoryKind::HugePagesFree => "reserved for huge pages: nothing else can use it",
         MemoryKind::Tmpfs => "files in a tmpfs lie in memory until somebody deletes them",
         MemoryKind::SharedMemory => "shared memory outlives the processes that made it",
         MemoryKind::ZfsArc => "ZFS keeps files in memory and gives it back slowly",
@@ -183,7 +183,6 @@ fn evidence(facts: &Facts<'_>, account: &MemoryAccount) -> Vec<Evidence> {
             "/proc/meminfo MemAvailable",
         ),
         facts.evidence(&MEMORY_PRESSURE, stalls.some, "/proc/pressure/memory some total"),
-        facts.evidence(&MEMORY_FULL, stalls.full, "/proc/pressure/memory full total"),
         facts.evidence(&SWAP_IN, swap_in, "/proc/vmstat pswpin"),
     ];
     let kinds = [

@@ -124,17 +124,13 @@ fn pids(culprit: &Culprit) -> String {
     format!("pid{} {}{}", if several { "s" } else { "" }, listed.join(" "), age.unwrap_or_default())
 }
 
-/// Whether the account of the memory is worth a line: on a narrow screen only where it is the answer. At the limit of a
-/// group the rest of the machine's memory says nothing.
+/// Whether the account of the memory is worth a line: on a narrow screen the summary has to do. At the limit of a group the
+/// rest of the machine's memory says nothing.
 fn memory_matters(page: &Page, verdict: &Verdict) -> bool {
     const WIDE: usize = 100;
-    match verdict.bottleneck {
-        BottleneckId::MemoryUnowned | BottleneckId::MemoryLow => true,
-        BottleneckId::MemorySwap | BottleneckId::MemoryReclaim | BottleneckId::MemoryOom => {
-            page.width() >= WIDE
-        }
-        _ => false,
-    }
+    page.width() >= WIDE
+        && verdict.resource == Resource::Memory
+        && verdict.bottleneck != BottleneckId::MemoryCgroupLimit
 }
 
 /// One number of the proof.
