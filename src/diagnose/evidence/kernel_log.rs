@@ -51,8 +51,9 @@ impl<'a> Facts<'a> {
 
     /// What the kernel reported on `topics` within the window, by kind and subject, worst first and of equals the latest.
     pub fn reported(&self, topics: &[Topic]) -> Vec<Reported<'a>> {
-        let wanted =
-            |message: &&KernelMessage| topics.contains(&message.pattern.topic) && self.is_in_window(message);
+        let wanted = |message: &&KernelMessage| {
+            topics.contains(&message.pattern.topic) && self.is_in_window(message) && is_of_a_part(message)
+        };
         let mut all = by_kind(self.messages().iter().filter(wanted));
         all.sort_by_key(|kind| std::cmp::Reverse((self.severity_of(kind.last), kind.last.sequence)));
         all
@@ -65,6 +66,7 @@ impl<'a> Facts<'a> {
             topics.contains(&message.pattern.topic)
                 && !self.is_in_window(message)
                 && now - message.at_seconds <= RECENT_SECONDS
+                && is_of_a_part(message)
         };
         let mut all = by_kind(self.messages().iter().filter(wanted));
         all.sort_by_key(|kind| std::cmp::Reverse(kind.last.sequence));
@@ -75,10 +77,6 @@ impl<'a> Facts<'a> {
     pub fn severity_of(&self, message: &KernelMessage) -> Severity {
         let severity = message.pattern.severity;
         match (message.pattern.scope, message.subject()) {
-            // An empty drive, or a file in the place of a disk: no hardware fails.
-            (Scope::Device | Scope::FileSystem, Some(name)) if is_no_disk(name) => {
-                severity.min(Severity::Info)
-            }
             (Scope::Device, Some(name)) if self.is_unused(name) => severity.min(Severity::Warning),
             (Scope::Interface, Some(name)) if self.carries_nothing(name) => severity.min(Severity::Info),
             _ => severity,
@@ -109,6 +107,14 @@ impl<'a> Facts<'a> {
             .iter()
             .find(of)
             .is_some_and(|link| link.received_packets_per_second + link.sent_packets_per_second == 0.0)
+    }
+}
+
+/// Whether a message is about a part that can fail: not an empty drive, nor a file in the place of a disk.
+fn is_of_a_part(message: &KernelMessage) -> bool {
+    match message.pattern.scope {
+        Scope::Device | Scope::FileSystem => message.subject().is_none_or(|name| !is_no_disk(name)),
+        _ => true,
     }
 }
 
