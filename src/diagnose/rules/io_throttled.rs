@@ -35,7 +35,8 @@ pub const RULE: Rule = Rule {
     sources: &["kernel Documentation/admin-guide/cgroup-v2.rst io.max", "cgroup-v1/blkio-controller.rst"],
     counters: &[
         "io.stat rbytes, wbytes, rios, wios divided by io.max (version 1: blkio.throttle.io_service_bytes \
-         and io_serviced divided by blkio.throttle.*_device): the direction that is closest to its limit",
+         and io_serviced divided by blkio.throttle.*_device): of each device alone, the direction that is closest to its limit",
+        "io.stat cost.wait: how long the controller io.cost held the group's requests back, where it is on and tells",
         "/proc/PID/task/TID/stat state D of the group's threads, sampled, or /proc/pressure/io some total: \
          its threads must wait",
         "/proc/diskstats time busy: a disk with little to do agrees",
@@ -73,12 +74,19 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(facts: &Facts<'_>) -> Outcome {
-    let at_limit = reading!(facts.rates.cgroups).iter().filter_map(|group| Some((group, used(group)?)));
-    let Some((group, used)) = at_limit
+    let groups = reading!(facts.rates.cgroups);
+    let at_limit = groups.iter().filter_map(|group| Some((group, used(group)?)));
+    let at_limit = at_limit
         .filter(|(_, used)| *used >= facts.limit(&IO_LIMIT_USED).warning)
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-    else {
-        return Outcome::Clear;
+        .max_by(|a, b| a.1.total_cmp(&b.1));
+    let held_back = || {
+        let held = groups.iter().filter_map(|group| Some((group, held_back(group)?)));
+        held.filter(|(_, held)| *held >= IO_LIMIT_STALL).max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let (group, used, held) = match (at_limit, held_back()) {
+        (Some((group, used)), _) => (group, Some(used), None),
+        (None, Some((group, held))) => (group, None, Some(held)),
+        (None, None) => return Outcome::Clear,
     };
     let waiting: f64 = facts
         .rates
@@ -104,8 +112,13 @@ fn check(facts: &Facts<'_>) -> Outcome {
         unit(group.name()),
         " moves ",
         rate.map(|rate| sentence![bytes(rate), " per second, "]),
-        ratio(used),
-        " of its I/O limit, and at least one thread was waiting for I/O ",
+        used.map(|used| sentence![ratio(used), " of its I/O limit"]),
+        held.map(|held| sentence![
+            "and the I/O controller io.cost held its requests back ",
+            ratio(held),
+            " of the time"
+        ]),
+        ", and at least one thread was waiting for I/O ",
         facts.io_wait_words(),
         " of the time",
         named,
@@ -116,7 +129,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         confidence_ratio: Confidence::new().agreement(1 + usize::from(quiet)).ratio(),
         impact: Impact::TimeLost(stalls.some.into_iter().fold(waiting.min(1.0), f64::max)),
         evidence: [
-            facts.evidence(&IO_LIMIT_USED, Some(used), "io.stat and io.max, or blkio.throttle.*"),
+            facts.evidence(&IO_LIMIT_USED, used, "io.stat and io.max, or blkio.throttle.*"),
             facts.evidence(&IO_PRESSURE, stalls.some, "/proc/pressure/io some total"),
             plain(
                 "cgroup_bytes_per_second",
@@ -126,6 +139,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
             ),
         ]
         .into_iter()
+        .chain(held.map(|held| plain("io_cost_wait_ratio", Some(held), Unit::Ratio, "io.stat cost.wait")))
         .chain(group_stall(group, "io"))
         .collect(),
         why: Some(sentence!["held back by the I/O limit of ", unit(group.name())]),
@@ -136,6 +150,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
             Remedy::Tune,
         )
     })
+}
+
+/// Time that the requests of the group were held back by the controller io.cost, on the device where it is longest.
+fn held_back(group: &CgroupRates) -> Option<f64> {
+    group.io_devices.iter().filter_map(|device| device.cost_wait_ratio).reduce(f64::max)
 }
 
 /// The group's rate by its limit, on the device and in the direction that are nearest to it.
