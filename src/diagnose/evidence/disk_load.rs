@@ -51,6 +51,12 @@ impl Facts<'_> {
         }
     }
 
+    /// Whether the freezer of control groups holds threads (docker pause), and no other is seen that waits for I/O.
+    pub fn is_frozen_on_purpose(&self) -> bool {
+        self.blocked_threads(|reason| reason == WaitReason::Frozen) >= SOME_WAITERS
+            && self.io_waiters_mean() < SOME_WAITERS
+    }
+
     /// Whether the writes of the box come from the page cache: then possibly no thread waits for them.
     pub fn writes_are_writeback(&self) -> bool {
         let memory = self.rates.memory.as_ref();

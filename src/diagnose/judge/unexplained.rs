@@ -54,6 +54,8 @@ impl Stall {
         match self {
             Self::Cpu => at(facts.cpu_wait_known(), &CPU_PRESSURE),
             Self::Memory => at(facts.memory_stalls().some, &MEMORY_PRESSURE),
+            // What was frozen on purpose may have been frozen while it waited.
+            Self::Io if facts.is_frozen_on_purpose() => None,
             Self::Io => match facts.io_stalls().some {
                 Some(share) => at(Some(share), &IO_PRESSURE),
                 None => at(Some(facts.io_waiters_mean()), &UNINTERRUPTIBLE).map(|mean| mean.min(1.0)),
@@ -74,7 +76,12 @@ impl Stall {
             (Since::OneThread | Since::Unmeasured, _) => false,
         };
         // Work at lowered priority that waits is as it should be.
-        let background = self == Self::Cpu && severity == Severity::Info && facts.background_only();
+        let lets_others_go = match self {
+            Self::Cpu => facts.background_only(),
+            Self::Io => judged.rule.id == BottleneckId::IoBound,
+            Self::Memory => false,
+        };
+        let background = severity == Severity::Info && lets_others_go;
         let sure = judged.hit.confidence_ratio >= CONFIDENCE_MIN;
         about && sure && (severity >= Severity::Warning || background || self.is_noticed(severity))
     }
