@@ -126,7 +126,7 @@ pub(crate) const ALL: &[(&str, Truth, Made)] = &[
         "huge-pages-unused",
         Truth {
             verdict: &["memory-unowned", "memory-swap"],
-            culprit: &["", "huge pages"],
+            culprit: &["", "unused huge pages of 2048 kB"],
             says: &["huge"],
             ..WORST
         },
