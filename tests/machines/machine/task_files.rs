@@ -202,13 +202,17 @@ impl Machine {
     }
 
     fn put_files(&self, frame: &mut Frame, one: &Instance) {
-        let Process { kernel, zombie, files, .. } = one.process;
+        let Process { kernel, zombie, files, writes_to, .. } = one.process;
         if !kernel && !zombie {
             put(frame, &format!("proc/{}/fd/.count", one.pid), &format!("{files}\n"));
             if files >= 100 {
                 let text = "Max open files            65536                65536                files\n";
                 put(frame, &format!("proc/{}/limits", one.pid), text);
             }
+        }
+        if !writes_to.is_empty() {
+            frame.links.insert(format!("proc/{}/fd/4", one.pid), writes_to.to_owned());
+            put(frame, &format!("proc/{}/fdinfo/4", one.pid), "pos:\t0\nflags:\t0100002\nmnt_id:\t27\n");
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct Process {
     /// Seconds since it was started.
     pub(crate) age: f64,
     pub(crate) files: u64,
+    /// A file that it has open for writing; a run looks where a file system is full.
+    pub(crate) writes_to: &'static str,
     pub(crate) command: &'static str,
 }
 
@@ -95,6 +97,7 @@ impl Default for Process {
             lives: None,
             age: f64::INFINITY,
             files: 30,
+            writes_to: "",
             command: "",
         }
     }

@@ -9,6 +9,7 @@ pub(super) fn root_full() -> Machine {
         comm: "postgres",
         copies: 12,
         user: 0.01,
+        writes_to: "/var/lib/postgresql/15/main/pg_wal/000000010000000000000042",
         group: "/system.slice/postgresql.service",
         ..Process::default()
     };
