@@ -127,12 +127,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
 }
 
 fn who(part: &MemoryPart) -> Who {
-    Who::Device(
-        part.name
-            .clone()
-            .filter(|_| part.kind == MemoryKind::Tmpfs)
-            .unwrap_or_else(|| unowned_name(part).to_string()),
-    )
+    Who::Device(match (part.kind, &part.name) {
+        (MemoryKind::Tmpfs, Some(mount)) => mount.clone(),
+        (MemoryKind::HugePagesFree, _) => "huge pages".to_owned(),
+        _ => unowned_name(part).to_string(),
+    })
 }
 
 fn why(part: &MemoryPart) -> &'static str {
