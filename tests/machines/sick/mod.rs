@@ -126,7 +126,7 @@ pub(crate) const ALL: &[(&str, Truth, Made)] = &[
         "huge-pages-unused",
         Truth {
             verdict: &["memory-unowned", "memory-swap"],
-            culprit: &["", "unused huge pages of 2048 kB"],
+            culprit: &["", "huge pages"],
             says: &["huge"],
             ..WORST
         },
