@@ -13,6 +13,7 @@ pub mod manual;
 pub mod past_events;
 pub mod report_extras;
 pub mod triage;
+mod unexplained;
 
 pub mod advice;
 pub mod compare;
@@ -23,7 +24,7 @@ pub mod thresholds;
 
 use crate::diagnose::evidence::facts::Facts;
 use crate::diagnose::judge::causes::{self, Judged};
-use crate::diagnose::judge::{choose, container, missing_inputs, not_checked, unexplained};
+use crate::diagnose::judge::{choose, container, missing_inputs, not_checked};
 use crate::diagnose::rule::{Hit, Outcome, Rule};
 use crate::diagnose::rules::RULES;
 use crate::diagnose::thresholds::Thresholds;
@@ -55,6 +56,9 @@ pub fn diagnose(rates: &Rates, options: &Options<'_>) -> Diagnosis {
     let (hits, unchecked) = check(&facts);
     let mut judged = causes::explain(&facts, hits);
     unexplained::cover(&facts, &mut judged);
+    for judged in &mut judged {
+        missing_inputs::weigh(&facts, judged.rule, &mut judged.hit);
+    }
     judged.extend(worth_knowing(&facts, &judged));
     for judged in &mut judged {
         container::label_hit(&facts, judged.rule, &mut judged.hit);
@@ -96,8 +100,7 @@ fn check(facts: &Facts<'_>) -> (Vec<(&'static Rule, Hit)>, Vec<NotChecked>) {
     for rule in RULES {
         match (rule.check)(facts) {
             Outcome::Clear => {}
-            Outcome::Hit(mut hit) => {
-                missing_inputs::weigh(facts, rule, &mut hit);
+            Outcome::Hit(hit) => {
                 hits.push((*rule, *hit));
             }
             Outcome::Absent(absence) => not_checked.push(not_checked::of_absence(&absence)),
@@ -110,5 +113,5 @@ fn check(facts: &Facts<'_>) -> (Vec<(&'static Rule, Hit)>, Vec<NotChecked>) {
 /// Notes on numbers that look bad and are harmless, and on what happened before the window.
 fn worth_knowing(facts: &Facts<'_>, found: &[Judged]) -> Vec<Judged> {
     let notes = harmless::notes(facts, found).into_iter().chain(past_events::events(facts, found));
-    notes.map(|hit| Judged { rule: &rules::none::RULE, hit, explained_by: None }).collect()
+    notes.map(|hit| Judged::new(&rules::none::RULE, hit, None)).collect()
 }

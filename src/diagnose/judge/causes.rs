@@ -318,6 +318,16 @@ pub struct Judged {
     pub hit: Hit,
     /// Id of the finding that explains it.
     pub explained_by: Option<Id>,
+    /// How sure it would be with all inputs. Findings are ordered by it: without rights the same one is the verdict, less
+    /// sure.
+    pub sure_ratio: f64,
+}
+
+impl Judged {
+    /// With the confidence of a hit whose missing inputs have not been weighed yet.
+    pub fn new(rule: &'static Rule, hit: Hit, explained_by: Option<Id>) -> Self {
+        Self { rule, sure_ratio: hit.confidence_ratio, hit, explained_by }
+    }
 }
 
 /// Applies the edges.
@@ -343,7 +353,7 @@ pub fn explain(facts: &Facts<'_>, hits: Vec<(&'static Rule, Hit)>) -> Vec<Judged
     let mut judged: Vec<Judged> = hits
         .into_iter()
         .zip(explained)
-        .map(|((rule, hit), explained_by)| Judged { rule, hit, explained_by })
+        .map(|((rule, hit), explained_by)| Judged::new(rule, hit, explained_by))
         .collect();
     inherit(&mut judged);
     judged

@@ -49,7 +49,7 @@ fn winner(judged: &[Judged]) -> Option<&Judged> {
     let mut candidates: Vec<&Judged> = judged
         .iter()
         .filter(|judged| judged.explained_by.is_none() && judged.hit.severity >= Severity::Notice)
-        .filter(|judged| judged.hit.confidence_ratio >= CONFIDENCE_MIN)
+        .filter(|judged| judged.sure_ratio >= CONFIDENCE_MIN)
         .collect();
     candidates.sort_by(|a, b| order(b).partial_cmp(&order(a)).unwrap_or(std::cmp::Ordering::Equal));
     candidates.first().copied()
@@ -59,9 +59,9 @@ fn winner(judged: &[Judged]) -> Option<&Judged> {
 /// decides, in which they come.
 pub fn order(judged: &Judged) -> (Severity, f64) {
     // What is critical only perhaps is no worse than what is surely a warning.
-    let sure = judged.hit.confidence_ratio >= CONFIDENCE_MIN;
+    let sure = judged.sure_ratio >= CONFIDENCE_MIN;
     let severity = judged.hit.severity.min(if sure { Severity::Critical } else { Severity::Warning });
-    let weight = judged.hit.impact.ratio() * judged.hit.confidence_ratio;
+    let weight = judged.hit.impact.ratio() * judged.sure_ratio;
     (severity, (weight * 100.0).round())
 }
 

@@ -33,7 +33,7 @@ pub fn cover(facts: &Facts<'_>, judged: &mut Vec<Judged>) {
         }
         let (rule, hit) = tell(facts, share);
         judged.retain(|judged| judged.rule.id != rule.id);
-        judged.push(Judged { rule, hit, explained_by: None });
+        judged.push(Judged::new(rule, hit, None));
     }
 }
 
@@ -82,7 +82,7 @@ impl Stall {
             Self::Memory => false,
         };
         let background = severity == Severity::Info && lets_others_go;
-        let sure = judged.hit.confidence_ratio >= CONFIDENCE_MIN;
+        let sure = judged.sure_ratio >= CONFIDENCE_MIN;
         about && sure && (severity >= Severity::Warning || background || self.is_noticed(severity))
     }
 
