@@ -9,4 +9,3 @@ pub mod culprit;
 pub mod missing_inputs;
 pub mod not_checked;
 pub mod since;
-pub mod unexplained;
