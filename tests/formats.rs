@@ -81,7 +81,7 @@ fn every_capture_can_be_told_in_every_format() {
     for file in captures() {
         let prometheus = stdout(&replay(&file, &["--format", "prometheus"]));
         let heads = prometheus.lines().filter(|line| line.starts_with("# TYPE ")).count();
-        assert_eq!(heads, 13, "{}: {prometheus}", file.display());
+        assert_eq!(heads, 14, "{}: {prometheus}", file.display());
         let series = prometheus.lines().filter(|line| line.starts_with("diag_bottleneck_severity{")).count();
         assert_eq!(series, 6, "{}: {prometheus}", file.display());
         assert!(prometheus.contains("diag_run_success 1\n"));

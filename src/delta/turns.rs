@@ -15,7 +15,7 @@ const TURNS_PER_SECOND: f64 = 5.0;
 const SEEN: f64 = 0.8;
 
 /// Samples before their spread means anything.
-const SAMPLES_MIN: usize = 10;
+const SAMPLES_MIN: usize = 8;
 
 /// The processes of which enough was seen.
 pub(super) fn of_processes(recording: &Recording, threads: &[ThreadRates]) -> HashMap<Pid, Turns> {

@@ -21,7 +21,7 @@ use crate::model::rates::ProcessRates;
 use crate::model::sentence::{Sentence, bytes, count, device, ratio, sentence};
 
 /// A finding for each stall that none of the `judged` is about. It stands in for one of the same rule that says less.
-pub fn cover(facts: &Facts<'_>, judged: &mut Vec<Judged>) {
+pub(super) fn cover(facts: &Facts<'_>, judged: &mut Vec<Judged>) {
     for (stall, tell) in [
         (Stall::Cpu, cpu as fn(&Facts<'_>, f64) -> (&'static Rule, Hit)),
         (Stall::Memory, memory),

@@ -18,8 +18,8 @@ use crate::diagnose::thresholds::{CPU_PRESSURE, ONE_THREAD, ONE_THREAD_SECONDS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Role, Severity};
 use crate::model::profile::ProfileMode;
-use crate::model::rates::ThreadRates;
-use crate::model::sentence::{count, process, ratio, sentence};
+use crate::model::rates::{ProcessRates, ThreadRates};
+use crate::model::sentence::{Sentence, bytes, count, process, ratio, seconds, sentence};
 use crate::model::task::Pid;
 use crate::model::units::Unit;
 
@@ -84,6 +84,18 @@ struct Serial {
     user: f64,
     threads: usize,
     background: bool,
+    how: How,
+}
+
+/// What makes it serial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// One thread that burns.
+    Alone,
+    /// Threads of which one runs at a time.
+    InTurns,
+    /// A process that starts children and waits for each.
+    WithChildren,
 }
 
 fn check(facts: &Facts<'_>) -> Outcome {
@@ -96,15 +108,18 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let mut serial: Vec<Serial> =
         facts.user_threads().filter(|thread| is_hot(facts, thread)).map(alone).collect();
     if serial.is_empty() {
-        serial.extend(taking_turns(facts));
+        serial.extend(taking_turns(facts).or_else(|| with_children(facts)));
     }
     serial.sort_by(|a, b| b.cpu.total_cmp(&a.cpu));
     let Some(top) = serial.first() else { return Outcome::Clear };
     let Some(group) = facts.group_of(top.pid) else { return Outcome::Clear };
     let ranked = Ranked { group, pid: Some(top.pid), amount: top.cpu, share: top.cpu.min(1.0) };
     let name = facts.groups[group].comm.to_lossy();
-    let several = top.threads > 1;
-    let what = if several { sentence![top.threads, " threads of "] } else { "One thread of ".into() };
+    let (what, uses) = match top.how {
+        How::Alone => ("One thread of ".into(), " uses "),
+        How::InTurns => (sentence![top.threads, " threads of "], " take turns and use "),
+        How::WithChildren => ("".into(), " and the children that it waits for, one after the other, use "),
+    };
     let mut evidence = vec![
         facts.evidence(&ONE_THREAD, Some(top.cpu), "/proc/PID/task/TID/stat"),
         plain("thread_user_ratio", Some(top.user), Unit::Ratio, "/proc/PID/task/TID/stat utime"),
@@ -124,7 +139,8 @@ fn check(facts: &Facts<'_>) -> Outcome {
             process(name),
             " (pid ",
             top.pid,
-            if several { ") take turns and use " } else { ") uses " },
+            ")",
+            uses,
             ratio(top.cpu),
             " of one CPU while ",
             count(idle_cpus),
@@ -138,7 +154,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         against: Vec::new(),
         suspects: suspects(facts, std::slice::from_ref(&ranked), Role::Offender),
         who: Who::Group(ranked),
-        why: None,
+        why: copies_pages(facts, top),
         device: None,
         remedy: Remedy::FixProgram,
         share_of_busy: None,
@@ -163,6 +179,7 @@ fn alone(thread: &ThreadRates) -> Serial {
         user: thread.user_ratio,
         threads: 1,
         background: thread.is_background(),
+        how: How::Alone,
     }
 }
 
@@ -189,5 +206,48 @@ fn taking_turns(facts: &Facts<'_>) -> Option<Serial> {
         user: process.user_ratio,
         threads,
         background: process.nice > 0,
+        how: How::InTurns,
     })
 }
+
+/// A process that starts children and waits for each: together they never get beyond one CPU. Their time counts as its
+/// own once it has waited for them.
+fn with_children(facts: &Facts<'_>) -> Option<Serial> {
+    let together = |process: &ProcessRates| process.cpu_ratio() + process.children_ratio;
+    let limit = facts.limit(&ONE_THREAD).warning;
+    let processes = facts.rates.processes.iter().filter(|process| !process.kernel_thread && process.pid != 1);
+    let process = processes
+        .filter(|process| process.children_ratio > WAITED_FOR_CPU && process.threads_count == 1)
+        .filter(|process| (limit..1.1).contains(&together(process)))
+        .max_by(|a, b| a.cpu_ratio().total_cmp(&b.cpu_ratio()))?;
+    let held_back = process.run_delay_ratio.is_some_and(|delay| delay > HELD_BACK_DELAY);
+    (process.cpu_ratio() > WAITED_FOR_CPU && !held_back).then(|| Serial {
+        pid: process.pid,
+        cpu: together(process),
+        user: process.user_ratio,
+        threads: 1,
+        background: process.nice > 0,
+        how: How::WithChildren,
+    })
+}
+
+/// What a process that starts others spends its kernel time on: fork(2) copies the tables of all its pages.
+fn copies_pages(facts: &Facts<'_>, top: &Serial) -> Option<Sentence> {
+    let process = facts.rates.process(top.pid).filter(|_| top.how == How::WithChildren)?;
+    let large = process.rss_bytes as f64 >= LARGE_TO_FORK && process.system_ratio > process.user_ratio;
+    let forks = facts.rates.forks_per_second.filter(|forks| large && *forks > 0.0)?;
+    Some(sentence![
+        "starts ",
+        count(forks),
+        " processes per second; each fork(2) copies the page tables of ",
+        bytes(process.rss_bytes as f64),
+        " in ",
+        seconds(process.system_ratio / forks),
+    ])
+}
+
+/// CPU time from which a process and its children share the work.
+const WAITED_FOR_CPU: f64 = 0.05;
+
+/// Resident size from which copying its page tables takes most of the time of a start.
+const LARGE_TO_FORK: f64 = 268_435_456.0;

@@ -15,7 +15,7 @@ use crate::diagnose::rule::{
 };
 use crate::diagnose::thresholds::algorithm::{
     ERROR_OF_A_MEAN, QUEUED_PROCESS, QUEUED_THREAD, Rank, SPARE_CPUS, SWITCHES_OF_A_FIGHT, TURNS_NONE,
-    TURNS_STEADY, TURNS_STEADY_SERIAL,
+    TURNS_SAMPLES, TURNS_STEADY, TURNS_STEADY_SERIAL,
 };
 use crate::diagnose::thresholds::{LOCK_TURNS_PER_SECOND, LOCK_WAITERS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
@@ -197,7 +197,12 @@ fn in_user_space(facts: &Facts<'_>) -> Option<Queue> {
 /// on beside it, so more than one may be awake.
 fn one_at_a_time(turns: &Turns, cpus: f64) -> bool {
     let serial = LOCK_SERIAL_CPUS.contains(&cpus);
-    let steady = if serial { TURNS_STEADY_SERIAL } else { TURNS_STEADY };
+    let steady = match () {
+        () if serial => TURNS_STEADY_SERIAL,
+        // Chance alone makes a few samples look steady.
+        () if turns.samples_count < TURNS_SAMPLES => TURNS_STEADY / 2.0,
+        () => TURNS_STEADY,
+    };
     let asleep = 1.0 - (turns.awake_mean / turns.threads_count.max(1) as f64).min(1.0);
     turns.awake_variance <= steady * turns.awake_mean * asleep
         && turns.all_asleep_ratio <= TURNS_NONE

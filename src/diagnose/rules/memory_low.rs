@@ -75,8 +75,9 @@ fn check(facts: &Facts<'_>) -> Outcome {
         return Outcome::Clear;
     }
     let (left, share) = (left as f64, left as f64 / account.total_bytes.max(1) as f64);
-    let falls =
-        account.available_fall_bytes_per_second.filter(|fall| *fall >= facts.setting(&LEAK_BYTES_PER_SECOND));
+    let falls = account
+        .available_fall_bytes_per_second
+        .filter(|fall| *fall > 0.0 && *fall >= facts.setting(&LEAK_BYTES_PER_SECOND));
     let full_in = falls.map(|fall| left / fall);
     let soon = full_in.is_some_and(|full_in| full_in <= FULL_SOON_SECONDS);
     let very_low = share <= VERY_LOW;

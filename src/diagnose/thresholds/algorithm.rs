@@ -294,6 +294,9 @@ pub const QUEUED_PROCESS: f64 = 0.2;
 /// Variance of the number of awake threads, by its mean, up to which they take turns and are not awake by chance.
 pub const TURNS_STEADY: f64 = 0.5;
 
+/// Samples from which their spread is known well.
+pub const TURNS_SAMPLES: usize = 20;
+
 /// The same where they use about one CPU together, which speaks for a lock as well.
 pub const TURNS_STEADY_SERIAL: f64 = 0.6;
 

@@ -30,8 +30,8 @@ const CROWDED_MAX: usize = 32;
 /// Share of the samples in which a thread is runnable before it is asked.
 const CROWDED_RATIO: f64 = 0.3;
 
-/// When processes of several threads are looked at again, after the start.
-const QUEUES_AT: Duration = Duration::from_secs(1);
+/// When processes of several threads are looked at again, after the start: those that do something have used a tick.
+const QUEUES_AT: Duration = Duration::from_millis(500);
 
 /// Processes whose threads are all followed then, at most.
 const QUEUES_MAX: usize = 3;
@@ -235,7 +235,7 @@ impl Sampler {
         }
     }
 
-    /// Once, a second after the start: follows all threads of the processes with several that did something. Threads that
+    /// Once, soon after the start: follows all threads of the processes with several that did something. Threads that
     /// queue for a lock whose holder sleeps are awake too shortly to be met running.
     fn follow_queues(&mut self, root: &Root, at: Duration, scratch: &mut Scratch) {
         if at < QUEUES_AT {
