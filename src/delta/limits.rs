@@ -35,8 +35,8 @@ pub fn cgroups(
             let then = earlier.get(&(group.hierarchy.as_str(), group.path.as_str())).copied();
             let mut rates = between(then, group, seconds);
             add_members(&mut rates, &paths);
-            let idle = rates.members.is_empty() && !hit(&rates);
-            (!idle).then_some(rates)
+            let active = !rates.members.is_empty() || hit(&rates);
+            active.then_some(rates)
         })
         .collect())
 }
@@ -45,7 +45,8 @@ pub fn cgroups(
 /// forks moves on.
 fn add_members(group: &mut CgroupRates, paths: &[(Pid, &CgroupPaths)]) {
     // Only of a group that did something is it known who is in it.
-    if group.path == OWN_GROUP || !(hit(group) || !group.members.is_empty()) {
+    let active = hit(group) || !group.members.is_empty();
+    if group.path == OWN_GROUP || !active {
         return;
     }
     let below = paths.iter().filter(|(_, paths)| cgroup::contains(&group.hierarchy, &group.path, paths));

@@ -8,7 +8,7 @@ use crate::diagnose::evidence::groups::{Who, rank, suspects};
 use crate::diagnose::judge::causes::Judged;
 use crate::diagnose::rule::{Hit, Impact, Rule, Since};
 use crate::diagnose::rules::{cpu_interrupts, cpu_system, cpu_throttled, cpu_user};
-use crate::diagnose::rules::{disk_latency, io_blocked, memory_reclaim};
+use crate::diagnose::rules::{disk_latency, io_blocked, lock_contention, memory_reclaim};
 use crate::diagnose::thresholds::algorithm::{
     CONFIDENCE_MIN, DISK_IN_USE, HELD_BACK_BUSY, UNEXPLAINED_CONFIDENCE,
 };
@@ -19,6 +19,7 @@ use crate::model::bottleneck::BottleneckId;
 use crate::model::finding::{Evidence, Remedy, Role, Severity};
 use crate::model::rates::ProcessRates;
 use crate::model::sentence::{Sentence, bytes, count, device, ratio, sentence};
+use crate::model::wait::LOCK_SERIAL_CPUS;
 
 /// A finding for each stall that none of the `judged` is about. It stands in for one of the same rule that says less.
 pub(super) fn cover(facts: &Facts<'_>, judged: &mut Vec<Judged>) {
@@ -96,7 +97,9 @@ impl Stall {
 fn cpu(facts: &Facts<'_>, share: f64) -> (&'static Rule, Hit) {
     let busy = facts.cpu().map(|cpu| cpu.busy_ratio());
     let idle = busy.is_some_and(|busy| busy < HELD_BACK_BUSY);
+    let turns = idle && takes_turns(facts);
     let rule = match facts.cpu() {
+        _ if turns => &lock_contention::RULE,
         _ if idle => &cpu_throttled::RULE,
         Some(cpu) if cpu.interrupts_ratio() > cpu.all_user_ratio().max(cpu.system_ratio) => {
             &cpu_interrupts::RULE
@@ -112,10 +115,10 @@ fn cpu(facts: &Facts<'_>, share: f64) -> (&'static Rule, Hit) {
         ratio(share),
         " of the time",
         busy.map(|busy| sentence![" while the CPUs were ", ratio(busy), " busy"]),
-        if idle {
-            ", which a quota or a binding to few CPUs does; the cause is not seen"
-        } else {
-            "; the cause is not seen"
+        match (turns, idle) {
+            (true, _) => ", which threads that hand on a lock do; what they sleep in is not seen",
+            (false, true) => ", which a quota or a binding to few CPUs does; the cause is not seen",
+            (false, false) => "; the cause is not seen",
         },
         named,
         ".",
@@ -127,6 +130,16 @@ fn cpu(facts: &Facts<'_>, share: f64) -> (&'static Rule, Hit) {
     let suspects = suspects(facts, &ranked, Role::Offender);
     let hit = unexplained(share, summary, evidence, against.into(), top.map_or(Who::None, Who::Group));
     (rule, Hit { suspects, ..hit })
+}
+
+/// Whether the threads that wait most are those of a process that uses about one CPU with several threads.
+fn takes_turns(facts: &Facts<'_>) -> bool {
+    let delay = |process: &ProcessRates| process.run_delay_ratio.unwrap_or_default();
+    let processes = facts.rates.processes.iter().filter(|process| !process.kernel_thread);
+    let waits_most = processes.max_by(|a, b| delay(a).total_cmp(&delay(b)));
+    waits_most.is_some_and(|process| {
+        process.threads_count >= 3 && delay(process) > 0.0 && LOCK_SERIAL_CPUS.contains(&process.cpu_ratio())
+    })
 }
 
 fn memory(facts: &Facts<'_>, share: f64) -> (&'static Rule, Hit) {

@@ -80,12 +80,10 @@ pub(super) fn idle_below(root: &Root, hierarchy: &Hierarchy, directory: &str, bu
 }
 
 /// Device, whether it is the reading, and the number.
-fn directions(
-    root: &Root,
-    directory: &str,
-    file: &str,
-    buffer: &mut Vec<u8>,
-) -> Option<Vec<((u32, u32), bool, u64)>> {
+type Directed = ((u32, u32), bool, u64);
+
+/// The lines of one file that are about reads or writes.
+fn directions(root: &Root, directory: &str, file: &str, buffer: &mut Vec<u8>) -> Option<Vec<Directed>> {
     root.read_once(&format!("{directory}/blkio.throttle.{file}"), buffer).ok()?;
     let line = |line: &str| {
         let mut parts = line.split(' ');
