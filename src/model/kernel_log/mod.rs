@@ -8,6 +8,8 @@ mod network;
 mod storage;
 
 use crate::model::finding::Severity;
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
 
 /// What a kind of message looks like, and what it means.
 #[derive(Debug, PartialEq)]
@@ -136,8 +138,16 @@ pub fn patterns() -> impl Iterator<Item = &'static Pattern> {
     storage::PATTERNS.iter().chain(machine::PATTERNS).chain(network::PATTERNS)
 }
 
+/// The first text of each pattern; without it nothing can fit.
+static FIRST_PARTS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(patterns().filter_map(|pattern| pattern.parts.first())).ok());
+
 /// The pattern that a message of this level fits.
 pub fn pattern_of(level: u8, text: &str) -> Option<&'static Pattern> {
+    // Nearly all messages are about nothing of this.
+    if FIRST_PARTS.as_ref().is_some_and(|parts| !parts.is_match(text)) {
+        return None;
+    }
     patterns().find(|pattern| level <= pattern.level_max && holds(text, pattern.parts))
 }
 

@@ -104,3 +104,14 @@ fn a_hostile_name_is_only_a_name() {
     assert_eq!(subject("dev ", Place::After("dev ")), None);
     assert_eq!(subject(&format!("dev {}", "x".repeat(500)), Place::After("dev ")), None);
 }
+
+#[test]
+fn every_pattern_has_a_first_part_and_is_found_by_it() {
+    for pattern in patterns() {
+        let first = pattern.parts.first().filter(|part| !part.is_empty());
+        assert!(first.is_some(), "{}", pattern.id);
+        let text = format!("x {} y", pattern.parts.join(" z "));
+        assert!(pattern_of(0, &text).is_some(), "{}", pattern.id);
+    }
+    assert!(FIRST_PARTS.is_some());
+}
