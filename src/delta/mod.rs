@@ -35,7 +35,7 @@ pub fn rates(recording: &Recording, options: &Options) -> Rates {
     let points = points(recording);
     let uptime_seconds = after.uptime_seconds.as_ref().and_then(|reading| reading.as_ref().ok()).copied();
     let threads = process::threads(recording, seconds);
-    let processes = process::processes(recording, &threads, seconds);
+    let processes = process::processes(recording, &threads, seconds, options);
     let makeup = load::makeup(recording, &threads, &processes);
     let cpus_online_count = cpu::online_count(after, recording.host.cpus_online_count);
     let cgroups = limits::cgroups(&recording.before, &recording.after, &recording.details, seconds);

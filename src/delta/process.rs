@@ -1,5 +1,6 @@
 //! Processes and threads: CPU time, I/O, memory and waiting within the window.
 
+use crate::delta::Options;
 use crate::delta::cgroup;
 use crate::delta::counter::{difference, rate};
 use crate::delta::turns;
@@ -30,10 +31,15 @@ fn by_key(processes: &[ProcessReading]) -> HashMap<Key, &ProcessReading> {
 
 /// Every process that lived at the end, the run itself left out; by process id, so that a tie further on is decided
 /// by what was recorded.
-pub fn processes(recording: &Recording, threads: &[ThreadRates], seconds: f64) -> Vec<ProcessRates> {
+pub fn processes(
+    recording: &Recording,
+    threads: &[ThreadRates],
+    seconds: f64,
+    options: &Options,
+) -> Vec<ProcessRates> {
     let before = by_key(&recording.before.processes);
     let reaped = reaped_before(recording);
-    let turns = turns::of_processes(recording, threads);
+    let turns = turns::of_processes(recording, threads, options.lock_turns_per_second);
     let mut waiting: HashMap<Pid, Waiting> = HashMap::new();
     for thread in threads.iter().filter(|thread| thread.alive) {
         waiting.entry(thread.pid).or_default().add(thread);

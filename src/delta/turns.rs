@@ -3,13 +3,14 @@
 use crate::model::rates::{ThreadRates, Turns};
 use crate::model::snapshot::Recording;
 use crate::model::task::{Pid, State, ThreadObservation};
+use crate::model::wait::sleeps_in_futex;
 use std::collections::{BTreeMap, HashMap};
 
 /// Share of its time that a thread must sleep in a futex.
 const ASLEEP: f64 = 0.2;
 
-/// Turns on a CPU per second from which a thread takes part.
-const TURNS_PER_SECOND: f64 = 5.0;
+/// Part of `lock_turns_per_second` from which a thread takes part: one that gets the lock less often queues as well.
+const OF_ALL_TURNS: f64 = 0.5;
 
 /// Share of the threads that a sample must have seen.
 const SEEN: f64 = 0.8;
@@ -18,11 +19,16 @@ const SEEN: f64 = 0.8;
 const SAMPLES_MIN: usize = 8;
 
 /// The processes of which enough was seen.
-pub(super) fn of_processes(recording: &Recording, threads: &[ThreadRates]) -> HashMap<Pid, Turns> {
+pub(super) fn of_processes(
+    recording: &Recording,
+    threads: &[ThreadRates],
+    lock_turns_per_second: f64,
+) -> HashMap<Pid, Turns> {
+    let least = OF_ALL_TURNS * lock_turns_per_second;
     let mut members: BTreeMap<Pid, Vec<&ThreadObservation>> = BTreeMap::new();
     let takes_turns: HashMap<(Pid, Pid), bool> = threads
         .iter()
-        .map(|thread| ((thread.pid, thread.tid), thread.alive && takes_turns(thread)))
+        .map(|thread| ((thread.pid, thread.tid), thread.alive && takes_turns(thread, least)))
         .collect();
     for thread in &recording.samples.threads {
         if takes_turns.get(&(thread.pid, thread.tid)) == Some(&true) {
@@ -32,15 +38,14 @@ pub(super) fn of_processes(recording: &Recording, threads: &[ThreadRates]) -> Ha
     members.into_iter().filter_map(|(pid, threads)| Some((pid, of_threads(&threads)?))).collect()
 }
 
-fn takes_turns(thread: &ThreadRates) -> bool {
-    let futex = |function: &str| function.contains("futex");
+fn takes_turns(thread: &ThreadRates, least: f64) -> bool {
     let asleep: f64 = thread
         .waits
         .iter()
-        .filter(|wait| wait.state == State::Sleeping && wait.function.as_deref().is_some_and(futex))
+        .filter(|wait| wait.state == State::Sleeping && wait.function.as_deref().is_some_and(sleeps_in_futex))
         .map(|wait| wait.mean)
         .sum();
-    asleep >= ASLEEP && thread.timeslices_per_second.is_some_and(|turns| turns >= TURNS_PER_SECOND)
+    asleep >= ASLEEP && thread.timeslices_per_second.is_some_and(|turns| turns >= least)
 }
 
 fn of_threads(threads: &[&ThreadObservation]) -> Option<Turns> {
@@ -60,7 +65,6 @@ fn of_threads(threads: &[&ThreadObservation]) -> Option<Turns> {
         return None;
     }
     let count = samples.len() as f64;
-    let asleep_mean = samples.values().map(|(asleep, _)| *asleep as f64).sum::<f64>() / count;
     let awake = || samples.values().map(|(_, awake)| awake.len() as f64);
     let awake_mean = awake().sum::<f64>() / count;
     let awake_variance = awake().map(|awake| (awake - awake_mean).powi(2)).sum::<f64>() / count;
@@ -72,7 +76,6 @@ fn of_threads(threads: &[&ThreadObservation]) -> Option<Turns> {
     Some(Turns {
         threads_count: threads.len(),
         samples_count: samples.len(),
-        asleep_mean,
         awake_mean,
         awake_variance,
         all_asleep_ratio: all_asleep as f64 / count,
@@ -110,8 +113,7 @@ mod tests {
         let turns = of_threads(&threads.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!((turns.threads_count, turns.samples_count), (4, 20));
         assert!((turns.awake_mean - 1.0).abs() < 1e-9 && turns.awake_variance < 1e-9, "{turns:?}");
-        assert!((turns.asleep_mean - 3.0).abs() < 1e-9 && turns.all_asleep_ratio < 1e-9, "{turns:?}");
-        assert!((turns.same_ratio - 0.25).abs() < 1e-9, "{turns:?}");
+        assert!(turns.all_asleep_ratio < 1e-9 && (turns.same_ratio - 0.25).abs() < 1e-9, "{turns:?}");
     }
 
     #[test]

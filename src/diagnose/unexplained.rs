@@ -84,12 +84,9 @@ impl Stall {
         };
         let background = severity == Severity::Info && lets_others_go;
         let sure = judged.sure_ratio >= CONFIDENCE_MIN;
-        about && sure && (severity >= Severity::Warning || background || self.is_noticed(severity))
-    }
-
-    /// A program that waits for a quick disk most of the time is at its own limit, and its waiting is told.
-    fn is_noticed(self, severity: Severity) -> bool {
-        self == Self::Io && severity == Severity::Notice
+        // A program that waits for a quick disk most of the time is at its own limit, and its waiting is told.
+        let least = if self == Self::Io { Severity::Notice } else { Severity::Warning };
+        about && sure && (severity >= least || background)
     }
 }
 
@@ -163,8 +160,10 @@ fn io(facts: &Facts<'_>, share: f64) -> (&'static Rule, Hit) {
     let disk = busiest.filter(|disk| disk.utilization_ratio >= DISK_IN_USE);
     let waiters = facts.io_waiters_mean();
     let moved = |process: &ProcessRates| process.io_bytes_per_second().unwrap_or(0.0);
+    let mut does = "waits";
     let mut ranked = rank(facts, None, |group| group.uninterruptible, |process| process.uninterruptible_mean);
     if ranked.first().is_none_or(|top| top.amount < 0.1) {
+        does = "reads and writes";
         ranked = rank(facts, None, |group| group.sum(moved), moved);
     }
     let top = ranked.first().filter(|top| top.share >= facts.setting(&CONTRIBUTOR)).cloned();
@@ -179,7 +178,7 @@ fn io(facts: &Facts<'_>, share: f64) -> (&'static Rule, Hit) {
         ", ",
         count(waiters),
         " threads were blocked on average",
-        top.as_ref().map(|top| sentence!["; ", facts.name(top), " waits most"]),
+        top.as_ref().map(|top| sentence!["; ", facts.name(top), " ", does, " most"]),
         ".",
     ];
     let mut evidence = vec![

@@ -280,10 +280,15 @@ pub struct DiskRates {
     pub stuck_seconds: f64,
 }
 
-/// Whether `name` is the name of the device `whole` with the number of a partition.
+/// Whether `name` is the name of the device `whole` with the number of a partition: `sda1`, `nvme0n1p1`. A `p` keeps the
+/// number apart from one that the device ends in.
 pub fn is_partition(name: &str, whole: &str) -> bool {
     name.strip_prefix(whole).is_some_and(|rest| {
-        let digits = rest.strip_prefix('p').unwrap_or(rest);
+        let digits = match rest.strip_prefix('p') {
+            Some(digits) => digits,
+            None if whole.ends_with(|last: char| last.is_ascii_digit()) => return false,
+            None => rest,
+        };
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     })
 }

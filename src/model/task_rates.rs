@@ -100,9 +100,7 @@ pub struct Turns {
     pub threads_count: usize,
     /// Samples that saw nearly all of them.
     pub samples_count: usize,
-    /// Mean number that slept in a futex.
-    pub asleep_mean: f64,
-    /// Mean number that did not.
+    /// Mean number that did not sleep in a futex.
     pub awake_mean: f64,
     /// Variance of that number.
     pub awake_variance: f64,
@@ -165,6 +163,11 @@ impl ThreadRates {
     /// CPU time by wall time while followed.
     pub fn cpu_ratio(&self) -> f64 {
         self.user_ratio + self.system_ratio
+    }
+
+    /// Whether it ran before all others: SCHED_FIFO or SCHED_RR (sched(7)).
+    pub fn is_realtime(&self) -> bool {
+        matches!(self.policy, Some(1 | 2))
     }
 
     /// Whether it gave way to others: a nice value above zero, or SCHED_BATCH or SCHED_IDLE (sched(7)).

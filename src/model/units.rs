@@ -15,6 +15,10 @@ pub const NANOSECONDS_PER_SECOND: f64 = 1e9;
 /// Bytes in a mebibyte.
 pub const MIB: u64 = 1 << 20;
 
+/// What a packet takes on an Ethernet beside the bytes that the kernel counts: preamble 8, check sequence 4, gap 12 (IEEE
+/// 802.3).
+pub const PACKET_OVERHEAD_BYTES: u64 = 24;
+
 /// A number of bytes as people say it: `512 B`, `1.5 KiB`, `23.4 GiB`.
 pub fn human_bytes(bytes: f64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

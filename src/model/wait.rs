@@ -161,7 +161,7 @@ impl Wait {
     pub fn of_sleeping(function: Option<&str>, contended: bool) -> Self {
         let Some(function) = function else { return Self::Unknown };
         let has = |parts: &[&str]| parts.iter().any(|part| function.contains(part));
-        if has(&["futex"]) {
+        if sleeps_in_futex(function) {
             // A futex with priority inheritance is a mutex and nothing else.
             return if contended || has(&["lock_pi"]) { Self::Lock } else { Self::Asleep };
         }
@@ -186,6 +186,11 @@ const SLEEPS_FOR_A_FILE_LOCK: &[&str] = &["locks_lock", "flock_lock", "posix_loc
 /// Whether a thread that sleeps in `function` waits for a lock of a file.
 pub fn sleeps_for_a_file_lock(function: &str) -> bool {
     SLEEPS_FOR_A_FILE_LOCK.iter().any(|part| function.contains(part))
+}
+
+/// Whether a thread that sleeps in `function` does so in futex(2): for a lock, or as part of an idle pool.
+pub fn sleeps_in_futex(function: &str) -> bool {
+    function.contains("futex")
 }
 
 /// Whether a thread that sleeps in `function` waits for the other end of a TCP connection. Waiting for a new one
@@ -221,8 +226,8 @@ const SLEEPS_FOR_A_PEER: &[&str] = &[
 
 /// Parts of function names, the more special first: `folio_wait_bit` must not hide `nfs_`.
 const DICTIONARY: &[(WaitReason, &[&str])] = &[
-    // vfork(2): the parent sleeps in D until its child execs. Normal.
     (WaitReason::Frozen, &["__refrigerator", "do_freezer_trap", "do_jobctl_trap"]),
+    // vfork(2): the parent sleeps in D until its child execs. Normal.
     (WaitReason::Vfork, &["kernel_clone", "_do_fork", "do_fork", "wait_for_vfork_done", "do_sys_vfork"]),
     (
         WaitReason::Memory,

@@ -13,6 +13,8 @@ const NEW_QDISC: u16 = 36;
 /// `struct nlmsghdr` and `struct tcmsg`.
 const HEADER_BYTES: usize = 16;
 const MESSAGE_BYTES: usize = 20;
+/// `NLMSG_ALIGNTO` and `NLA_ALIGNTO`.
+const ALIGN: usize = 4;
 /// Parent of the discipline at the top; the others' drops are in its own.
 const ROOT: u32 = 0xffff_ffff;
 /// `TCA_STATS2`, and `TCA_STATS_QUEUE` in it.
@@ -27,7 +29,7 @@ pub fn read(root: &Root) -> Reading<BTreeMap<u32, u64>> {
 fn parse(bytes: &[u8]) -> BTreeMap<u32, u64> {
     let mut drops = BTreeMap::new();
     let mut rest = bytes;
-    while let Some((message, behind)) = cut(rest, 4) {
+    while let Some((message, behind)) = cut(rest) {
         rest = behind;
         let Some((interface, dropped)) = qdisc(message) else { continue };
         let sum: &mut u64 = drops.entry(interface).or_default();
@@ -60,15 +62,15 @@ fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
         if kind == wanted {
             return bytes.get(4..length);
         }
-        bytes = bytes.get(length.next_multiple_of(4)..)?;
+        bytes = bytes.get(length.next_multiple_of(ALIGN)..)?;
     }
 }
 
 /// The first message, by its length, and what is behind it.
-fn cut(bytes: &[u8], align: usize) -> Option<(&[u8], &[u8])> {
+fn cut(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = usize::try_from(number32(bytes, 0)?).ok().filter(|length| *length >= HEADER_BYTES)?;
     let message = bytes.get(..length)?;
-    Some((message, bytes.get(length.checked_next_multiple_of(align)?..).unwrap_or_default()))
+    Some((message, bytes.get(length.checked_next_multiple_of(ALIGN)?..).unwrap_or_default()))
 }
 
 fn number16(bytes: &[u8], at: usize) -> Option<u16> {

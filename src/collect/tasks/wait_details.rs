@@ -14,7 +14,7 @@ use crate::collect::tasks::thread_files::TaskRef;
 use crate::model::reading::{Absence, AbsenceKind};
 use crate::model::syscall::{Subject, name_on, subject};
 use crate::model::task::{Pid, State, WaitChannel};
-use crate::model::wait::{Wait, sleeps_for_a_file_lock};
+use crate::model::wait::{Wait, sleeps_for_a_file_lock, sleeps_in_futex};
 use crate::model::wait_details::{About, Inside, Refused, WaitDetail};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -251,7 +251,7 @@ fn lock_word(call: &SyscallLine) -> Option<LockWord> {
 /// Whether the sample that saw a thread in its state for the `seen`th time also reads its details.
 fn is_turn(state: State, function: Option<&str>, seen: u32) -> bool {
     let waits = state == State::Uninterruptible
-        || function.is_some_and(|function| function.contains("futex"))
+        || function.is_some_and(sleeps_in_futex)
         || matches!(Wait::of_sleeping(function, false), Wait::Lock | Wait::Network);
     let every = if waits { WAITING_EVERY } else { IDLE_EVERY };
     seen <= 1 || seen.is_multiple_of(every)

@@ -10,13 +10,11 @@ use crate::collect::tasks::scan::Scratch;
 use crate::collect::window::DetailLimits;
 use crate::model::snapshot::{BlockDevice, CpuTicks, FullSnapshot, LimitReadings, SystemSnapshot};
 use crate::model::task::{Pid, State};
+use crate::model::units::PACKET_OVERHEAD_BYTES;
 use std::collections::HashMap;
 
 /// Processes that are searched for the owner of a socket or file.
 const OWNERS_MAX: usize = 2000;
-
-/// Preamble, check sequence and gap of an Ethernet packet.
-const PACKET_OVERHEAD_BYTES: u64 = 24;
 
 /// Part of the limit of a link from which its sockets are read: a capture may be replayed with a lower limit.
 const LINK_MARGIN_RATIO: f64 = 0.8;

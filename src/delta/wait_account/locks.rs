@@ -4,7 +4,7 @@ use crate::delta::wait_account::target::Around;
 use crate::delta::wait_account::thread_account::{Clocked, sleeps};
 use crate::model::target::FollowedThread;
 use crate::model::task::Pid;
-use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS};
+use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, sleeps_in_futex};
 use std::collections::HashMap;
 
 /// Share of its time that a thread which queues for a lock sleeps in a futex.
@@ -49,8 +49,11 @@ pub(super) fn contended(threads: &[FollowedThread], clocked: &[Clocked], around:
 fn futex_seconds(thread: &FollowedThread, clocked: &Clocked) -> f64 {
     let asleep = sleeps(&thread.seen);
     let all: f64 = asleep.iter().map(|(_, _, weight)| weight).sum();
-    let futex = |function: &Option<&str>| function.is_some_and(|function| function.contains("futex"));
-    let queued: f64 = asleep.iter().filter(|(_, f, _)| futex(f)).map(|(_, _, weight)| weight).sum();
+    let queued: f64 = asleep
+        .iter()
+        .filter(|(_, function, _)| function.is_some_and(sleeps_in_futex))
+        .map(|(_, _, weight)| weight)
+        .sum();
     if all > 0.0 { queued / all * clocked.rest } else { 0.0 }
 }
 

@@ -6,7 +6,7 @@ use crate::delta::wait_account::thread_account::class_of;
 use crate::model::snapshot::Recording;
 use crate::model::target::{FollowedThread, ThreadAccount};
 use crate::model::task::{CgroupPaths, Pid, WaitChannel};
-use crate::model::wait::Wait;
+use crate::model::wait::{Wait, sleeps_in_futex};
 use crate::model::wait_details::{Inside, ThreadWaits, WaitRates, WaitSpan};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,7 @@ fn add(
 /// Whether the locks that a thread sleeps at name a holder: then it queues for a lock and is not part of an idle pool.
 pub(super) fn waits_for_holder(thread: &FollowedThread) -> bool {
     let in_futex = |channel: &Option<WaitChannel>| {
-        channel.as_ref().and_then(WaitChannel::function).is_some_and(|function| function.contains("futex"))
+        channel.as_ref().and_then(WaitChannel::function).is_some_and(sleeps_in_futex)
     };
     let (mut held, mut all) = (0_u64, 0_u64);
     for look in thread.wait_details.iter().filter(|look| in_futex(&look.wait_channel)) {

@@ -240,9 +240,12 @@ pub fn cache_drops(facts: &Facts<'_>) -> Option<f64> {
 
 /// The same as the end of a sentence: what is read then was in memory before.
 pub fn cache_drops_told(facts: &Facts<'_>) -> Option<Sentence> {
-    let drops = cache_drops(facts)?;
-    let times = if drops > 1.0 { " times" } else { " time" };
-    Some(sentence!["; the page cache is thrown away ", count(drops), times, " in this window"])
+    Some(sentence!["; the page cache is thrown away ", times(cache_drops(facts)?), " in this window"])
+}
+
+/// `1 time`, `12 times`.
+pub fn times(often: f64) -> Sentence {
+    sentence![count(often), if often > 1.0 { " times" } else { " time" }]
 }
 
 /// A device's requests by kind: `reads take 0.2 ms (49,090/s), writes 28 ms (208/s)`. `but` is told already.

@@ -1,13 +1,13 @@
 //! Who uses a disk: by bytes, where they may be read; else by threads that wait for it.
 
-use crate::diagnose::evidence::disk_load::{cache_drops, for_a_disk};
+use crate::diagnose::evidence::disk_load::{cache_drops, for_a_disk, times};
 use crate::diagnose::evidence::facts::{Facts, reason};
 use crate::diagnose::evidence::groups::{Group, Ranked, Who, rank, suspects};
 use crate::diagnose::thresholds::algorithm::{MOVES_MORE, SOME_WAITERS};
 use crate::diagnose::thresholds::{CONTRIBUTOR, MAIN_CAUSE};
 use crate::model::finding::{Remedy, Role, Suspect};
 use crate::model::rates::{DiskRates, ProcessRates};
-use crate::model::sentence::{Sentence, bytes, count, device, quote, ratio, sentence};
+use crate::model::sentence::{Sentence, bytes, device, quote, ratio, sentence};
 use crate::model::task::{Pid, State};
 use crate::model::units::MIB;
 use std::collections::{HashMap, HashSet};
@@ -54,10 +54,10 @@ pub fn users(facts: &Facts<'_>, disk: &DiskRates) -> Users {
     {
         return of_array(array);
     }
-    if let Some(dropper) = cache_dropper(facts, disk) {
+    if let Some((dropper, drops)) = cache_dropper(facts, disk) {
         let mut named = suspects(facts, std::slice::from_ref(&dropper), Role::Offender);
         named.extend(suspects(facts, &by_waiting, Role::Victim));
-        return of_dropper(facts, dropper, named);
+        return of_dropper(facts, (dropper, drops), named);
     }
     let waiting = || by_waiting.first().filter(|top| top.amount >= SOME_WAITERS / 2.0).cloned();
     let seen = known.is_some();
@@ -76,8 +76,7 @@ pub fn users(facts: &Facts<'_>, disk: &DiskRates) -> Users {
     };
     let remedy = match &top {
         Some(top) if top.share >= facts.setting(&MAIN_CAUSE) => Remedy::FixProgram,
-        Some(_) => Remedy::AddResource,
-        None => Remedy::AddResource,
+        _ => Remedy::AddResource,
     };
     Users {
         who: top.map_or_else(|| Who::Device(disk.name.clone()), Who::Group),
@@ -196,10 +195,10 @@ fn members(facts: &Facts<'_>, disk: &DiskRates) -> Option<HashSet<Pid>> {
         .filter(|members: &HashSet<Pid>| !members.is_empty())
 }
 
-/// The process that throws the page cache away, where that makes this disk read: the one whose command says so, else one
+/// The process that throws the page cache away, and how often, where that makes this disk read: the one whose command says so, else one
 /// that does nothing but run in the kernel for it and reads next to nothing. Only root may.
-fn cache_dropper(facts: &Facts<'_>, disk: &DiskRates) -> Option<Ranked> {
-    cache_drops(facts)?;
+fn cache_dropper(facts: &Facts<'_>, disk: &DiskRates) -> Option<(Ranked, f64)> {
+    let drops = cache_drops(facts)?;
     if disk.read_bytes_per_second < ELSEWHERE * disk.bytes_per_second() {
         return None;
     }
@@ -207,10 +206,10 @@ fn cache_dropper(facts: &Facts<'_>, disk: &DiskRates) -> Option<Ranked> {
         process.command_line.as_ref().is_some_and(|line| line.contains("drop_caches"))
     };
     let in_kernel = |process: &ProcessRates| {
-        let reads = process.read_bytes_per_second.unwrap_or_default();
+        let few = DIRECTION_TOLD * disk.read_bytes_per_second;
         process.system_ratio >= DROPPER_SYSTEM
             && process.user_ratio <= DROPPER_USER * process.system_ratio
-            && reads < DIRECTION_TOLD * disk.read_bytes_per_second
+            && process.read_bytes_per_second.is_none_or(|reads| reads < few)
     };
     let root = |process: &&ProcessRates| {
         !process.kernel_thread && process.user.as_deref().is_none_or(|user| user == "root")
@@ -224,15 +223,13 @@ fn cache_dropper(facts: &Facts<'_>, disk: &DiskRates) -> Option<Ranked> {
     };
     let process = named.or_else(busiest)?;
     let group = facts.group_of(process.pid)?;
-    Some(Ranked { group, pid: Some(process.pid), amount: process.system_ratio, share: 1.0 })
+    Some((Ranked { group, pid: Some(process.pid), amount: process.system_ratio, share: 1.0 }, drops))
 }
 
-fn of_dropper(facts: &Facts<'_>, dropper: Ranked, suspects: Vec<Suspect>) -> Users {
-    let drops = cache_drops(facts).unwrap_or_default();
-    let times = if drops > 1.0 { " times" } else { " time" };
+fn of_dropper(facts: &Facts<'_>, (dropper, drops): (Ranked, f64), suspects: Vec<Suspect>) -> Users {
     Users {
         text: Some(sentence!["; ", facts.name(&dropper), " seems to do that"]),
-        why: Some(sentence!["throws the page cache away, ", count(drops), times, " in this window"]),
+        why: Some(sentence!["throws the page cache away, ", times(drops), " in this window"]),
         who: Who::Group(dropper),
         suspects,
         remedy: Remedy::FixProgram,

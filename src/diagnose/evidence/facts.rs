@@ -8,7 +8,7 @@ use crate::model::rates::{
     CpuRates, DiskRates, PagingRates, PressureRates, ProcessRates, Rates, ThreadRates,
 };
 use crate::model::reading::{Absence, Reading};
-use crate::model::sentence::{Sentence, Span, ratio};
+use crate::model::sentence::{Sentence, Span, ratio, sentence};
 use crate::model::task::{Pid, State};
 use crate::model::units::Unit;
 use crate::model::wait::WaitReason;
@@ -127,6 +127,14 @@ impl<'a> Facts<'a> {
     /// How to call a culprit in a sentence.
     pub fn name(&self, ranked: &Ranked) -> Sentence {
         self.groups[ranked.group].label(ranked.pid)
+    }
+
+    /// A user by name; by number where the box knows no name.
+    pub fn user_name(&self, uid: u32) -> Sentence {
+        match self.rates.host.users.get(&uid) {
+            Some(name) => sentence![Span::User(name.clone())],
+            None => sentence![uid],
+        }
     }
 
     /// CPU time by mode, where `/proc/stat` gave it.

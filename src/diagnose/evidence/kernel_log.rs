@@ -3,7 +3,7 @@
 use crate::diagnose::evidence::facts::{Facts, plain};
 use crate::model::finding::{Evidence, Severity};
 use crate::model::kernel_log::{KernelMessage, Scope, Topic};
-use crate::model::rates::DiskRates;
+use crate::model::rates::{DiskRates, is_partition};
 use crate::model::sentence::{Sentence, quote, sentence};
 use crate::model::units::Unit;
 
@@ -87,8 +87,7 @@ impl<'a> Facts<'a> {
     /// mounted file system.
     fn is_unused(&self, name: &str) -> bool {
         let is_of = |disk: &&DiskRates| is_part_of(name, &disk.name);
-        let known = ["sd", "vd", "xvd", "hd", "nvme", "mmcblk", "dm-", "md", "nbd"];
-        if !known.iter().any(|start| name.starts_with(start)) {
+        if !is_disk_name(name) {
             return false;
         }
         let Ok(disks) = &self.rates.disks else { return false };
@@ -129,15 +128,21 @@ fn is_no_disk(name: &str) -> bool {
 /// Whether the device `name` is the disk `disk`, one of its partitions, or the controller of it: `sda1` of `sda`,
 /// `nvme0` of `nvme0n1`.
 pub fn is_part_of(name: &str, disk: &str) -> bool {
-    let of = |whole: &str, part: &str| {
-        part.strip_prefix(whole).is_some_and(|rest| {
-            let number = rest.trim_start_matches(['p', 'n']);
-            number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'p')
-                && !(whole.ends_with(|c: char| c.is_ascii_digit())
-                    && rest.starts_with(|c: char| c.is_ascii_digit()))
-        })
-    };
+    let of =
+        |whole: &str, part: &str| part == whole || is_partition(part, whole) || is_namespace(part, whole);
     of(disk, name) || of(name, disk)
+}
+
+/// Whether `name` is a namespace of the NVMe controller `controller`, or a partition of one.
+fn is_namespace(name: &str, controller: &str) -> bool {
+    let rest = name.strip_prefix(controller).and_then(|rest| rest.strip_prefix('n'));
+    controller.starts_with("nvme") && rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Whether a device is named as disks are.
+pub fn is_disk_name(name: &str) -> bool {
+    const STARTS: [&str; 9] = ["sd", "vd", "xvd", "hd", "nvme", "mmcblk", "dm-", "md", "nbd"];
+    STARTS.into_iter().any(|start| name.starts_with(start))
 }
 
 fn by_kind<'a>(messages: impl Iterator<Item = &'a KernelMessage>) -> Vec<Reported<'a>> {

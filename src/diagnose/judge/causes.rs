@@ -4,7 +4,7 @@
 //! cycle; a test sorts it.
 
 use crate::diagnose::evidence::facts::Facts;
-use crate::diagnose::evidence::kernel_log::is_part_of;
+use crate::diagnose::evidence::kernel_log::{is_disk_name, is_part_of};
 use crate::diagnose::evidence::kernel_work::Served;
 use crate::diagnose::rule::{Hit, Rule, Who};
 use crate::diagnose::thresholds::algorithm::{
@@ -155,12 +155,12 @@ fn error_of_that_device(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool {
     let (Some(failing), Some(slow)) = (&cause.device, &effect.device) else { return true };
     let disks = facts.disks();
     // A file in the place of a disk lies on any of them.
-    if slow.starts_with("loop") {
+    if disks.iter().any(|disk| disk.name == *slow && disk.backing_file.is_some()) {
         return true;
     }
     if !disks.iter().any(|disk| is_part_of(failing, &disk.name)) {
         // One that is gone is no longer among them.
-        return !["sd", "vd", "nvme"].iter().any(|start| failing.starts_with(start));
+        return !is_disk_name(failing);
     }
     let stands_on = |upper: &str, lower: &str| {
         let of = |disk: &&DiskRates| is_part_of(upper, &disk.name);
@@ -300,7 +300,7 @@ fn interrupts_of_the_same(facts: &Facts<'_>, cause: &Hit, effect: &Hit) -> bool 
 
 /// Real-time threads explain busy CPUs where they are a good part of what is busy.
 fn realtime_fills_them(facts: &Facts<'_>, _: &Hit, _: &Hit) -> bool {
-    let realtime = facts.user_threads().filter(|thread| matches!(thread.policy, Some(1 | 2)));
+    let realtime = facts.user_threads().filter(|thread| thread.is_realtime());
     let cpus: f64 = realtime.map(|thread| thread.cpu_ratio() * thread.followed_ratio).sum();
     cpus >= REALTIME_OF_BUSY * facts.busy_cpus()
 }
@@ -341,7 +341,7 @@ pub fn explain(facts: &Facts<'_>, hits: Vec<(&'static Rule, Hit)>) -> Vec<Judged
                 .find(|edge| {
                     hits.iter().any(|(cause, hit)| {
                         // What is only worth knowing explains nothing that is worth a page. A program at its own
-                        // limit may: then somebody waits for it.
+                        // limit may: others wait for it.
                         cause.id == edge.cause
                             && hit.severity >= effect.severity.min(Severity::Notice)
                             && (edge.when)(facts, hit, effect)

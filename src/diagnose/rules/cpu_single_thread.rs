@@ -165,7 +165,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
 /// has a CPU for itself is as it should be.
 fn is_hot(facts: &Facts<'_>, thread: &ThreadRates) -> bool {
     thread.alive
-        && !matches!(thread.policy, Some(1 | 2))
+        && !thread.is_realtime()
         && thread.followed_ratio >= FOLLOWED
         && thread.cpu_ratio() >= facts.limit(&ONE_THREAD).warning
         && thread.hot_seconds_ratio >= facts.limit(&ONE_THREAD_SECONDS).warning
@@ -235,7 +235,7 @@ fn with_children(facts: &Facts<'_>) -> Option<Serial> {
 fn copies_pages(facts: &Facts<'_>, top: &Serial) -> Option<Sentence> {
     let process = facts.rates.process(top.pid).filter(|_| top.how == How::WithChildren)?;
     let large = process.rss_bytes as f64 >= LARGE_TO_FORK && process.system_ratio > process.user_ratio;
-    let forks = facts.rates.forks_per_second.filter(|forks| large && *forks > 0.0)?;
+    let forks = facts.births_per_second(&[top.pid]).filter(|_| large)?;
     Some(sentence![
         "starts ",
         count(forks),

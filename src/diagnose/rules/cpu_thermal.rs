@@ -150,10 +150,11 @@ const BUSY_MIN: f64 = 0.3;
 fn check(facts: &Facts<'_>) -> Outcome {
     let cpu = reading!(facts.rates.cpu);
     let host = &facts.rates.host;
-    if let Some(hit) = held_down(facts) {
-        return Outcome::hit(hit);
-    }
+    let slowed = held_down(facts);
     let Some(heat) = facts.rates.heat_ratio else {
+        if let Some(hit) = slowed {
+            return Outcome::hit(hit);
+        }
         // A guest never has these files: the host below it slows its CPUs down.
         if host.virtualization.is_some() || host.container.is_some() {
             return Outcome::Clear;
@@ -169,9 +170,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
     // The kernel says so of a peak as well, which is over before the window is.
     let logged = facts.reported(&[Topic::Heat]);
     if heat < facts.limit(&HEAT).warning || busiest < BUSY_MIN {
-        return Outcome::Clear;
+        return slowed.map_or(Outcome::Clear, Outcome::hit);
     }
     let critical = facts.limit(&HEAT).critical.is_some_and(|limit| heat >= limit) && facts.cpu_queues().0;
+    let severity = if critical { Severity::Critical } else { Severity::Warning };
+    let frequency = slowed.iter().flat_map(|slowed| slowed.evidence.clone());
     Outcome::hit(Hit {
         confidence_ratio: Confidence::new()
             .margin(heat, facts.limit(&HEAT).warning, ERROR_OF_CPU_TIME)
@@ -186,9 +189,12 @@ fn check(facts: &Facts<'_>) -> Outcome {
                 Unit::Count,
                 "/dev/kmsg (drivers/thermal/intel/therm_throt.c)",
             ),
-        ],
+        ]
+        .into_iter()
+        .chain(frequency)
+        .collect(),
         ..Hit::new(
-            if critical { Severity::Critical } else { Severity::Warning },
+            slowed.as_ref().map_or(severity, |slowed| severity.max(slowed.severity)),
             sentence![
                 "A CPU is throttled because of heat ",
                 ratio(heat),

@@ -11,7 +11,7 @@ use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{INOTIFY_INSTANCES, PROCESS_FILES, SYSTEM_FILES};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::sentence::{Span, ratio, sentence};
+use crate::model::sentence::{ratio, sentence};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -133,10 +133,7 @@ fn instances(facts: &Facts<'_>) -> Option<Hit> {
         near.filter(|(_, share)| *share >= limit.warning).max_by(|a, b| a.1.total_cmp(&b.1))?;
     let critical = limit.critical.is_some_and(|critical| share >= critical);
     let top = facts.most_among(&user.pids, |_| 1.0);
-    let name = match facts.rates.host.users.get(&user.uid) {
-        Some(name) => sentence![Span::User(name.clone())],
-        None => sentence![user.uid],
-    };
+    let name = facts.user_name(user.uid);
     let named = top.as_ref().map(|top| sentence!["; most are of ", facts.name(top)]);
     Some(Hit {
         impact: Impact::Rank(if critical { Rank::Considerable } else { Rank::Minor }),

@@ -168,13 +168,11 @@ fn check(facts: &Facts<'_>) -> Outcome {
 
 /// Whether nearly all of the waiting is that of threads that let others go first.
 fn at_lowered_priority(facts: &Facts<'_>, top: &Ranked) -> bool {
-    /// `SCHED_BATCH` and `SCHED_IDLE` of sched(7).
-    const BATCH: [u32; 2] = [3, 5];
     let members: Vec<Pid> = facts.groups[top.group].members.iter().map(|process| process.pid).collect();
     let (mut lowered, mut all) = (0.0, 0.0);
     for thread in facts.user_threads().filter(|thread| members.contains(&thread.pid)) {
         all += thread.uninterruptible_mean;
-        if thread.nice > 0 || thread.policy.is_some_and(|policy| BATCH.contains(&policy)) {
+        if thread.is_background() {
             lowered += thread.uninterruptible_mean;
         }
     }

@@ -149,7 +149,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-/// Whether somebody waits for what the threads do.
+/// Whether a program waits for what the threads do.
 fn waited_for(facts: &Facts<'_>, work: &KernelWork) -> bool {
     match work.served {
         Served::Memory | Served::Compaction => {

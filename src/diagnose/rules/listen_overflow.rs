@@ -140,8 +140,8 @@ fn flood(facts: &Facts<'_>) -> Option<Hit> {
     let dropped = facts.net_most(&["TcpExt.TCPReqQFullDrop"]);
     let logged = facts.reported(&[Topic::SynFlood]);
     let limit = facts.limit(&LISTEN_OVERFLOWS);
-    let most = cookies.into_iter().chain(dropped).reduce(f64::max).unwrap_or_default();
-    if most < limit.warning && logged.is_empty() {
+    let many = cookies.into_iter().chain(dropped).any(|rate| rate >= limit.warning);
+    if !many && logged.is_empty() {
         return None;
     }
     let drops = dropped.filter(|rate| *rate >= limit.warning);

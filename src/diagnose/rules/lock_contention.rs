@@ -25,7 +25,7 @@ use crate::model::rates::{ProcessRates, ThreadRates, Turns};
 use crate::model::sentence::{self, count, ratio, sentence};
 use crate::model::task::{Pid, State};
 use crate::model::units::Unit;
-use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, WaitReason};
+use crate::model::wait::{LOCK_ALONE_RATIO, LOCK_SERIAL_CPUS, WaitReason, sleeps_in_futex};
 use std::collections::BTreeMap;
 
 /// The rule.
@@ -291,7 +291,7 @@ fn futex_mean(thread: &ThreadRates) -> f64 {
         .waits
         .iter()
         .filter(|share| share.state == State::Sleeping)
-        .filter(|share| share.function.as_deref().is_some_and(|function| function.contains("futex")))
+        .filter(|share| share.function.as_deref().is_some_and(sleeps_in_futex))
         .map(|share| share.mean)
         .sum()
 }

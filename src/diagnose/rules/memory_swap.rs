@@ -123,7 +123,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     let scale = if cheap { ZRAM_TRAFFIC } else { 1.0 };
     let stalls = facts.memory_stalls();
     let hurts = stalls.some.is_none_or(|some| some >= SWAP_PRESSURE * facts.limit(&MEMORY_PRESSURE).warning);
-    // Pages that only go out make room. That somebody waits for it, the stall time tells, or who reclaims.
+    // Pages that only go out make room. Stall time, or threads that reclaim, tell that a program waits for it.
     let reclaims = paging
         .allocation_stalls_per_second
         .is_some_and(|rate| rate >= facts.limit(&ALLOCATION_STALLS).warning);

@@ -137,7 +137,7 @@ fn who(part: &MemoryPart) -> Who {
 fn why(part: &MemoryPart) -> &'static str {
     match part.kind {
         MemoryKind::HugePagesFree => "reserved for huge pages: nothing else can use it",
-        MemoryKind::Tmpfs => "files in a tmpfs lie in memory until somebody deletes them",
+        MemoryKind::Tmpfs => "files in a tmpfs stay in memory until they are deleted",
         MemoryKind::SharedMemory => "shared memory outlives the processes that made it",
         MemoryKind::ZfsArc => "ZFS keeps files in memory and gives it back slowly",
         MemoryKind::Unexplained | MemoryKind::Balloon => {

@@ -149,7 +149,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-/// Critical from the limit for it on, where packets are known to be lost to somebody.
+/// Critical from the limit for it on, where it is known that an application misses the packets.
 fn severity(facts: &Facts<'_>, rate: f64) -> Option<(Severity, f64)> {
     let limit = facts.limit(&PACKET_DROPS);
     if rate < limit.warning {
@@ -273,18 +273,26 @@ fn share_of(fill: &Fill) -> f64 {
     fill.used as f64 / fill.max.max(1) as f64
 }
 
+/// The link of which most packets were lost in one place.
+fn worst_link<'a>(
+    facts: &Facts<'a>,
+    lost: impl Fn(&InterfaceRates) -> Option<f64>,
+) -> Option<(&'a InterfaceRates, f64)> {
+    let links = facts.rates.interfaces.iter().filter_map(|link| Some((link, lost(link)?)));
+    links.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
 /// Packets that a network card had no room for.
 fn cards(facts: &Facts<'_>) -> Option<Loss> {
-    let missed = |link: &InterfaceRates| link.missed_per_second.unwrap_or(0.0);
-    let link = facts.rates.interfaces.iter().max_by(|a, b| missed(a).total_cmp(&missed(b)))?;
-    let (severity, weight) = severity(facts, missed(link))?;
-    let share = missed(link) / (link.received_packets_per_second + missed(link)).max(f64::EPSILON);
+    let (link, missed) = worst_link(facts, |link| link.missed_per_second)?;
+    let (severity, weight) = severity(facts, missed)?;
+    let share = missed / (link.received_packets_per_second + missed).max(f64::EPSILON);
     let severity = if share >= LOST_SHARE { severity } else { severity.min(Severity::Warning) };
     let summary = sentence![
         "Network card ",
         device(link.name.as_str()),
         " loses ",
-        count(missed(link)),
+        count(missed),
         " packets per second, ",
         ratio(share),
         " of what arrives: its receive ring is full, because the CPU does not empty it in time.",
@@ -294,10 +302,9 @@ fn cards(facts: &Facts<'_>) -> Option<Loss> {
 
 /// Packets that a queueing discipline dropped before they were sent.
 fn queues(facts: &Facts<'_>) -> Option<Loss> {
-    let dropped = |link: &InterfaceRates| link.queue_drops_per_second.unwrap_or(0.0);
-    let link = facts.rates.interfaces.iter().max_by(|a, b| dropped(a).total_cmp(&dropped(b)))?;
-    let (severity, weight) = severity(facts, dropped(link))?;
-    let share = dropped(link) / (link.sent_packets_per_second + dropped(link)).max(f64::EPSILON);
+    let (link, dropped) = worst_link(facts, |link| link.queue_drops_per_second)?;
+    let (severity, weight) = severity(facts, dropped)?;
+    let share = dropped / (link.sent_packets_per_second + dropped).max(f64::EPSILON);
     // Some disciplines drop a few packets to tell senders to slow down.
     if share < LOST_SHARE {
         return None;
@@ -308,7 +315,7 @@ fn queues(facts: &Facts<'_>) -> Option<Loss> {
         "The queue of ",
         device(link.name.as_str()),
         " drops ",
-        count(dropped(link)),
+        count(dropped),
         " packets per second before they are sent, ",
         ratio(share),
         " of them: more is sent than its link or its limit lets through.",
@@ -387,13 +394,13 @@ fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {
     }
     for link in &facts.rates.interfaces {
         let numbers = [
-            ("missed", link.missed_per_second, "rx_missed_errors, rx_fifo_errors"),
-            ("queue_drops", link.queue_drops_per_second, "rtnetlink RTM_GETQDISC"),
+            ("missed_packets_per_second", link.missed_per_second, "rx_missed_errors, rx_fifo_errors"),
+            ("queue_drops_per_second", link.queue_drops_per_second, "rtnetlink RTM_GETQDISC"),
         ];
-        for (what, rate, source) in numbers {
+        for (metric, rate, source) in numbers {
             if let Some(rate) = rate.filter(|rate| *rate > 0.0) {
-                let metric = format!("{}_{what}_per_second", link.name);
-                all.push(plain(&metric, Some(rate), Unit::PerSecond, source));
+                let source = format!("{source} of {}", link.name);
+                all.push(plain(metric, Some(rate), Unit::PerSecond, &source));
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::model::network::Socket;
 use crate::model::rates::InterfaceRates;
 use crate::model::sentence::{self, Sentence, bytes, count, ratio, sentence};
 use crate::model::task::Pid;
-use crate::model::units::Unit;
+use crate::model::units::{PACKET_OVERHEAD_BYTES, Unit};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -64,10 +64,6 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// What a packet takes on an Ethernet beside the bytes that the kernel counts: preamble 8, check sequence 4, gap 12 (IEEE
-/// 802.3).
-const PACKET_OVERHEAD_BYTES: f64 = 24.0;
-
 struct Link<'a> {
     interface: &'a InterfaceRates,
     bits: f64,
@@ -92,7 +88,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     }
     let links = facts.rates.interfaces.iter().filter_map(|interface| {
         let speed = interface.speed_bits_per_second? as f64;
-        let on_wire = |bytes: f64, packets: f64| (bytes + packets * PACKET_OVERHEAD_BYTES) * 8.0;
+        let on_wire = |bytes: f64, packets: f64| (bytes + packets * PACKET_OVERHEAD_BYTES as f64) * 8.0;
         let sent = on_wire(interface.sent_bytes_per_second, interface.sent_packets_per_second);
         let received = on_wire(interface.received_bytes_per_second, interface.received_packets_per_second);
         Some(Link { interface, bits: sent.max(received), speed, sending: sent >= received })

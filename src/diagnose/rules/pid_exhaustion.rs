@@ -13,7 +13,7 @@ use crate::diagnose::thresholds::algorithm::Rank;
 use crate::diagnose::thresholds::{FORKS_REFUSED, SYSTEM_THREADS, USER_TASKS};
 use crate::model::bottleneck::{BottleneckId, Resource, Sort};
 use crate::model::finding::{Remedy, Severity};
-use crate::model::sentence::{Span, ratio, sentence, unit};
+use crate::model::sentence::{ratio, sentence, unit};
 use crate::model::units::Unit;
 
 /// The rule.
@@ -169,10 +169,7 @@ fn of_user(facts: &Facts<'_>) -> Option<Hit> {
         near.filter(|(.., share)| *share >= limit.warning).max_by(|a, b| a.2.total_cmp(&b.2))?;
     let critical = limit.critical.is_some_and(|critical| share >= critical);
     let top = facts.most_among(&user.pids, |process| f64::from(process.threads_count));
-    let name = match facts.rates.host.users.get(&user.uid) {
-        Some(name) => sentence![Span::User(name.clone())],
-        None => sentence![user.uid],
-    };
+    let name = facts.user_name(user.uid);
     let named = top.as_ref().map(|top| sentence!["; most are of ", facts.name(top)]);
     let end = if critical { ": fork and clone fail" } else { "" };
     Some(Hit {

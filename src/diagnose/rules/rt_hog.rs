@@ -67,7 +67,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
     if let Some(absence) = facts.processes_absent() {
         return Outcome::Absent(absence.clone());
     }
-    let realtime = facts.user_threads().filter(|thread| matches!(thread.policy, Some(1 | 2)) && thread.alive);
+    let realtime = facts.user_threads().filter(|thread| thread.is_realtime() && thread.alive);
     let Some(thread) = realtime
         .filter(|thread| {
             thread.cpu_ratio() >= facts.limit(&REALTIME_CPU).warning && thread.followed_ratio >= FOLLOWED_HALF

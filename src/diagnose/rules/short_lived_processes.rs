@@ -91,7 +91,7 @@ fn check(facts: &Facts<'_>) -> Outcome {
         });
     };
     let busy = facts.busy_cpus().max(f64::EPSILON);
-    let born = births_by_parent(facts);
+    let born = facts.births_by_parent();
     let births: f64 = born.values().sum();
     // What is gone is shared out to the parents seen to give birth, where they did not wait for it.
     let parent_cpus = |group: &Group<'_>| {
@@ -183,10 +183,7 @@ fn starter(facts: &Facts<'_>, reaper: &Ranked) -> Option<Ranked> {
         let mut ancestors = std::iter::successors(parents.get(&pid), |pid| parents.get(pid)).take(64);
         ancestors.any(|ancestor| *ancestor == reaping)
     };
-    let dead: Vec<&ThreadRates> = facts
-        .user_threads()
-        .filter(|thread| !thread.alive && thread.pid == thread.tid && thread.ppid == reaping)
-        .collect();
+    let dead: Vec<&ThreadRates> = facts.ended_processes().filter(|child| child.ppid == reaping).collect();
     let by_name = facts.groups.iter().enumerate().find_map(|(index, group)| {
         let same = dead.iter().filter(|thread| thread.comm == group.comm).count() as f64;
         let likely = index != reaper.group && group.system >= STARTING;
@@ -198,13 +195,4 @@ fn starter(facts: &Facts<'_>, reaper: &Ranked) -> Option<Ranked> {
     });
     let of_init = reaping == 1 && facts.rates.host.container.is_none();
     by_name.or_else(|| (!of_init).then(|| reaper.clone()))
-}
-
-/// How many short lives the samples met, by parent.
-fn births_by_parent(facts: &Facts<'_>) -> HashMap<Pid, f64> {
-    let mut births: HashMap<Pid, f64> = HashMap::new();
-    for thread in facts.user_threads().filter(|thread| !thread.alive && thread.pid == thread.tid) {
-        *births.entry(thread.ppid).or_default() += 1.0;
-    }
-    births
 }

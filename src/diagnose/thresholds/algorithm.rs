@@ -189,7 +189,7 @@ pub const RETRANSMITS_MIN: f64 = 10.0;
 /// How sure a frequency is that was looked at once.
 pub const FREQUENCY_CONFIDENCE: f64 = 0.8;
 
-/// Share of the packets of a link from which lost ones matter to somebody.
+/// Share of the packets of a link from which the loss of them slows connections.
 pub const LOST_SHARE: f64 = 0.01;
 
 /// What is left of the weight of lost packets whose place is not known.
@@ -294,11 +294,11 @@ pub const QUEUED_PROCESS: f64 = 0.2;
 /// Variance of the number of awake threads, by its mean, up to which they take turns and are not awake by chance.
 pub const TURNS_STEADY: f64 = 0.5;
 
-/// Samples from which their spread is known well.
-pub const TURNS_SAMPLES: usize = 20;
-
 /// The same where they use about one CPU together, which speaks for a lock as well.
 pub const TURNS_STEADY_SERIAL: f64 = 0.6;
+
+/// Samples from which their spread is known well.
+pub const TURNS_SAMPLES: usize = 20;
 
 /// Share of the samples in which none of them is awake, up to which a lock keeps one so: a look at many threads, one after
 /// the other, may miss the one.
@@ -337,7 +337,7 @@ pub const VERY_LOW: f64 = 0.01;
 /// Memory that is not low whatever its share, unless it falls.
 pub const ROOM_BYTES: f64 = (4_u64 << 30) as f64;
 
-/// Time until the memory is full from which somebody has to do something now.
+/// Time until the memory is full below which it cannot wait until morning.
 pub const FULL_SOON_SECONDS: f64 = 600.0;
 
 /// Share of the limit for stall time that is enough beside swap traffic.

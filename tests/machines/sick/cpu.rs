@@ -18,6 +18,32 @@ pub(super) fn full_cpus() -> Machine {
     Machine { stalls: stalls(0.93, 0.0, 0.0), history: 0.3, processes: vec![worker], ..Machine::default() }
 }
 
+/// The same where the clock is held down, each CPU by `heat_ms` in the window.
+fn slow_clock(heat_ms: u64) -> Machine {
+    let mut machine = full_cpus();
+    for cpu in 0..machine.cpus {
+        let path = |file: &str| format!("sys/devices/system/cpu/cpu{cpu}/{file}");
+        machine.file(&path("cpufreq/scaling_governor"), "performance\n");
+        machine.file(&path("cpufreq/scaling_cur_freq"), "1200000\n");
+        machine.file(&path("cpufreq/base_frequency"), "2400000\n");
+        machine.file(&path("thermal_throttle/core_throttle_total_time_ms"), "0\n");
+        let spent = |ms: u64| format!("{ms}\n");
+        let package = path("thermal_throttle/package_throttle_total_time_ms");
+        machine.files.push((package, spent(700), spent(700 + heat_ms)));
+    }
+    machine
+}
+
+/// The fan has failed.
+pub(super) fn too_hot() -> Machine {
+    slow_clock(3000)
+}
+
+/// A power limit, which no counter of the CPUs tells.
+pub(super) fn power_limit() -> Machine {
+    slow_clock(0)
+}
+
 /// Three modes share the CPUs; the largest names it.
 pub(super) fn proxy_60_30_10() -> Machine {
     let worker = Process {

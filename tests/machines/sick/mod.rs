@@ -22,7 +22,7 @@ pub(crate) struct Truth {
     pub(crate) lists: &'static [&'static str],
 }
 
-/// Somebody waits.
+/// Programs wait.
 const BAD: Truth =
     Truth { verdict: &[], severity: &["warning", "critical"], culprit: &[], says: &[], lists: &[] };
 
@@ -31,6 +31,8 @@ const WORST: Truth = Truth { severity: &["critical"], ..BAD };
 
 pub(crate) const ALL: &[(&str, Truth, Made)] = &[
     ("full-cpus", Truth { verdict: &["cpu-user"], culprit: &["php-fpm"], ..WORST }, cpu::full_cpus),
+    ("too-hot", Truth { verdict: &["cpu-thermal"], says: &["because of heat"], ..WORST }, cpu::too_hot),
+    ("power-limit", Truth { verdict: &["cpu-thermal"], says: &["1200 MHz"], ..WORST }, cpu::power_limit),
     ("proxy-60-30-10", Truth { verdict: &["cpu-user"], culprit: &["envoy"], ..WORST }, cpu::proxy_60_30_10),
     (
         "full-cpus-without-psi",

@@ -15,6 +15,7 @@ use crate::collect::tasks::thread_files::{
 use crate::model::reading::AbsenceKind;
 use crate::model::snapshot::StateSamples;
 use crate::model::task::{Pid, ProcessReading, State, TaskStat, ThreadClock, ThreadObservation, WaitChannel};
+use crate::model::wait::sleeps_in_futex;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -364,7 +365,7 @@ impl Sampler {
         observation.comm = stat.comm;
         if stat.threads_count > 1 && !observation.kernel_thread {
             let function = wait_channel.as_ref().and_then(WaitChannel::function);
-            let asleep = stat.state == State::Sleeping && function.is_some_and(|name| name.contains("futex"));
+            let asleep = stat.state == State::Sleeping && function.is_some_and(sleeps_in_futex);
             observation.futex_looks.push((self.ticks_count, asleep));
         }
         add_look(observation, stat.state, wait_channel, weight);
